@@ -1,0 +1,191 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+
+	"latchkey/models"
+)
+
+// MaxSecret is the longest secret in bytes; it is checked before any hashing.
+const MaxSecret = 1024
+
+// Params are the cost parameters of argon2id (RFC 9106).
+type Params struct {
+	MemoryKiB uint32
+	Time      uint32 // passes
+	Threads   uint8
+}
+
+// DefaultParams are OWASP's first choice: 19 MiB, two passes, one thread.
+func DefaultParams() Params { return Params{MemoryKiB: 19456, Time: 2, Threads: 1} }
+
+// Bounds on the parameters, for the configuration and for what is read back from the store alike.
+const (
+	minMemoryKiB = 7168   // OWASP's smallest, with five passes
+	maxMemoryKiB = 262144 // 256 MiB
+	maxTime      = 10
+	maxThreads   = 4
+	saltSize     = 16 // bytes
+	hashSize     = 32 // bytes
+)
+
+// Check refuses parameters outside the bounds.
+func (p Params) Check() error {
+	if p.MemoryKiB < minMemoryKiB || p.MemoryKiB > maxMemoryKiB ||
+		p.Time < 1 || p.Time > maxTime || p.Threads < 1 || p.Threads > maxThreads {
+		return fmt.Errorf("argon2id takes %d to %d KiB, 1 to %d passes and 1 to %d threads, not %d, %d and %d",
+			minMemoryKiB, maxMemoryKiB, maxTime, maxThreads, p.MemoryKiB, p.Time, p.Threads)
+	}
+	return nil
+}
+
+// ErrHash says that a stored hash is no PHC string of argon2id within the bounds: a fault, not a
+// wrong secret.
+var ErrHash = errors.New("stored secret hash cannot be read")
+
+// The queue before the hashing slots.
+const (
+	maxWaiting = 64
+	maxWait    = 2 * time.Second
+)
+
+// Hasher hashes secrets with argon2id in a fixed number of slots, so that a storm of logins can
+// neither eat the memory nor take every core from verification. It is safe for concurrent use.
+type Hasher struct {
+	params  Params
+	slots   chan struct{}
+	waiting atomic.Int64
+	dummy   string // a hash no secret has, of the current cost
+}
+
+// NewHasher makes a Hasher with one slot less than there are cores, at least one.
+func NewHasher(params Params) (*Hasher, error) {
+	if err := params.Check(); err != nil {
+		return nil, err
+	}
+	h := &Hasher{params: params, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	random := make([]byte, saltSize+hashSize)
+	rand.Read(random) //nolint:errcheck // cannot fail since Go 1.24
+	h.dummy = phc(params, random[:saltSize], random[saltSize:])
+	return h, nil
+}
+
+// Hash returns the PHC string of a secret. Errors: ErrBusy.
+func (h *Hasher) Hash(ctx context.Context, secret string) (string, error) {
+	if err := h.acquire(ctx); err != nil {
+		return "", err
+	}
+	defer h.release()
+	salt := make([]byte, saltSize)
+	rand.Read(salt) //nolint:errcheck // cannot fail since Go 1.24
+	return phc(h.params, salt, h.params.hash(secret, salt, hashSize)), nil
+}
+
+// Verify says whether a secret has a hash. An empty hash stands for an unknown account: it costs
+// the same and is never right. Errors: ErrBusy, ErrHash.
+func (h *Hasher) Verify(ctx context.Context, secret, hash string) (bool, error) {
+	known := hash != ""
+	if !known {
+		hash = h.dummy
+	}
+	params, salt, want, err := parsePHC(hash)
+	if err != nil {
+		return false, err
+	}
+	if err := h.acquire(ctx); err != nil {
+		return false, err
+	}
+	defer h.release()
+	got := params.hash(secret, salt, uint32(len(want)))
+	return subtle.ConstantTimeCompare(got, want) == 1 && known, nil
+}
+
+// Outdated says whether a hash was made with other parameters than new ones are.
+func (h *Hasher) Outdated(hash string) bool {
+	params, _, _, err := parsePHC(hash)
+	return err == nil && params != h.params
+}
+
+// acquire takes a slot, waiting in a bounded queue for a bounded time.
+func (h *Hasher) acquire(ctx context.Context) error {
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	if h.waiting.Add(1) > maxWaiting {
+		h.waiting.Add(-1)
+		return ErrBusy
+	}
+	defer h.waiting.Add(-1)
+	patience := time.NewTimer(maxWait)
+	defer patience.Stop()
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	case <-patience.C:
+		return ErrBusy
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
+	}
+}
+
+func (h *Hasher) release() { <-h.slots }
+
+func (p Params) hash(secret string, salt []byte, size uint32) []byte {
+	return argon2.IDKey([]byte(secret), salt, p.Time, p.MemoryKiB, p.Threads, size)
+}
+
+// phc writes the PHC string: $argon2id$v=19$m=19456,t=2,p=1$SALT$HASH.
+func phc(p Params, salt, hash []byte) string {
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.MemoryKiB, p.Time, p.Threads,
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(hash))
+}
+
+// parsePHC reads what phc writes, and only that: whatever parses is its own re-encoding.
+func parsePHC(s string) (p Params, salt, hash []byte, err error) {
+	parts := strings.Split(s, "$")
+	if len(parts) != 6 || len(s) > 256 {
+		return Params{}, nil, nil, ErrHash
+	}
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.MemoryKiB, &p.Time, &p.Threads); err != nil {
+		return Params{}, nil, nil, ErrHash
+	}
+	salt, saltErr := base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	hash, hashErr := base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	if errors.Join(saltErr, hashErr, p.Check()) != nil || len(salt) != saltSize || len(hash) != hashSize ||
+		phc(p, salt, hash) != s {
+		return Params{}, nil, nil, ErrHash
+	}
+	return p, salt, hash, nil
+}
+
+const msgSecretLong = "At most %d bytes."
+
+// CheckSecret notes in v what is wrong with a new secret: fewer than least characters, over
+// MaxSecret bytes, or no Unicode text. Everything else is allowed, exactly as typed.
+func CheckSecret(v models.Invalid, secret string, least int) {
+	switch {
+	case v.Has("secret"):
+	case secret == "":
+		v.Require("secret")
+	case !utf8.ValidString(secret) || strings.ContainsRune(secret, utf8.RuneError):
+		v.Add("secret", "The secret is not valid Unicode text.")
+	case utf8.RuneCountInString(secret) < least:
+		v.Add("secret", fmt.Sprintf("At least %d characters.", least))
+	case len(secret) > MaxSecret:
+		v.Add("secret", fmt.Sprintf(msgSecretLong, MaxSecret))
+	}
+}

@@ -1,0 +1,156 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"latchkey/models"
+)
+
+// maxBody is the largest body that is read, in bytes; maxDepth the deepest nesting of JSON.
+const (
+	maxBody  = 16 << 10
+	maxDepth = 8
+)
+
+// bodyField is the name under which a problem of the whole body is reported.
+const bodyField = "body"
+
+// object is a JSON object from a request and what is wrong with it so far.
+type object struct {
+	members  map[string]json.RawMessage
+	problems models.Invalid
+}
+
+// readObject reads a request's body as one JSON object. Unknown members are ignored: clients of
+// the original send extra ones. An empty body is an object without members. Errors:
+// models.Invalid, echo's 413 and 415.
+func readObject(r *http.Request) (object, error) {
+	raw, err := io.ReadAll(r.Body) // bounded by the body limit
+	if err != nil {
+		return object{}, readFailed(err)
+	}
+	o := object{map[string]json.RawMessage{}, models.Invalid{}}
+	if len(raw) == 0 {
+		return o, nil
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
+		media != echo.MIMEApplicationJSON {
+		return object{}, echo.NewHTTPError(http.StatusUnsupportedMediaType,
+			"The body must be JSON, with Content-Type: application/json.")
+	}
+	if why := o.decode(raw); why != "" {
+		return object{}, models.Invalid{bodyField: {why}}
+	}
+	return o, nil
+}
+
+// readFailed tells a body over the limit from a client that went away.
+func readFailed(err error) error {
+	var known *echo.HTTPError
+	if errors.As(err, &known) {
+		return known
+	}
+	return echo.NewHTTPError(http.StatusBadRequest, "The body could not be read.").WithInternal(err)
+}
+
+// decode takes the members in and returns what is wrong with the text as a whole, "" for nothing.
+func (o object) decode(raw []byte) (why string) {
+	if !utf8.Valid(raw) {
+		return "The body is not UTF-8."
+	}
+	if depth(raw) > maxDepth {
+		return fmt.Sprintf("The body is nested deeper than %d levels.", maxDepth)
+	}
+	if !json.Valid(raw) {
+		return "The body is not valid JSON."
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	if first, err := decoder.Token(); err != nil || first != json.Delim('{') {
+		return "The body must be a JSON object."
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return "The body is not valid JSON."
+		}
+		key, _ := name.(string)
+		if _, twice := o.members[key]; twice {
+			return "The body has a member twice."
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return "The body is not valid JSON."
+		}
+		o.members[key] = value
+	}
+	return ""
+}
+
+// depth is how deep brackets and braces nest, whether or not the rest is JSON.
+func depth(raw []byte) (deepest int) {
+	now, inString := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch b := raw[i]; {
+		case inString && b == '\\':
+			i++
+		case b == '"':
+			inString = !inString
+		case inString:
+		case b == '{' || b == '[':
+			now++
+			deepest = max(deepest, now)
+		case b == '}' || b == ']':
+			now--
+		}
+	}
+	return deepest
+}
+
+// text returns a member that is a text; a missing one is "", one of another type is a problem.
+func (o object) text(name string) string {
+	raw, there := o.members[name]
+	if !there || string(raw) == "null" {
+		return ""
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		o.problems.Add(name, "This field must be text.")
+	}
+	return s
+}
+
+// clientType returns the member "type"; missing, of another type or out of range is a problem.
+func (o object) clientType() models.ClientType {
+	raw, there := o.members["type"]
+	if !there || string(raw) == "null" {
+		o.problems.Require("type")
+		return 0
+	}
+	n, err := strconv.ParseUint(string(raw), 10, 16)
+	if err != nil {
+		o.problems.Add("type", notClientType(raw))
+	}
+	return models.ClientType(n)
+}
+
+// notClientType is the original's sentence, as long as the value is short enough to repeat.
+func notClientType(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		raw = json.RawMessage("'" + s + "'")
+	}
+	if len(raw) > 24 {
+		return "This field must be a whole number, such as 100."
+	}
+	return string(raw) + " is not a valid ClientTypeEnum"
+}

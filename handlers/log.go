@@ -1,0 +1,79 @@
+package handlers
+
+import (
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"latchkey/auth"
+	"latchkey/models"
+)
+
+// accessLog writes one line for each request: fields by list, no header, no query, no body. A
+// token is named by its id. It hands errors to the error handler, so that the status is the one
+// that was sent.
+func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		started := time.Now()
+		err := next(c)
+		if err != nil {
+			c.Error(err)
+		}
+		status, level := c.Response().Status, slog.LevelInfo
+		if status >= http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+		ctx := c.Request().Context()
+		if !s.config.Logger.Enabled(ctx, level) {
+			return nil
+		}
+		r := c.Request()
+		attrs := append(make([]slog.Attr, 0, 12),
+			slog.String("method", shorten(r.Method, 16)),
+			slog.String("path", maskTokens(shorten(r.URL.Path, 300))),
+			slog.Int("status", status),
+			slog.Int64("bytes", c.Response().Size),
+			slog.Int64("us", time.Since(started).Microseconds()),
+			slog.String("address", c.RealIP()),
+			slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)))
+		if identity, ok := auth.IdentityFrom(c); ok {
+			attrs = append(attrs, slog.String("token", identity.TokenID.String()))
+		}
+		if err != nil {
+			attrs = append(attrs, slog.String("reason", reason(err)))
+		}
+		s.config.Logger.LogAttrs(ctx, level, "request", attrs...)
+		return nil
+	}
+}
+
+// reason is an error in words that hold nothing a client sent.
+func reason(err error) string {
+	var invalid models.Invalid
+	if errors.As(err, &invalid) {
+		return "invalid: " + strings.Join(slices.Sorted(maps.Keys(invalid)), ", ")
+	}
+	var known *echo.HTTPError
+	if errors.As(err, &known) && known.Internal == nil {
+		return http.StatusText(known.Code)
+	}
+	return err.Error()
+}
+
+// tokenLike is anything as long as a token in a token's alphabet.
+var tokenLike = regexp.MustCompile(`[A-Za-z0-9_-]{56,}`)
+
+// maskTokens hides what may be a token in a path that someone mistyped.
+func maskTokens(s string) string {
+	if len(s) < auth.TokenLength {
+		return s
+	}
+	return tokenLike.ReplaceAllString(s, "[token]")
+}

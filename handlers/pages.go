@@ -1,0 +1,288 @@
+package handlers
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"latchkey/auth"
+	"latchkey/models"
+	"latchkey/templates"
+)
+
+// page is a typed page of package templates.
+type page interface{ Render(w io.Writer) error }
+
+func render(c echo.Context, status int, p page) error {
+	var b bytes.Buffer
+	if err := p.Render(&b); err != nil {
+		return err
+	}
+	return c.HTMLBlob(status, b.Bytes())
+}
+
+// chrome is what the frame of every page shows of who is signed in.
+func (s *Server) chrome(c echo.Context) templates.Chrome {
+	identity, _, err := s.session(c)
+	if err != nil {
+		return templates.Chrome{}
+	}
+	user, err := s.store.UserByID(c.Request().Context(), identity.UID)
+	if err != nil {
+		return templates.Chrome{}
+	}
+	return chromeOf(user)
+}
+
+func chromeOf(u models.User) templates.Chrome {
+	return templates.Chrome{SignedIn: true, Nickname: u.Nickname,
+		Administrator: u.Role == models.RoleAdministrator}
+}
+
+// problemPage shows an error to a browser.
+func (s *Server) problemPage(c echo.Context, a answer) error {
+	message, _ := a.Msg.(string)
+	return render(c, a.status, templates.Problem{Chrome: s.chrome(c), Status: a.status,
+		Title: http.StatusText(a.status), Message: message,
+		RequestID: c.Response().Header().Get(echo.HeaderXRequestID)})
+}
+
+// readForm reads a form from a request's body. A field that comes twice is refused: which one
+// counts would be a guess. Values in the query do not count.
+func readForm(c echo.Context) error {
+	r := c.Request()
+	if err := r.ParseForm(); err != nil {
+		return readFailed(err)
+	}
+	for _, values := range r.PostForm {
+		if len(values) > 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, "The form has a field twice.")
+		}
+	}
+	return nil
+}
+
+// home is GET /.
+func (s *Server) home(c echo.Context) error { return c.Redirect(http.StatusSeeOther, defaultNext) }
+
+// loginPage is GET /login.
+func (s *Server) loginPage(c echo.Context) error {
+	next := safeNext(c.QueryParam("next"))
+	if _, _, err := s.session(c); err == nil {
+		return c.Redirect(http.StatusSeeOther, next)
+	}
+	p := templates.Login{Next: next, RegistrationOpen: s.config.RegistrationOpen}
+	if c.QueryParams().Has("signed-out") {
+		p.Notice = "You are signed out."
+	}
+	return render(c, http.StatusOK, p)
+}
+
+// loginForm is POST /login.
+func (s *Server) loginForm(c echo.Context) error {
+	if err := readForm(c); err != nil {
+		return err
+	}
+	form := c.Request().PostForm
+	account, next := form.Get("account"), safeNext(form.Get("next"))
+	issued, err := s.authority.Login(c.Request().Context(), auth.Login{Account: account,
+		Secret: form.Get("secret"), ClientType: models.TypeOf(account), Client: client(c)})
+	if err != nil {
+		problems, status := formProblems(err)
+		if problems == nil {
+			return err
+		}
+		return s.refuseForm(c, err, status, templates.Login{Account: account, Next: next,
+			RegistrationOpen: s.config.RegistrationOpen, Errors: problems})
+	}
+	if err := s.startSession(c, issued); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, next)
+}
+
+// formProblems says what a form shows for an error; nil means that it is none of the form's. An
+// unknown account and a wrong secret are the same to it.
+func formProblems(err error) (problems templates.FieldErrors, status int) {
+	var invalid models.Invalid
+	switch {
+	case errors.As(err, &invalid):
+		return templates.FieldErrors(invalid), http.StatusUnprocessableEntity
+	case errors.Is(err, auth.ErrUnknownAccount), errors.Is(err, auth.ErrWrongSecret):
+		return templates.FieldErrors{"": {"The account or the secret is wrong."}},
+			http.StatusUnprocessableEntity
+	case errors.Is(err, auth.ErrBusy), errors.Is(err, models.ErrUnavailable):
+		return templates.FieldErrors{"": {"The server is busy. Please try again in a moment."}},
+			http.StatusServiceUnavailable
+	}
+	return nil, 0
+}
+
+// refuseForm shows a form again with what is wrong beside its fields, and leaves the reason to
+// the log.
+func (s *Server) refuseForm(c echo.Context, why error, status int, p page) error {
+	if status == http.StatusServiceUnavailable {
+		c.Response().Header().Set("Retry-After", "1")
+	}
+	if err := render(c, status, p); err != nil {
+		return err
+	}
+	return why // answered already: the error handler leaves it, the access log tells it
+}
+
+// registerPage is GET /register.
+func (s *Server) registerPage(c echo.Context) error {
+	if !s.config.RegistrationOpen {
+		return errClosed
+	}
+	return render(c, http.StatusOK, templates.Register{Next: safeNext(c.QueryParam("next")),
+		MinSecret: s.config.MinSecret})
+}
+
+// registerForm is POST /register: it makes the account and signs in.
+func (s *Server) registerForm(c echo.Context) error {
+	if !s.config.RegistrationOpen {
+		return errClosed
+	}
+	if err := readForm(c); err != nil {
+		return err
+	}
+	r, next := formRegistration(c), safeNext(c.Request().PostForm.Get("next"))
+	_, err := s.authority.Register(c.Request().Context(), r, models.RoleUser)
+	if err != nil {
+		problems, status := formProblems(err)
+		if problems == nil {
+			return err
+		}
+		return s.refuseForm(c, err, status, templates.Register{Account: r.Account, Nickname: r.Nickname,
+			Next: next, MinSecret: s.config.MinSecret, Errors: problems})
+	}
+	return s.signIn(c, r.Account, next)
+}
+
+func formRegistration(c echo.Context) auth.Registration {
+	form := c.Request().PostForm
+	account := form.Get("account")
+	return auth.Registration{Account: account, Secret: form.Get("secret"),
+		Nickname: form.Get("nickname"), ClientType: models.TypeOf(account)}
+}
+
+// signIn starts the session of an account that was made a moment ago.
+func (s *Server) signIn(c echo.Context, account, next string) error {
+	issued, err := s.authority.IssueFor(c.Request().Context(), account, 0, client(c))
+	if err != nil {
+		return err
+	}
+	if err := s.startSession(c, issued); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, next)
+}
+
+// setupPage is GET /setup, the one-time link by which the first administrator is made.
+func (s *Server) setupPage(c echo.Context) error {
+	token := c.QueryParam("token")
+	if err := s.authority.CheckSetup(c.Request().Context(), token); err != nil {
+		return s.setupProblem(c, err)
+	}
+	return render(c, http.StatusOK, templates.Setup{Token: token, MinSecret: s.config.MinSecret})
+}
+
+// setupForm is POST /setup; the link is spent here, not by looking at it.
+func (s *Server) setupForm(c echo.Context) error {
+	if err := readForm(c); err != nil {
+		return err
+	}
+	token, r := c.Request().PostForm.Get("token"), formRegistration(c)
+	_, err := s.authority.Setup(c.Request().Context(), token, r)
+	if err != nil {
+		problems, status := formProblems(err)
+		if problems == nil {
+			return s.setupProblem(c, err)
+		}
+		return s.refuseForm(c, err, status, templates.Setup{Token: token, Account: r.Account,
+			Nickname: r.Nickname, MinSecret: s.config.MinSecret, Errors: problems})
+	}
+	return s.signIn(c, r.Account, defaultNext)
+}
+
+// setupProblem says why a setup link does not work; other errors pass through.
+func (s *Server) setupProblem(c echo.Context, err error) error {
+	message := ""
+	switch {
+	case errors.Is(err, models.ErrSetupDone):
+		message = "An administrator exists already. Please sign in."
+	case errors.Is(err, auth.ErrTokenExpired):
+		message = "This setup link has expired. Restart the server for a new one."
+	case errors.Is(err, auth.ErrTokenInvalid):
+		message = "This setup link is not valid. Take the one that the server printed last."
+	default:
+		return err
+	}
+	return s.refuseForm(c, err, http.StatusForbidden, templates.Problem{Chrome: s.chrome(c),
+		Status: http.StatusForbidden, Title: "This link does not work", Message: message,
+		RequestID: c.Response().Header().Get(echo.HeaderXRequestID)})
+}
+
+// accountPage is GET /account: who is signed in, and the token.
+func (s *Server) accountPage(c echo.Context) error {
+	identity, token, err := s.session(c)
+	if errors.Is(err, auth.ErrTokenInvalid) || errors.Is(err, auth.ErrTokenExpired) {
+		return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
+	}
+	if err != nil {
+		return err
+	}
+	user, err := s.store.UserByID(c.Request().Context(), identity.UID)
+	if errors.Is(err, models.ErrNotFound) {
+		return s.signedOut(c)
+	}
+	if err != nil {
+		return err
+	}
+	kind := "E-mail"
+	if user.ClientType == models.Mobile {
+		kind = "Mobile number"
+	}
+	return render(c, http.StatusOK, templates.Account{Chrome: chromeOf(user), UID: user.ID,
+		AccountName: user.Account, Kind: kind, Scope: identity.Scope.String(), Role: user.Role.String(),
+		Token: token, IssuedAt: time.Unix(identity.TokenID.IssuedAt, 0).UTC(),
+		ExpiresAt: time.Unix(identity.ExpiresAt, 0).UTC(), Now: time.Now().UTC(),
+		BaseURL: c.Scheme() + "://" + c.Request().Host, Fresh: c.QueryParams().Has("fresh")})
+}
+
+// freshToken is POST /account/token: the session goes on with one more token; the earlier one
+// stays valid, for it may be in use elsewhere.
+func (s *Server) freshToken(c echo.Context) error {
+	identity, _, err := s.session(c)
+	if err == nil {
+		var issued auth.Issued
+		if issued, err = s.authority.IssueLike(c.Request().Context(), identity, client(c)); err == nil {
+			setCookie(c, issued)
+			return c.Redirect(http.StatusSeeOther, "/account?fresh")
+		}
+	}
+	if errors.Is(err, auth.ErrTokenInvalid) || errors.Is(err, auth.ErrTokenExpired) {
+		return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
+	}
+	return err
+}
+
+// logout is POST /logout: the session's token ends, the cookie goes.
+func (s *Server) logout(c echo.Context) error {
+	if identity, _, err := s.session(c); err == nil {
+		if err := s.authority.End(c.Request().Context(), identity.TokenID, "logged out"); err != nil {
+			return err
+		}
+	}
+	return s.signedOut(c)
+}
+
+func (s *Server) signedOut(c echo.Context) error {
+	writeCookie(c, "", -1)
+	return c.Redirect(http.StatusSeeOther, "/login?signed-out")
+}

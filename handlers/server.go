@@ -1,0 +1,223 @@
+// Package handlers is HTTP in and HTTP out: the API under /v1, the pages, health. Routes are in
+// one table (routes.go) and so are errors (errors.go). It decides nothing about tokens or
+// accounts: it asks auth, and models for what is shown.
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"latchkey/auth"
+	"latchkey/models"
+)
+
+// Config is what a Server is made of and how it behaves.
+type Config struct {
+	Store            *models.Store
+	Authority        *auth.Authority
+	Logger           *slog.Logger
+	RegistrationOpen bool
+	HideAccounts     bool // the API answers an unknown account like a wrong secret
+	MinSecret        int  // least characters of a new secret, for the forms' hints
+	TrustedProxies   []netip.Prefix
+}
+
+// Server answers HTTP requests. It is safe for concurrent use.
+type Server struct {
+	config    Config
+	store     *models.Store
+	authority *auth.Authority
+	refusals  []refusal
+	origins   *http.CrossOriginProtection
+	echo      *echo.Echo
+	stopping  atomic.Bool
+}
+
+// New makes a Server.
+func New(config Config) *Server {
+	s := &Server{config: config, store: config.Store, authority: config.Authority,
+		refusals: refusals(), origins: http.NewCrossOriginProtection(), echo: echo.New()}
+	e := s.echo
+	e.HTTPErrorHandler = s.handleError
+	e.IPExtractor, e.SchemeExtractor = extractors(config.TrustedProxies)
+	e.Use(requestID, s.accessLog, s.recovered, securityHeaders, middleware.BodyLimit("16K"), s.sameOrigin)
+	for _, r := range s.routes() {
+		e.Add(r.method, r.path, r.handler, r.guards...)
+		if r.method == http.MethodGet {
+			e.Add(http.MethodHead, r.path, r.handler, r.guards...)
+		}
+	}
+	return s
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// Limits of a connection.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 15 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 16 << 10 // bytes
+	drainTimeout  = 10 * time.Second
+)
+
+// Serve answers on a listener until ctx is done, then finishes what is under way and returns.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.stopping.Store(true)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	err := server.Shutdown(drain)
+	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+// extractors decide whose address and which scheme a request has: those of the connection, unless
+// it comes from a trusted proxy, which may tell otherwise.
+func extractors(trusted []netip.Prefix) (echo.IPExtractor, echo.SchemeExtractor) {
+	if len(trusted) == 0 {
+		return echo.ExtractIPDirect(), func(r *http.Request) string { return connectionScheme(r) }
+	}
+	options := []echo.TrustOption{
+		echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, prefix := range trusted {
+		options = append(options, echo.TrustIPRange(ipNet(prefix)))
+	}
+	scheme := func(r *http.Request) string {
+		told := r.Header.Values(echo.HeaderXForwardedProto)
+		if len(told) == 1 && isTrusted(trusted, r.RemoteAddr) {
+			if told := strings.ToLower(told[0]); told == "https" || told == "http" {
+				return told
+			}
+		}
+		return connectionScheme(r)
+	}
+	return echo.ExtractIPFromXFFHeader(options...), scheme
+}
+
+func connectionScheme(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+func isTrusted(trusted []netip.Prefix, remote string) bool {
+	peer, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	for _, prefix := range trusted {
+		if prefix.Contains(peer.Addr().Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+// requestID gives every request an id: the client's if it is of a harmless form, else a random
+// one.
+func requestID(next echo.HandlerFunc) echo.HandlerFunc {
+	withID := middleware.RequestID()(next)
+	return func(c echo.Context) error {
+		h := c.Request().Header
+		if id := h.Get(echo.HeaderXRequestID); id != "" && !isRequestID(id) {
+			h.Del(echo.HeaderXRequestID)
+		}
+		return withID(c)
+	}
+}
+
+// isRequestID accepts letters, digits and hyphens, fewer than a token has: nobody's token becomes
+// an id.
+func isRequestID(id string) bool {
+	for _, b := range []byte(id) {
+		if (b < '0' || b > '9') && (b < 'A' || b > 'Z') && (b < 'a' || b > 'z') && b != '-' {
+			return false
+		}
+	}
+	return len(id) < auth.TokenLength
+}
+
+// recovered turns a panic into an error: the client gets 500/999, the log gets where it happened,
+// without the value that was panicked with.
+func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			if value := recover(); value != nil {
+				s.config.Logger.Error("panic", "stack", string(debug.Stack()))
+				err = fmt.Errorf("panic of type %T", value)
+			}
+		}()
+		return next(c)
+	}
+}
+
+// contentPolicy lets the pages use our own style sheet, script and images and nothing else.
+const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// securityHeaders are set on every answer. The referrer policy is not "no-referrer": with that,
+// browsers send "Origin: null" with our own forms.
+func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if c.Scheme() == "https" {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		return next(c)
+	}
+}
+
+// sameOrigin refuses state-changing requests that a browser makes for another site's page.
+func (s *Server) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := s.origins.Check(c.Request()); err != nil {
+			return echo.NewHTTPError(http.StatusForbidden,
+				"A page of another site may not send this request.")
+		}
+		return next(c)
+	}
+}

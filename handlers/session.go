@@ -1,0 +1,76 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"latchkey/auth"
+)
+
+// session is who the session cookie speaks for. Pages look at the cookie alone: a browser goes on
+// sending credentials that were once typed into its own dialog.
+func (s *Server) session(c echo.Context) (identity auth.Identity, token string, err error) {
+	cookie := &http.Request{Header: http.Header{"Cookie": c.Request().Header["Cookie"]}}
+	token, err = auth.TokenFrom(cookie, isSecure(c))
+	if err != nil {
+		return auth.Identity{}, "", err
+	}
+	identity, err = s.authority.Verify(token)
+	if err == nil {
+		auth.SetIdentity(c, identity) // for the log
+	}
+	return identity, token, err
+}
+
+func isSecure(c echo.Context) bool { return c.Scheme() == "https" }
+
+// startSession sets the session cookie, which lives as long as its token, and ends the token of
+// the session that it takes the place of.
+func (s *Server) startSession(c echo.Context, issued auth.Issued) error {
+	old, _, err := s.session(c)
+	if err == nil {
+		err = s.authority.End(c.Request().Context(), old.TokenID, "another login in its browser")
+		if err != nil {
+			return err
+		}
+	}
+	auth.SetIdentity(c, issued.Identity)
+	setCookie(c, issued)
+	return nil
+}
+
+func setCookie(c echo.Context, issued auth.Issued) {
+	left := time.Until(time.Unix(issued.Identity.ExpiresAt, 0))
+	writeCookie(c, issued.Token, max(1, int(left/time.Second)))
+}
+
+// writeCookie sets the session cookie for so many seconds; a negative number deletes it.
+func writeCookie(c echo.Context, value string, seconds int) {
+	c.SetCookie(&http.Cookie{Name: auth.CookieName(isSecure(c)), Value: value, Path: "/", MaxAge: seconds,
+		HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode})
+}
+
+// defaultNext is where a login leads without a wish of its own.
+const defaultNext = "/account"
+
+// safeNext returns where to go after a login: a path on this host, with its query, or
+// defaultNext.
+func safeNext(next string) string {
+	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsRune(next, '\\') {
+		return defaultNext
+	}
+	for _, r := range next {
+		if r < ' ' || r == 0x7f {
+			return defaultNext
+		}
+	}
+	u, err := url.Parse(next)
+	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || len(next) > 2048 {
+		return defaultNext
+	}
+	return u.RequestURI()
+}

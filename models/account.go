@@ -1,0 +1,129 @@
+package models
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Limits of what is accepted as an account or a nickname.
+const (
+	MinEMail    = 5   // bytes
+	MaxEMail    = 254 // bytes, RFC 5321 section 4.5.3.1.3
+	MinNickname = 2   // characters (code points)
+	MaxNickname = 22  // characters (code points)
+	minMobile   = 5   // digits
+	maxMobile   = 15  // digits, ITU-T E.164
+)
+
+// The sentences about a field; the first two are the original service's.
+const (
+	msgEMail  = "invalidate email"
+	msgTaken  = "This account is already registered."
+	msgMobile = "A mobile number has 5 to 15 digits, with an optional + in front."
+	msgText   = "This text holds characters that cannot be shown."
+)
+
+// AccountKey is the one canonical form by which accounts are compared and kept unique:
+// case-folded and composed (Unicode default case folding, NFC), a mobile number without its plus
+// sign. It is idempotent and does not judge whether the account is well-formed.
+func AccountKey(account string) string {
+	if !strings.Contains(account, "@") {
+		account = strings.TrimPrefix(account, "+")
+	}
+	return norm.NFC.String(cases.Fold().String(norm.NFD.String(account)))
+}
+
+// TypeOf tells the client type that an account's form implies: with an @ it is an e-mail address.
+func TypeOf(account string) ClientType {
+	if strings.Contains(account, "@") {
+		return EMail
+	}
+	return Mobile
+}
+
+// CheckAccount notes in v what is wrong with an account of the given type.
+func CheckAccount(v Invalid, t ClientType, account string) {
+	switch {
+	case v.Has("account"):
+	case account == "":
+		v.Require("account")
+	case t == Mobile && !isMobile(account):
+		v.Add("account", msgMobile)
+	case t == EMail && !isEMail(account):
+		v.Add("account", msgEMail)
+	}
+}
+
+// NoteTaken notes that the account exists already.
+func NoteTaken(v Invalid) { v.Add("account", msgTaken) }
+
+// CheckNickname notes in v what is wrong with a nickname.
+func CheckNickname(v Invalid, nickname string) {
+	n := utf8.RuneCountInString(nickname)
+	switch {
+	case v.Has("nickname"):
+	case nickname == "":
+		v.Require("nickname")
+	case n < MinNickname || n > MaxNickname:
+		v.Add("nickname", fmt.Sprintf(
+			"Field must be between %d and %d characters long.", MinNickname, MaxNickname))
+	case !showable(nickname) || strings.TrimSpace(nickname) == "":
+		v.Add("nickname", msgText)
+	}
+}
+
+// isMobile: an optional plus, then 5 to 15 digits that do not begin with zero (E.164).
+func isMobile(s string) bool {
+	digits := strings.TrimPrefix(s, "+")
+	if len(digits) < minMobile || len(digits) > maxMobile || digits[0] == '0' {
+		return false
+	}
+	return strings.Trim(digits, "0123456789") == ""
+}
+
+// isEMail accepts local@domain with the characters of RFC 5321's dot-string and, beyond ASCII,
+// letters, marks and digits. No quoted local part and no colon, so an account always fits the
+// user name of HTTP Basic. Compatibility characters (full-width letters and the like) are
+// refused: they look like another account.
+func isEMail(s string) bool {
+	if len(s) < MinEMail || len(s) > MaxEMail || !showable(s) || !norm.NFKC.IsNormalString(norm.NFC.String(s)) {
+		return false
+	}
+	local, domain, ok := strings.Cut(s, "@")
+	return ok && dotted(local, "!#$%&'*+-/=?^_`{|}~") && dotted(domain, "-")
+}
+
+// dotted says whether s is one or more parts joined by dots, each of letters, marks, digits and
+// extra.
+func dotted(s, extra string) bool {
+	for part := range strings.SplitSeq(s, ".") {
+		if part == "" {
+			return false
+		}
+		for _, r := range part {
+			if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && !strings.ContainsRune(extra, r) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// showable refuses what is no text: broken UTF-8, controls, format characters such as direction
+// overrides.
+func showable(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if r == utf8.RuneError || !unicode.IsGraphic(r) {
+			return false
+		}
+	}
+	return true
+}

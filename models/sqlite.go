@@ -1,0 +1,194 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// DatabaseFile is the name of the SQLite database within the data directory.
+const DatabaseFile = "latchkey.db"
+
+// applicationID marks our databases in the SQLite header ("LKEY"), so that another program's file
+// is refused.
+const applicationID = 0x4c4b4559
+
+// The faults of a database file that stop the start. Each is returned wrapped, with the path.
+var (
+	ErrNoDatabase    = errors.New("no Latchkey database")
+	ErrForeign       = errors.New("not a Latchkey database")
+	ErrDamaged       = errors.New("database is damaged")
+	ErrNewerDatabase = errors.New("database was written by a newer Latchkey")
+)
+
+// FileState is what stands at the database's path before it is opened.
+type FileState int
+
+// The states of a database file.
+const (
+	FileMissing FileState = iota
+	FileEmpty             // zero bytes
+	FilePresent
+)
+
+// Inspect tells what stands at the database's path in a data directory without changing anything.
+// Errors: ErrForeign for a file that is no Latchkey database, ErrDamaged for one too short to be
+// one.
+func Inspect(dir string) (FileState, error) {
+	path := filepath.Join(dir, DatabaseFile)
+	f, err := os.Open(path) //nolint:gosec // the operator names the data directory
+	if errors.Is(err, os.ErrNotExist) {
+		return FileMissing, nil
+	}
+	if err != nil {
+		return FileMissing, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	var header [100]byte
+	n, err := io.ReadFull(f, header[:])
+	switch {
+	case n == 0 && errors.Is(err, io.EOF):
+		return FileEmpty, nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return FilePresent, fmt.Errorf("%w: %s is cut short", ErrDamaged, path)
+	case err != nil:
+		return FilePresent, err
+	case string(header[:16]) != "SQLite format 3\x00":
+		return FilePresent, fmt.Errorf("%w: %s", ErrForeign, path)
+	case binary.BigEndian.Uint32(header[68:72]) != applicationID:
+		return FilePresent, fmt.Errorf("%w: %s", ErrForeign, path)
+	}
+	return FilePresent, nil
+}
+
+// createFile makes the database, marked as ours, with mode 0600 (SQLite gives the files beside it
+// the same mode). It appears under its name whole: a process killed here leaves nothing half
+// made.
+func createFile(ctx context.Context, path string, state FileState) error {
+	f, err := os.CreateTemp(filepath.Dir(path), DatabaseFile+".new-*")
+	if err != nil {
+		return err
+	}
+	temporary := f.Name()
+	defer os.Remove(temporary) //nolint:errcheck // gone already when it was renamed
+	if err := f.Close(); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite3", dsn(temporary, url.Values{"_journal_mode": {"DELETE"}}))
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	if state == FileEmpty {
+		return os.Rename(temporary, path)
+	}
+	if err := os.Link(temporary, path); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// dsn is the driver's name for a database file with the settings that every connection has.
+func dsn(path string, extra url.Values) string {
+	extra.Set("_busy_timeout", "5000")
+	extra.Set("_synchronous", "FULL")
+	extra.Set("_foreign_keys", "1")
+	extra.Set("mode", "rw")
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + extra.Encode()
+}
+
+// openPools opens the two pools: one writer connection, and readers that cannot write. Durability
+// needs synchronous=FULL: the driver's default NORMAL loses acknowledged writes at a power cut.
+func openPools(path string) (write, read *sql.DB, err error) {
+	write, err = sql.Open("sqlite3",
+		dsn(path, url.Values{"_journal_mode": {"WAL"}, "_txlock": {"immediate"}}))
+	if err != nil {
+		return nil, nil, err
+	}
+	write.SetMaxOpenConns(1)
+	read, err = sql.Open("sqlite3", dsn(path, url.Values{"_query_only": {"1"}}))
+	if err != nil {
+		return nil, nil, errors.Join(err, write.Close())
+	}
+	readers := max(4, runtime.NumCPU())
+	read.SetMaxOpenConns(readers)
+	read.SetMaxIdleConns(readers)
+	return write, read, nil
+}
+
+// checkSettings reads the pragmas back: a setting that was not taken would lose data silently.
+func checkSettings(ctx context.Context, write, read *sql.DB) error {
+	want := []struct {
+		db           *sql.DB
+		pragma, must string
+	}{
+		{write, "journal_mode", "wal"}, {write, "synchronous", "2"}, {write, "foreign_keys", "1"},
+		{write, "busy_timeout", "5000"}, {read, "query_only", "1"}, {read, "busy_timeout", "5000"},
+	}
+	for _, w := range want {
+		var got string
+		if err := w.db.QueryRowContext(ctx, "PRAGMA "+w.pragma).Scan(&got); err != nil {
+			return fmt.Errorf("PRAGMA %s: %w", w.pragma, err)
+		}
+		if !strings.EqualFold(got, w.must) {
+			return fmt.Errorf("PRAGMA %s is %q, not %q", w.pragma, got, w.must)
+		}
+	}
+	return nil
+}
+
+// checkIntegrity refuses a structurally damaged file.
+func checkIntegrity(ctx context.Context, db *sql.DB, path string) error {
+	var verdict string
+	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: %s: %s", ErrDamaged, path, firstLine(verdict))
+	}
+	return nil
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+// SQLiteVersion is the version of the embedded engine, such as "3.54.1".
+func SQLiteVersion() string {
+	version, _, _ := sqlite3.Version()
+	return version
+}
+
+// forSQLite turns the numbered parameters $n that both engines' texts are written in into
+// SQLite's ?n. Left as they are, SQLite would number them by first appearance.
+func forSQLite(query string) string { return strings.ReplaceAll(query, "$", "?") }
+
+// classify wraps a fault of the engine in ErrUnavailable; answers pass through.
+func classify(err error) error {
+	if err == nil || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	var engine sqlite3.Error
+	if errors.As(err, &engine) && engine.Code == sqlite3.ErrConstraint {
+		return err
+	}
+	if errors.As(err, &engine) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, sql.ErrConnDone) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}

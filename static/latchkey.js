@@ -1,0 +1,187 @@
+// Latchkey's pages work without this script. With it they can show a secret, copy with one press,
+// count down the life of a token and tell the time in the reader's own zone. It talks to nobody.
+"use strict";
+
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const byID = (id) => document.getElementById(id);
+
+  // announce lets screen readers hear what only the eye would see.
+  function announce(text) {
+    const region = byID("announce");
+    region.textContent = "";
+    setTimeout(() => { region.textContent = text; }, 50);
+  }
+
+  // Show and hide a secret. It is hidden again before it is sent, so that browsers offer to keep it.
+  function setUpToggle(button) {
+    const input = byID(button.dataset.toggle);
+    const show = (on) => {
+      input.type = on ? "text" : "password";
+      button.firstElementChild.textContent = on ? "Hide" : "Show";
+    };
+    button.hidden = false;
+    button.addEventListener("click", () => { show(input.type === "password"); });
+    input.form.addEventListener("submit", () => { show(false); });
+  }
+
+  function setUpCapsLock(input) {
+    const warning = byID(input.id + "-caps");
+    const look = (event) => {
+      if (!event.getModifierState) { return; }
+      warning.textContent = event.getModifierState("CapsLock") ? "Caps Lock is on." : "";
+      warning.hidden = warning.textContent === "";
+    };
+    input.addEventListener("keydown", look);
+    input.addEventListener("keyup", look);
+    input.addEventListener("blur", () => { warning.hidden = true; });
+  }
+
+  // A form is sent once, however often its button is pressed.
+  function setUpForm(form) {
+    const button = form.querySelector("button[data-busy]");
+    const label = button.textContent;
+    form.addEventListener("submit", (event) => {
+      if (button.getAttribute("aria-disabled") === "true") {
+        event.preventDefault();
+        return;
+      }
+      button.setAttribute("aria-disabled", "true");
+      button.textContent = button.dataset.busy;
+    });
+    addEventListener("pageshow", () => {
+      button.removeAttribute("aria-disabled");
+      button.textContent = label;
+    });
+  }
+
+  // copyBySelection serves plain http hosts, where browsers offer no clipboard to scripts.
+  function copyBySelection(text) {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.readOnly = true;
+    area.className = "visually-hidden";
+    document.body.append(area);
+    const before = document.activeElement;
+    area.select();
+    let done = false;
+    try {
+      done = document.execCommand("copy");
+    } catch {
+      done = false;
+    }
+    area.remove();
+    before?.focus({ preventScroll: true });
+    return done;
+  }
+
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      return copyBySelection(text);
+    }
+  }
+
+  // selectText opens the fold around the text and marks it, for a copy by hand.
+  function selectText(source) {
+    const fold = source.closest("details");
+    if (fold) { fold.open = true; }
+    getSelection().selectAllChildren(source);
+  }
+
+  function setUpCopy(button) {
+    const source = byID(button.dataset.copy);
+    const label = button.firstElementChild;
+    let back = 0;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const done = await copy(source.textContent);
+      if (!done) {
+        selectText(source);
+        announce("The text is selected. Copy it with your keyboard.");
+        return;
+      }
+      announce("Copied: " + button.dataset.what);
+      label.textContent = "Copied";
+      button.classList.add("done");
+      clearTimeout(back);
+      back = setTimeout(() => {
+        label.textContent = "Copy";
+        button.classList.remove("done");
+      }, 2000);
+    });
+  }
+
+  function setUpTime(element) {
+    const when = new Date(element.dateTime);
+    const format = new Intl.DateTimeFormat("en-GB", {
+      day: "numeric", month: "short", year: "numeric",
+      hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+    });
+    element.title = element.textContent;
+    element.textContent = format.format(when);
+  }
+
+  // left says how long is left, in the words of the server (left.go).
+  function left(seconds) {
+    const d = Math.floor(seconds / 86400);
+    const h = Math.floor(seconds / 3600) % 24;
+    const m = Math.floor(seconds / 60) % 60;
+    const s = seconds % 60;
+    if (d > 0) { return `${d} d ${h} h left`; }
+    if (h > 0) { return `${h} h ${m} min left`; }
+    if (m >= 10) { return `${m} min left`; }
+    if (m > 0) { return `${m} min ${s} s left`; }
+    return `${s} s left`;
+  }
+
+  // switchOver shows what is true after the end of the token, and keeps the keyboard's place.
+  function switchOver() {
+    const held = document.activeElement?.closest("[data-while=alive]");
+    for (const part of all("[data-while]")) {
+      part.hidden = part.dataset.while === "alive";
+    }
+    announce("Your token has expired.");
+    if (held) { byID("over-sign-in").focus(); }
+  }
+
+  // The server's clock counts: the page was made at data-now, so its own clock may be wrong.
+  function setUpCountdown(card) {
+    const ends = Number(card.dataset.ends);
+    const ahead = Number(card.dataset.now) - Date.now() / 1000;
+    const text = byID("left");
+    const meter = byID("meter");
+    const soon = Number(card.dataset.soon);
+    let warned = ends - Number(card.dataset.now) <= soon;
+    const tick = () => {
+      const rest = Math.ceil(ends - Date.now() / 1000 - ahead);
+      if (rest <= 0) {
+        clearInterval(timer);
+        document.removeEventListener("visibilitychange", tick);
+        switchOver();
+        return;
+      }
+      const words = left(rest);
+      if (text.textContent !== words) { text.textContent = words; }
+      meter.value = rest;
+      if (rest <= soon && !warned) {
+        warned = true;
+        card.classList.add("soon");
+        byID("state").textContent = "Ends soon";
+        announce("Your token ends soon: " + words);
+      }
+    };
+    const timer = setInterval(tick, 1000);
+    document.addEventListener("visibilitychange", tick);
+    tick();
+  }
+
+  all("[data-toggle]").forEach(setUpToggle);
+  all("input[type=password]").forEach(setUpCapsLock);
+  all("form:has(button[data-busy])").forEach(setUpForm);
+  all("[data-copy]").forEach(setUpCopy);
+  all("time").forEach(setUpTime);
+  all("[data-ends]").forEach(setUpCountdown);
+})();
