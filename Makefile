@@ -1,0 +1,36 @@
+# Latchkey's own commands. "make test" is what CI runs.
+VERSION ?= dev
+COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+FUZZTIME ?= 5s
+LINT    := .cache/bin/golangci-lint
+
+.PHONY: build test provision lint unit fuzz e2e bench torture
+
+build:
+	go build -trimpath -ldflags "-X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o latchkey .
+
+test: provision lint unit fuzz e2e
+
+provision:
+	sh e2e/provision.sh
+
+lint:
+	test -z "$$(gofmt -l .)"
+	go mod tidy -diff
+	go vet -tags e2e,bench,torture ./...
+	$(LINT) run
+
+unit:
+	go test -race -shuffle=on ./...
+
+fuzz:
+	sh e2e/fuzz.sh $(FUZZTIME)
+
+e2e:
+	go test -race -shuffle=on -count=1 -tags e2e -timeout 10m ./e2e/...
+
+bench:
+	go test -tags bench -run '^$$' -bench . -benchmem -timeout 20m ./auth/... ./e2e/...
+
+torture:
+	go test -tags torture -count=1 -timeout 150m -v -run Torture ./e2e/...

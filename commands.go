@@ -1,0 +1,267 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"latchkey/auth"
+	"latchkey/models"
+)
+
+// userCmd is latchkey user.
+type userCmd struct {
+	Add     userAddCmd    `cmd:"" help:"Make an account."`
+	List    userListCmd   `cmd:"" help:"List the accounts."`
+	Passwd  userPasswdCmd `cmd:"" help:"Replace an account's secret; its tokens end."`
+	Role    userRoleCmd   `cmd:"" help:"Make an account an administrator or a user; its tokens end."`
+	Disable userStateCmd  `cmd:"" help:"Disable an account; its tokens end."`
+	Enable  userStateCmd  `cmd:"" help:"Enable a disabled account."`
+	Delete  userDeleteCmd `cmd:"" help:"Delete an account; its tokens end."`
+}
+
+type userAddCmd struct {
+	Account     string `arg:"" help:"E-mail address or mobile number."`
+	Nickname    string `required:"" help:"Name that is shown, 2 to 22 characters."`
+	Type        uint16 `help:"Client type: 100 e-mail, 101 mobile number (default: by its form)."`
+	Admin       bool   `help:"Make it an administrator."`
+	SecretStdin bool   `help:"Read the secret from one line of standard input."`
+}
+
+// Run makes the account.
+func (u *userAddCmd) Run(ctx context.Context, c *cli, std console) error {
+	secret, err := readSecret(std, u.SecretStdin)
+	if err != nil {
+		return err
+	}
+	d, err := c.open(ctx, true, nil)
+	if err != nil {
+		return err
+	}
+	defer d.Close() //nolint:errcheck // everything is committed
+	role, kind := models.RoleUser, models.ClientType(u.Type)
+	if u.Admin {
+		role = models.RoleAdministrator
+	}
+	if kind == 0 {
+		kind = models.TypeOf(u.Account)
+	}
+	user, err := d.authority.Register(ctx, auth.Registration{Account: u.Account, Secret: secret,
+		Nickname: u.Nickname, ClientType: kind}, role)
+	if err == nil {
+		fmt.Fprintf(std.out, "%s %s has id %d\n", user.Role, user.Account, user.ID)
+	}
+	return err
+}
+
+// readSecret reads one line of standard input, or asks twice on the terminal.
+func readSecret(std console, stdin bool) (string, error) {
+	if stdin {
+		line, err := bufio.NewReader(std.in).ReadString('\n')
+		if err != nil && line == "" {
+			return "", fmt.Errorf("no secret on standard input: %w", err)
+		}
+		return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), nil
+	}
+	terminal, ok := std.in.(*os.File)
+	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+		return "", errors.New("no terminal to ask for the secret: use --secret-stdin")
+	}
+	var answers [2]string
+	for i, prompt := range []string{"Secret: ", "Again: "} {
+		fmt.Fprint(std.err, prompt)
+		typed, err := term.ReadPassword(int(terminal.Fd()))
+		fmt.Fprintln(std.err)
+		if err != nil {
+			return "", err
+		}
+		answers[i] = string(typed)
+	}
+	if answers[0] != answers[1] {
+		return "", errors.New("the two secrets differ")
+	}
+	return answers[0], nil
+}
+
+type userListCmd struct {
+	JSON bool `name:"json" help:"Print JSON, one object a line."`
+}
+
+// Run prints the accounts.
+func (u *userListCmd) Run(ctx context.Context, c *cli, std console) error {
+	d, err := c.open(ctx, false, nil)
+	if err != nil {
+		return err
+	}
+	defer d.Close() //nolint:errcheck // only read
+	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	if !u.JSON {
+		fmt.Fprintln(table, "ID\tACCOUNT\tNICKNAME\tROLE\tSTATE\tCREATED")
+	}
+	var after uint32
+	for {
+		users, err := d.store.Users(ctx, models.UserFilter{After: after})
+		if err != nil || len(users) == 0 {
+			return errors.Join(err, table.Flush())
+		}
+		for _, one := range users {
+			if err := printUser(table, std.out, one, u.JSON); err != nil {
+				return err
+			}
+			after = one.ID
+		}
+	}
+}
+
+func printUser(table, out io.Writer, u models.User, asJSON bool) error {
+	created := time.Unix(u.CreatedAt, 0).UTC().Format(time.RFC3339)
+	if asJSON {
+		return json.NewEncoder(out).Encode(map[string]any{"id": u.ID, "account": u.Account,
+			"type": u.ClientType, "nickname": u.Nickname, "role": u.Role.String(),
+			"state": u.State.String(), "created_at": u.CreatedAt})
+	}
+	_, err := fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n",
+		u.ID, u.Account, u.Nickname, u.Role, u.State, created)
+	return err
+}
+
+// change opens the data directory and does something to one account.
+func (c *cli) change(ctx context.Context, account string, std console, done string,
+	do func(*auth.Authority, uint32) error) error {
+	d, err := c.open(ctx, false, nil)
+	if err != nil {
+		return err
+	}
+	defer d.Close() //nolint:errcheck // everything is committed
+	user, err := d.store.UserByAccount(ctx, account)
+	if err != nil {
+		return fmt.Errorf("account %s: %w", account, err)
+	}
+	if err := do(d.authority, user.ID); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "%s: %s\n", user.Account, done)
+	return nil
+}
+
+type userPasswdCmd struct {
+	Account     string `arg:""`
+	SecretStdin bool   `help:"Read the secret from one line of standard input."`
+}
+
+// Run replaces the secret.
+func (u *userPasswdCmd) Run(ctx context.Context, c *cli, std console) error {
+	secret, err := readSecret(std, u.SecretStdin)
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, u.Account, std, "secret replaced, tokens ended",
+		func(a *auth.Authority, uid uint32) error { return a.SetSecret(ctx, uid, secret) })
+}
+
+type userRoleCmd struct {
+	Account string `arg:""`
+	Role    string `arg:"" enum:"user,admin" help:"user or admin."`
+}
+
+// Run changes the role.
+func (u *userRoleCmd) Run(ctx context.Context, c *cli, std console) error {
+	role := models.RoleUser
+	if u.Role == "admin" {
+		role = models.RoleAdministrator
+	}
+	return c.change(ctx, u.Account, std, "now "+role.String()+", tokens ended",
+		func(a *auth.Authority, uid uint32) error { return a.SetRole(ctx, uid, role) })
+}
+
+type userStateCmd struct {
+	Account string `arg:""`
+}
+
+// Run disables or enables, by the command's name.
+func (u *userStateCmd) Run(ctx context.Context, c *cli, std console, parsed *kong.Context) error {
+	state := models.Active
+	if strings.HasPrefix(parsed.Command(), "user disable") {
+		state = models.Disabled
+	}
+	return c.change(ctx, u.Account, std, "now "+state.String()+", tokens ended",
+		func(a *auth.Authority, uid uint32) error { return a.SetState(ctx, uid, state) })
+}
+
+type userDeleteCmd struct {
+	Account string `arg:""`
+}
+
+// Run deletes the account.
+func (u *userDeleteCmd) Run(ctx context.Context, c *cli, std console) error {
+	return c.change(ctx, u.Account, std, "deleted, tokens ended",
+		func(a *auth.Authority, uid uint32) error { return a.Delete(ctx, uid) })
+}
+
+// tokenCmd is latchkey token.
+type tokenCmd struct {
+	Issue   tokenIssueCmd   `cmd:"" help:"Issue a token to an account and print it."`
+	Inspect tokenInspectCmd `cmd:"" help:"Explain any token in one sentence."`
+}
+
+type tokenIssueCmd struct {
+	Account string        `arg:""`
+	TTL     time.Duration `name:"ttl" help:"Lifetime, such as 90s (default: --token-ttl)."`
+	JSON    bool          `name:"json" help:"Print JSON."`
+}
+
+// Run prints the token alone.
+func (t *tokenIssueCmd) Run(ctx context.Context, c *cli, std console) error {
+	d, err := c.open(ctx, false, nil)
+	if err != nil {
+		return err
+	}
+	defer d.Close() //nolint:errcheck // everything is committed
+	issued, err := d.authority.IssueFor(ctx, t.Account, t.TTL, auth.Client{Address: "command line"})
+	if errors.Is(err, models.ErrChanged) {
+		err = errors.New("the account is disabled")
+	}
+	if err != nil {
+		return fmt.Errorf("account %s: %w", t.Account, err)
+	}
+	if t.JSON {
+		i := issued.Identity
+		return json.NewEncoder(std.out).Encode(map[string]any{"token": issued.Token, "uid": i.UID,
+			"id": i.TokenID.String(), "scope": i.Scope.String(), "expires_at": i.ExpiresAt})
+	}
+	_, err = fmt.Fprintln(std.out, issued.Token)
+	return err
+}
+
+type tokenInspectCmd struct {
+	Token string `arg:"" help:"The token."`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+// Run explains the token; the exit code is 1 when it is refused.
+func (t *tokenInspectCmd) Run(ctx context.Context, c *cli, std console) error {
+	d, err := c.open(ctx, false, nil)
+	if err != nil {
+		return err
+	}
+	defer d.Close() //nolint:errcheck // only read
+	in, err := d.authority.Inspect(ctx, t.Token)
+	if err != nil {
+		return err
+	}
+	if t.JSON {
+		return json.NewEncoder(std.out).Encode(in)
+	}
+	_, err = fmt.Fprintln(std.out, in)
+	return err
+}
