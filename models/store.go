@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -118,7 +119,8 @@ func (s *Store) migrator() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectSQLite3, s.write, files, goose.WithSlog(nil))
+	return goose.NewProvider(goose.DialectSQLite3, s.write, files,
+		goose.WithSlog(slog.New(slog.DiscardHandler)))
 }
 
 // Migrate brings the schema up to this program's, each step whole or not at all.
