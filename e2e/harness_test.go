@@ -1,0 +1,198 @@
+// Package e2e_test runs the real binary as a stranger would: over HTTP, by its command line, killed, on bad
+// data directories, in a real browser (build tag e2e), and measures it (build tags bench and torture).
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary is the program under test, built once by TestMain.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "latchkey-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binary = filepath.Join(dir, "latchkey")
+	build := exec.Command("go", "build", "-o", binary, "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// server is a running latchkey.
+type server struct {
+	URL  string // http://127.0.0.1:PORT
+	Dir  string // data directory
+	cmd  *exec.Cmd
+	out  *lockedBuffer
+	done chan error
+}
+
+// lockedBuffer collects what a process prints while tests read it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var addressLine = regexp.MustCompile(`address +(http://\S+)`)
+
+// start runs the server on a port of the kernel's choice and waits until it answers. It is stopped with the test.
+func start(tb testing.TB, dir string, args ...string) *server {
+	tb.Helper()
+	s := &server{Dir: dir, out: &lockedBuffer{}, done: make(chan error, 1)}
+	s.cmd = exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, args...)...)
+	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	if err := s.cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	go func() { s.done <- s.cmd.Wait() }()
+	tb.Cleanup(s.kill)
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		if match := addressLine.FindStringSubmatch(s.out.String()); match != nil {
+			s.URL = match[1]
+			if answered(s.URL + "/healthz") {
+				return s
+			}
+		}
+		select {
+		case err := <-s.done:
+			tb.Fatalf("server ended: %v\n%s", err, s.out)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+	tb.Fatalf("server does not answer:\n%s", s.out)
+	return nil
+}
+
+func answered(url string) bool {
+	resp, err := http.Get(url)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// kill ends the process at once (SIGKILL) and waits for it; a second call does nothing.
+func (s *server) kill() {
+	if s.cmd.ProcessState == nil {
+		_ = s.cmd.Process.Kill()
+		<-s.done
+		s.done <- nil
+	}
+}
+
+// stop ends the process by SIGTERM and returns its error.
+func (s *server) stop(tb testing.TB) error {
+	tb.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		tb.Fatal(err)
+	}
+	select {
+	case err := <-s.done:
+		s.done <- nil
+		return err
+	case <-time.After(20 * time.Second):
+		tb.Fatal("server does not stop")
+		return nil
+	}
+}
+
+// latchkey runs a command on a data directory and returns its standard output, its standard error and exit code.
+func latchkey(tb testing.TB, dir, stdin string, args ...string) (stdout, stderr string, code int) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, append([]string{"--data", dir}, args...)...)
+	var out, errOut bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		tb.Fatal(err)
+	}
+	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
+}
+
+// mustRun is latchkey that must succeed; it returns standard output without the last line end.
+func mustRun(tb testing.TB, dir, stdin string, args ...string) string {
+	tb.Helper()
+	out, errOut, code := latchkey(tb, dir, stdin, args...)
+	if code != 0 {
+		tb.Fatalf("latchkey %v: exit %d: %s", args, code, errOut)
+	}
+	return strings.TrimSuffix(out, "\n")
+}
+
+// reply is an HTTP answer, read whole.
+type reply struct {
+	Status int
+	Header http.Header
+	Body   string
+}
+
+// request sends one request; headers are "Name: value". Redirects are not followed.
+func request(tb testing.TB, method, url, body string, headers ...string) reply {
+	tb.Helper()
+	r, err := tryRequest(method, url, body, headers...)
+	if err != nil {
+		tb.Fatalf("%s %s: %v", method, url, err)
+	}
+	return r
+}
+
+var client = &http.Client{
+	Timeout:       30 * time.Second,
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+func tryRequest(method, url, body string, headers ...string) (reply, error) {
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		return reply{}, err
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Add(name, value)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return reply{}, err
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	return reply{resp.StatusCode, resp.Header, string(content)}, err
+}
+
+const asJSON = "Content-Type: application/json"
