@@ -1,0 +1,299 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func openStore(t testing.TB, dir string) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := s.Migrate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func newUser(t testing.TB, s *Store, account string) User {
+	t.Helper()
+	u, err := s.CreateUser(context.Background(), NewUser{Account: account, ClientType: TypeOf(account),
+		Nickname: "Ann", Role: RoleUser, SecretHash: "hash"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func newToken(t testing.TB, s *Store, uid uint32) Token {
+	t.Helper()
+	k, err := s.CreateToken(context.Background(), NewToken{UID: uid, ClientType: EMail, Scope: UserScope,
+		Lifetime: 60}, func(Token) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func TestUsers(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	u := newUser(t, s, "Ann@Example.com")
+	got, err := s.UserByID(t.Context(), u.ID)
+	if err != nil || got != u {
+		t.Errorf("%+v, %v, want %+v", got, err, u)
+	}
+	if _, err := s.CreateUser(t.Context(), NewUser{Account: "ANN@example.COM"}); err == nil {
+		t.Error("an invalid role was stored")
+	}
+	_, err = s.CreateUser(t.Context(), NewUser{Account: "ANN@example.COM", Role: RoleUser})
+	if !errors.Is(err, ErrAccountTaken) {
+		t.Errorf("another spelling: %v", err)
+	}
+	if _, err := s.DeleteUser(t.Context(), u.ID); err != nil {
+		t.Fatal(err)
+	}
+	if again := newUser(t, s, "ann@example.com"); again.ID <= u.ID {
+		t.Errorf("id %d was used again for %d", u.ID, again.ID)
+	}
+	for name, err := range map[string]error{
+		"UserByID":      second(s.UserByID(t.Context(), u.ID)),
+		"UserByAccount": second(s.UserByAccount(t.Context(), "nobody@example.com")),
+		"DeleteUser":    second(s.DeleteUser(t.Context(), u.ID)),
+		"UpdateUser":    second(s.UpdateUser(t.Context(), u.ID, UserUpdate{})),
+	} {
+		if !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: %v, want ErrNotFound", name, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestSameAccountAtOnce: of many registrations of one account exactly one succeeds.
+func TestSameAccountAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	stores := []*Store{openStore(t, dir), openStore(t, dir)}
+	var wait sync.WaitGroup
+	errs := make(chan error, 20)
+	for n := range cap(errs) {
+		wait.Go(func() {
+			_, err := stores[n%2].CreateUser(context.Background(), NewUser{Account: "a@b.cn", Role: RoleUser})
+			errs <- err
+		})
+	}
+	wait.Wait()
+	close(errs)
+	won := 0
+	for err := range errs {
+		if err == nil {
+			won++
+		} else if !errors.Is(err, ErrAccountTaken) {
+			t.Error(err)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of 20 succeeded", won)
+	}
+}
+
+func TestTokensAndEndings(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	u := newUser(t, s, "a@b.cn")
+	one, two := newToken(t, s, u.ID), newToken(t, s, u.ID)
+	if one.ID == two.ID || one.ID.Order() >= two.ID.Order() {
+		t.Errorf("%s, then %s", one.ID, two.ID)
+	}
+	ending, err := s.EndToken(t.Context(), one.ID, "test")
+	if err != nil || ending.Seq == 0 || ending.Through != one.ID {
+		t.Errorf("%+v, %v", ending, err)
+	}
+	if again, err := s.EndToken(t.Context(), one.ID, "test"); err != nil || again.Seq != 0 {
+		t.Errorf("ended twice: %+v, %v", again, err)
+	}
+	role := RoleAdministrator
+	all, err := s.UpdateUser(t.Context(), u.ID, UserUpdate{Role: &role, Reason: "test"})
+	if err != nil || !all.EarlierToo || all.Through != two.ID {
+		t.Errorf("%+v, %v", all, err)
+	}
+	got, err := s.EndingsAfter(t.Context(), 0)
+	if err != nil || !slices.Equal(got, []Ending{ending, all}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := s.EndingsAfter(t.Context(), ending.Seq); err != nil || len(got) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	k, err := s.TokenByID(t.Context(), two.ID)
+	if err != nil || k.EndedAt == 0 {
+		t.Errorf("%+v, %v", k, err)
+	}
+	_, err = s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 1}, func(Token) error { return nil })
+	if !errors.Is(err, ErrChanged) {
+		t.Errorf("a token by an old epoch: %v", err)
+	}
+}
+
+// TestClockBehind: with the clock before the newest ended token no token is issued that would be ended at birth.
+func TestClockBehind(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	u := newUser(t, s, "a@b.cn")
+	ahead := (TokenID{IssuedAt: now() + 3600}).Order()
+	if _, err := s.write.Exec("UPDATE users SET ended_through = ?1", ahead); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 1}, func(Token) error { return nil })
+	if !errors.Is(err, ErrClock) {
+		t.Errorf("%v, want ErrClock", err)
+	}
+}
+
+func TestSignErrorStoresNothing(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	u := newUser(t, s, "a@b.cn")
+	sour := errors.New("sour")
+	k, err := s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 60}, func(Token) error { return sour })
+	if !errors.Is(err, sour) {
+		t.Errorf("%v, want sour", err)
+	}
+	if _, err := s.TokenByID(t.Context(), k.ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the token is there: %v", err)
+	}
+}
+
+func TestPurge(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	u := newUser(t, s, "a@b.cn")
+	for range 5 {
+		k := newToken(t, s, u.ID)
+		if _, err := s.EndToken(t.Context(), k.ID, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if gone, err := s.Purge(t.Context(), now(), 3); err != nil || gone != 0 {
+		t.Errorf("live ones: %d, %v", gone, err)
+	}
+	for _, want := range []int64{6, 4, 0} { // three, then two, of each
+		if gone, err := s.Purge(t.Context(), now()+100, 3); err != nil || gone != want {
+			t.Errorf("%d, %v, want %d", gone, err, want)
+		}
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	tests := []struct {
+		account string
+		kind    ClientType
+		ok      bool
+	}{
+		{"a@b.cn", EMail, true}, {"ann.b+tag@mail.example.com", EMail, true}, {"a@localhost", EMail, true},
+		{"用户@例子.公司", EMail, true}, {strings.Repeat("a", 248) + "@b.com", EMail, true},
+		{strings.Repeat("a", 249) + "@b.com", EMail, false}, {"a@b", EMail, false}, {"not-an-email", EMail, false},
+		{"a@b@c.de", EMail, false}, {"a:b@c.de", EMail, false}, {"a b@c.de", EMail, false},
+		{"a@b..de", EMail, false}, {".a@b.de", EMail, false}, {"a@b.de\n", EMail, false}, {"a\u202eb@c.de", EMail, false},
+		{"ａ@example.com", EMail, false}, {"+8613800000000", Mobile, true}, {"8613800000000", Mobile, true},
+		{"1234", Mobile, false}, {"0123456", Mobile, false}, {"12345a", Mobile, false}, {"++12345", Mobile, false},
+		{"1234567890123456", Mobile, false}, {"a@b.cn", Mobile, false},
+	}
+	for _, test := range tests {
+		v := Invalid{}
+		CheckAccount(v, test.kind, test.account)
+		if (v.Err() == nil) != test.ok {
+			t.Errorf("%q as %s: %v", test.account, test.kind, v)
+		}
+	}
+}
+
+func FuzzAccountKey(f *testing.F) {
+	for _, seed := range []string{"Ann@Example.com", "+49", "ß@ẞ.de", "İ@i.com", "ͅ@x", "Å@å.se"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, account string) {
+		key := AccountKey(account)
+		v := Invalid{}
+		CheckAccount(v, TypeOf(account), account)
+		if v.Err() != nil {
+			return // what no account may be need not have a stable key
+		}
+		if again := AccountKey(key); again != key {
+			t.Errorf("%q: %q, then %q", account, key, again)
+		}
+		if AccountKey(strings.ToUpper(key)) != AccountKey(strings.ToLower(strings.ToUpper(key))) {
+			t.Errorf("%q: upper and lower case differ", account)
+		}
+	})
+}
+
+// TestParameters: every $n becomes ?n, and each query numbers its parameters in the order of appearance.
+func TestParameters(t *testing.T) {
+	if got := forSQLite("SELECT $2, $1"); got != "SELECT ?2, ?1" {
+		t.Errorf("%q", got)
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	literal, parameter := regexp.MustCompile("`[^`]*`|\"[^\"\n]*\""), regexp.MustCompile(`\$(\d+)`)
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, query := range literal.FindAllString(string(raw), -1) {
+			highest := 0
+			for _, m := range parameter.FindAllStringSubmatch(query, -1) {
+				var n int
+				if _, err := fmt.Sscan(m[1], &n); err != nil || n > highest+1 {
+					t.Errorf("%s: %s", file, query)
+				}
+				highest = max(highest, n)
+			}
+		}
+	}
+}
+
+func TestOpen(t *testing.T) {
+	t.Run("ErrNoDatabase", func(t *testing.T) {
+		if _, err := Open(t.Context(), t.TempDir(), false); !errors.Is(err, ErrNoDatabase) {
+			t.Error(err)
+		}
+	})
+	t.Run("ErrForeign", func(t *testing.T) {
+		dir := t.TempDir()
+		text := strings.Repeat("no database ", 100)
+		if err := os.WriteFile(filepath.Join(dir, DatabaseFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), dir, true); !errors.Is(err, ErrForeign) {
+			t.Error(err)
+		}
+	})
+	t.Run("OK/closed stays closed", func(t *testing.T) {
+		s := openStore(t, t.TempDir())
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.UserByID(t.Context(), 1); !errors.Is(err, ErrUnavailable) {
+			t.Error(err)
+		}
+		if _, err := s.EndToken(t.Context(), TokenID{}, ""); err == nil {
+			t.Error("a write on a closed store succeeded")
+		}
+	})
+}
