@@ -134,7 +134,7 @@ func newRecipes(base, token string, ends time.Time) ([]recipe, error) {
 				token + "\", \"\"),\n)\nprint(answer.json())"},
 		postmanRecipe(token),
 		{ID: "logged", Name: "Behind a proxy that logs user names",
-			Why: "Put the token in the password slot, which logs leave out. Any user name will do.",
+			Why:   "Put the token in the password slot, which logs leave out. Any user name will do.",
 			Lines: "curl -u 'anyname:" + token + "' " + user},
 	}, nil
 }

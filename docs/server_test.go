@@ -1,0 +1,57 @@
+package docs_test
+
+import (
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"latchkey/auth"
+	"latchkey/handlers"
+	"latchkey/models"
+)
+
+// newServer is a server over a new database with one administrator.
+func newServer(t *testing.T, account, secret, nickname string) string {
+	t.Helper()
+	dir := t.TempDir()
+	sealing, err := auth.CreateSecret(filepath.Join(dir, "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := models.Open(t.Context(), dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	if err := store.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := auth.LoadKeyRing(t.Context(), store, sealing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := auth.NewAuthority(t.Context(), store, ring, auth.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = authority.Register(t.Context(), auth.Registration{Account: account, Secret: secret,
+		Nickname: nickname, ClientType: models.EMail}, models.RoleAdministrator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handlers.New(handlers.Config{Store: store, Authority: authority,
+		Logger: slog.New(slog.DiscardHandler), RegistrationOpen: true, MinSecret: 6}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// TestAPIDoc replays the examples of api.md.
+func TestAPIDoc(t *testing.T) {
+	replayAPIDoc(t, newServer(t, "admin@example.com", "correct horse battery", "Admin"))
+}
+
+// TestOpenAPI replays the recorded contract through openapi.json.
+func TestOpenAPI(t *testing.T) {
+	checkOpenAPI(t, newServer(t, "999@qq.com", "123456", "Super"))
+}
