@@ -227,7 +227,12 @@ func (t *tokenIssueCmd) Run(ctx context.Context, c *cli, std console) error {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // everything is committed
-	issued, err := d.authority.IssueFor(ctx, t.Account, t.TTL, auth.Client{Address: "command line"})
+	issued, err := d.authority.IssueFor(
+		ctx,
+		t.Account,
+		t.TTL,
+		auth.Client{Address: "command line"},
+	)
 	if errors.Is(err, models.ErrChanged) {
 		err = errors.New("the account is disabled")
 	}

@@ -66,9 +66,16 @@ func main() {
 func run(ctx context.Context, args []string, std console) int {
 	var c cli
 	exit := -1
-	parser, err := kong.New(&c, kong.Name("latchkey"), kong.DefaultEnvars("LATCHKEY"),
-		kong.Description("A token server for HTTP Basic: log in once, use the token as the user name."),
-		kong.Writers(std.out, std.err), kong.Exit(func(code int) { exit = code }))
+	parser, err := kong.New(
+		&c,
+		kong.Name("latchkey"),
+		kong.DefaultEnvars("LATCHKEY"),
+		kong.Description(
+			"A token server for HTTP Basic: log in once, use the token as the user name.",
+		),
+		kong.Writers(std.out, std.err),
+		kong.Exit(func(code int) { exit = code }),
+	)
 	if err != nil {
 		fmt.Fprintln(std.err, "latchkey:", err)
 		return 2
@@ -131,8 +138,14 @@ func (c *cli) open(ctx context.Context, create bool, logger *slog.Logger) (data,
 }
 
 // authority brings the schema up to date and loads the keys, after making the secret of a first start.
-func (c *cli) authority(ctx context.Context, store *models.Store, secret auth.Secret, secretErr error,
-	path string, logger *slog.Logger) (*auth.Authority, error) {
+func (c *cli) authority(
+	ctx context.Context,
+	store *models.Store,
+	secret auth.Secret,
+	secretErr error,
+	path string,
+	logger *slog.Logger,
+) (*auth.Authority, error) {
 	if secretErr != nil {
 		used, err := store.HasUsers(ctx)
 		if err != nil {
@@ -205,7 +218,13 @@ func (s *serveCmd) logger(w io.Writer) *slog.Logger {
 
 // welcome says where the server is and, while there is no administrator, how to make one.
 func welcome(ctx context.Context, c *cli, d data, url string, w io.Writer) error {
-	fmt.Fprintf(w, "Latchkey %s\n  address         %s\n  data directory  %s\n", version, url, c.Data)
+	fmt.Fprintf(
+		w,
+		"Latchkey %s\n  address         %s\n  data directory  %s\n",
+		version,
+		url,
+		c.Data,
+	)
 	has, err := d.store.HasAdministrator(ctx)
 	if err != nil || has {
 		return err
@@ -214,9 +233,14 @@ func welcome(ctx context.Context, c *cli, d data, url string, w io.Writer) error
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "  administrator   none yet: open this link within 15 minutes (it works once)\n"+
-		"                  %s/setup?token=%s\n"+
-		"                  or run: latchkey user add ACCOUNT --nickname NAME --admin\n", url, token)
+	fmt.Fprintf(
+		w,
+		"  administrator   none yet: open this link within 15 minutes (it works once)\n"+
+			"                  %s/setup?token=%s\n"+
+			"                  or run: latchkey user add ACCOUNT --nickname NAME --admin\n",
+		url,
+		token,
+	)
 	return nil
 }
 

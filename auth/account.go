@@ -72,8 +72,17 @@ const SetupTTL = 15 * time.Minute
 func (a *Authority) SetupToken() (string, error) {
 	for {
 		issued := time.Now().Unix()
-		token, err := a.ring.encode(purposeSetup, Identity{ClientType: models.EMail, Scope: models.AdminScope,
-			TokenID: models.TokenID{IssuedAt: issued}, ExpiresAt: issued + int64(SetupTTL/time.Second)})
+		token, err := a.ring.encode(
+			purposeSetup,
+			Identity{
+				ClientType: models.EMail,
+				Scope:      models.AdminScope,
+				TokenID: models.TokenID{
+					IssuedAt: issued,
+				},
+				ExpiresAt: issued + int64(SetupTTL/time.Second),
+			},
+		)
 		if !errors.Is(err, errTick) {
 			return token, err
 		}
@@ -98,7 +107,11 @@ func (a *Authority) CheckSetup(ctx context.Context, token string) error {
 }
 
 // Setup makes the first administrator. Errors: those of CheckSetup and Register.
-func (a *Authority) Setup(ctx context.Context, token string, r Registration) (models.User, error) {
+func (a *Authority) Setup(
+	ctx context.Context,
+	token string,
+	r Registration,
+) (models.User, error) {
 	if err := a.CheckSetup(ctx, token); err != nil {
 		return models.User{}, err
 	}

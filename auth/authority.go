@@ -200,8 +200,15 @@ func (a *Authority) issue(ctx context.Context, n models.NewToken) (Issued, error
 
 // newToken is a token for an account that has just been read.
 func (a *Authority) newToken(found models.Credentials, lifetime int64, c Client) models.NewToken {
-	return models.NewToken{UID: found.User.ID, Epoch: found.Epoch, ClientType: found.User.ClientType,
-		Scope: found.User.Role.Scope(), Lifetime: lifetime, UserAgent: c.UserAgent, Address: c.Address}
+	return models.NewToken{
+		UID:        found.User.ID,
+		Epoch:      found.Epoch,
+		ClientType: found.User.ClientType,
+		Scope:      found.User.Role.Scope(),
+		Lifetime:   lifetime,
+		UserAgent:  c.UserAgent,
+		Address:    c.Address,
+	}
 }
 
 // IssueLike issues one more token like the valid one that the caller holds, which stays as it is.

@@ -43,7 +43,9 @@ func newCodec(key []byte) codec {
 	cookie := securecookie.New(key, nil)
 	cookie.HashFunc(newMAC)
 	cookie.SetSerializer(claimsSerializer{})
-	cookie.MaxAge(0) // expiry is judged by us, or the library's "expired" could not be told from "invalid"
+	cookie.MaxAge(
+		0,
+	) // expiry is judged by us, or the library's "expired" could not be told from "invalid"
 	cookie.MaxLength(TokenLength)
 	return codec{cookie}
 }
@@ -113,7 +115,8 @@ func checkForm(token string) error {
 }
 
 func isTokenByte(b byte) bool {
-	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_'
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' ||
+		b == '_'
 }
 
 // issuedAt reads the time of issue, which is the token's first ten bytes.
@@ -196,7 +199,7 @@ func unpackLifetime(packed uint16) (int64, bool) {
 	if code >= len(units) || count == 0 {
 		return 0, false
 	}
-	return count * units[code], true
+	return count * units[code], true //nolint:gosec // code is checked above
 }
 
 // clientTypes are the client types by their code in a token; 0 stays unused.

@@ -33,7 +33,13 @@ const (
 // Follow keeps the ended tokens up to date with the store and clears old ones away, until ctx is
 // done. It is called once.
 func (a *Authority) Follow(ctx context.Context) {
-	read, sweep, purge := time.NewTicker(followEvery), time.NewTicker(sweepEvery), time.NewTicker(purgeEvery)
+	read, sweep, purge := time.NewTicker(
+		followEvery,
+	), time.NewTicker(
+		sweepEvery,
+	), time.NewTicker(
+		purgeEvery,
+	)
 	defer read.Stop()
 	defer sweep.Stop()
 	defer purge.Stop()
@@ -62,7 +68,13 @@ func (a *Authority) logFollowing(err error) {
 		a.options.Logger.Info("ended tokens are followed again")
 		return
 	}
-	a.options.Logger.Error("ended tokens cannot be followed", "error", err, "refusing_after", a.options.Lag)
+	a.options.Logger.Error(
+		"ended tokens cannot be followed",
+		"error",
+		err,
+		"refusing_after",
+		a.options.Lag,
+	)
 }
 
 func (a *Authority) purge(ctx context.Context) {

@@ -45,8 +45,16 @@ const (
 func (p Params) Check() error {
 	if p.MemoryKiB < minMemoryKiB || p.MemoryKiB > maxMemoryKiB ||
 		p.Time < 1 || p.Time > maxTime || p.Threads < 1 || p.Threads > maxThreads {
-		return fmt.Errorf("argon2id takes %d to %d KiB, 1 to %d passes and 1 to %d threads, not %d, %d and %d",
-			minMemoryKiB, maxMemoryKiB, maxTime, maxThreads, p.MemoryKiB, p.Time, p.Threads)
+		return fmt.Errorf(
+			"argon2id takes %d to %d KiB, 1 to %d passes and 1 to %d threads, not %d, %d and %d",
+			minMemoryKiB,
+			maxMemoryKiB,
+			maxTime,
+			maxThreads,
+			p.MemoryKiB,
+			p.Time,
+			p.Threads,
+		)
 	}
 	return nil
 }
@@ -150,8 +158,15 @@ func (p Params) hash(secret string, salt []byte, size uint32) []byte {
 
 // phc writes the PHC string: $argon2id$v=19$m=19456,t=2,p=1$SALT$HASH.
 func phc(p Params, salt, hash []byte) string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.MemoryKiB, p.Time, p.Threads,
-		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(hash))
+	return fmt.Sprintf(
+		"$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
+		argon2.Version,
+		p.MemoryKiB,
+		p.Time,
+		p.Threads,
+		base64.RawStdEncoding.EncodeToString(salt),
+		base64.RawStdEncoding.EncodeToString(hash),
+	)
 }
 
 // parsePHC reads what phc writes, and only that: whatever parses is its own re-encoding.
@@ -160,19 +175,26 @@ func parsePHC(s string) (p Params, salt, hash []byte, err error) {
 	if len(parts) != 6 || len(s) > 256 {
 		return Params{}, nil, nil, ErrHash
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.MemoryKiB, &p.Time, &p.Threads); err != nil {
+	if _, err := fmt.Sscanf(
+		parts[3],
+		"m=%d,t=%d,p=%d",
+		&p.MemoryKiB,
+		&p.Time,
+		&p.Threads,
+	); err != nil {
 		return Params{}, nil, nil, ErrHash
 	}
 	salt, saltErr := base64.RawStdEncoding.Strict().DecodeString(parts[4])
 	hash, hashErr := base64.RawStdEncoding.Strict().DecodeString(parts[5])
-	if errors.Join(saltErr, hashErr, p.Check()) != nil || len(salt) != saltSize || len(hash) != hashSize ||
+	if errors.Join(saltErr, hashErr, p.Check()) != nil || len(salt) != saltSize ||
+		len(hash) != hashSize ||
 		phc(p, salt, hash) != s {
 		return Params{}, nil, nil, ErrHash
 	}
 	return p, salt, hash, nil
 }
 
-const msgSecretLong = "At most %d bytes."
+const msgSecretLong = "At most %d bytes." //nolint:gosec // a sentence
 
 // CheckSecret notes in v what is wrong with a new secret: fewer than least characters, over
 // MaxSecret bytes, or no Unicode text. Everything else is allowed, exactly as typed.

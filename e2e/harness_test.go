@@ -131,6 +131,13 @@ func (s *server) stop(tb testing.TB) error {
 	}
 }
 
+// TestStop: SIGTERM ends the server in good order.
+func TestStop(t *testing.T) {
+	if err := start(t, t.TempDir()).stop(t); err != nil {
+		t.Error(err)
+	}
+}
+
 // latchkey runs a command on a data directory and returns its standard output, its standard error and exit code.
 func latchkey(tb testing.TB, dir, stdin string, args ...string) (stdout, stderr string, code int) {
 	tb.Helper()

@@ -41,8 +41,14 @@ func (s *Server) register(c echo.Context) error {
 		return err
 	}
 	_, err = s.authority.Register(c.Request().Context(), auth.Registration{
-		Account: body.text("account"), Secret: body.text("secret"), Nickname: body.text("nickname"),
-		ClientType: body.clientType(), Problems: body.problems}, models.RoleUser)
+		Account: body.text(
+			"account",
+		),
+		Secret:     body.text("secret"),
+		Nickname:   body.text("nickname"),
+		ClientType: body.clientType(),
+		Problems:   body.problems,
+	}, models.RoleUser)
 	if err != nil {
 		return err
 	}
@@ -55,7 +61,11 @@ func (s *Server) login(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	login := auth.Login{Account: body.text("account"), Secret: body.text("secret"), Client: client(c)}
+	login := auth.Login{
+		Account: body.text("account"),
+		Secret:  body.text("secret"),
+		Client:  client(c),
+	}
 	basic, ok := auth.BasicFrom(c.Request())
 	if ok && len(body.members) == 0 {
 		login.Account, login.Secret = basic.User, basic.Password

@@ -60,7 +60,12 @@ func readFailed(err error) error {
 	if errors.As(err, &known) {
 		return known
 	}
-	return echo.NewHTTPError(http.StatusBadRequest, "The body could not be read.").WithInternal(err)
+	return echo.NewHTTPError(
+		http.StatusBadRequest,
+		"The body could not be read.",
+	).WithInternal(
+		err,
+	)
 }
 
 // decode takes the members in and returns what is wrong with the text as a whole, "" for nothing.

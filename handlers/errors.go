@@ -62,7 +62,12 @@ func refusals() []refusal {
 		{auth.ErrBusy, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
 		{models.ErrSerials, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
 		{auth.ErrStale, http.StatusServiceUnavailable, codeBusy, "not available at the moment"},
-		{models.ErrUnavailable, http.StatusServiceUnavailable, codeBusy, "not available at the moment"},
+		{
+			models.ErrUnavailable,
+			http.StatusServiceUnavailable,
+			codeBusy,
+			"not available at the moment",
+		},
 		{models.ErrClock, http.StatusServiceUnavailable, codeBusy, "not available at the moment"},
 	}
 }
@@ -142,7 +147,8 @@ func send(c echo.Context, a answer) error {
 
 // wantsPage says whether an error is shown as a page: to a browser, outside the API.
 func wantsPage(r *http.Request) bool {
-	return !strings.HasPrefix(r.URL.Path, "/v1/") && strings.Contains(r.Header.Get("Accept"), "text/html")
+	return !strings.HasPrefix(r.URL.Path, "/v1/") &&
+		strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // fromScript says whether a page's own script asks: a challenge would open the browser's dialog

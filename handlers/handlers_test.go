@@ -22,7 +22,7 @@ func TestSafeNext(t *testing.T) {
 		"": defaultNext, "/": "/", "/account?a=1&b=%2F": "/account?a=1&b=%2F", "/a#b": "/a",
 		"//evil.example": defaultNext, "/\\evil.example": defaultNext, "\\/evil.example": defaultNext,
 		"https://evil.example/": defaultNext, "javascript:alert(1)": defaultNext, "/\t/evil.example": defaultNext,
-		"/\n/evil.example": defaultNext, " /account": defaultNext, "///evil.example": defaultNext,
+		"/\n/evil.example": defaultNext, "\u0020/account": defaultNext, "///evil.example": defaultNext,
 		"/%zz": defaultNext, "account": defaultNext, "/a/../b": "/a/../b", "/.//evil.example": "/.//evil.example",
 	} {
 		if got := safeNext(next); got != want {

@@ -67,7 +67,11 @@ func readForm(c echo.Context) error {
 }
 
 // home is GET /.
-func (s *Server) home(c echo.Context) error { return c.Redirect(http.StatusSeeOther, defaultNext) }
+func (s *Server) home(
+	c echo.Context,
+) error {
+	return c.Redirect(http.StatusSeeOther, defaultNext)
+}
 
 // loginPage is GET /login.
 func (s *Server) loginPage(c echo.Context) error {
@@ -158,8 +162,13 @@ func (s *Server) registerForm(c echo.Context) error {
 		if problems == nil {
 			return err
 		}
-		return s.refuseForm(c, err, status, templates.Register{Account: r.Account, Nickname: r.Nickname,
-			Next: next, MinSecret: s.config.MinSecret, Errors: problems})
+		return s.refuseForm(
+			c,
+			err,
+			status,
+			templates.Register{Account: r.Account, Nickname: r.Nickname,
+				Next: next, MinSecret: s.config.MinSecret, Errors: problems},
+		)
 	}
 	return s.signIn(c, r.Account, next)
 }
@@ -248,11 +257,20 @@ func (s *Server) accountPage(c echo.Context) error {
 	if user.ClientType == models.Mobile {
 		kind = "Mobile number"
 	}
-	return render(c, http.StatusOK, templates.Account{Chrome: chromeOf(user), UID: user.ID,
-		AccountName: user.Account, Kind: kind, Scope: identity.Scope.String(), Role: user.Role.String(),
-		Token: token, IssuedAt: time.Unix(identity.TokenID.IssuedAt, 0).UTC(),
-		ExpiresAt: time.Unix(identity.ExpiresAt, 0).UTC(), Now: time.Now().UTC(),
-		BaseURL: c.Scheme() + "://" + c.Request().Host, Fresh: c.QueryParams().Has("fresh")})
+	return render(c, http.StatusOK, templates.Account{
+		Chrome:      chromeOf(user),
+		UID:         user.ID,
+		AccountName: user.Account,
+		Kind:        kind,
+		Scope:       identity.Scope.String(),
+		Role:        user.Role.String(),
+		Token:       token,
+		IssuedAt:    time.Unix(identity.TokenID.IssuedAt, 0).UTC(),
+		ExpiresAt:   time.Unix(identity.ExpiresAt, 0).UTC(),
+		Now:         time.Now().UTC(),
+		BaseURL:     c.Scheme() + "://" + c.Request().Host,
+		Fresh:       c.QueryParams().Has("fresh"),
+	})
 }
 
 // freshToken is POST /account/token: the session goes on with one more token; the earlier one
@@ -261,7 +279,11 @@ func (s *Server) freshToken(c echo.Context) error {
 	identity, _, err := s.session(c)
 	if err == nil {
 		var issued auth.Issued
-		if issued, err = s.authority.IssueLike(c.Request().Context(), identity, client(c)); err == nil {
+		if issued, err = s.authority.IssueLike(
+			c.Request().Context(),
+			identity,
+			client(c),
+		); err == nil {
 			setCookie(c, issued)
 			return c.Redirect(http.StatusSeeOther, "/account?fresh")
 		}
@@ -275,7 +297,11 @@ func (s *Server) freshToken(c echo.Context) error {
 // logout is POST /logout: the session's token ends, the cookie goes.
 func (s *Server) logout(c echo.Context) error {
 	if identity, _, err := s.session(c); err == nil {
-		if err := s.authority.End(c.Request().Context(), identity.TokenID, "logged out"); err != nil {
+		if err := s.authority.End(
+			c.Request().Context(),
+			identity.TokenID,
+			"logged out",
+		); err != nil {
 			return err
 		}
 	}

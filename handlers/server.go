@@ -52,7 +52,14 @@ func New(config Config) *Server {
 	e := s.echo
 	e.HTTPErrorHandler = s.handleError
 	e.IPExtractor, e.SchemeExtractor = extractors(config.TrustedProxies)
-	e.Use(requestID, s.accessLog, s.recovered, securityHeaders, middleware.BodyLimit("16K"), s.sameOrigin)
+	e.Use(
+		requestID,
+		s.accessLog,
+		s.recovered,
+		securityHeaders,
+		middleware.BodyLimit("16K"),
+		s.sameOrigin,
+	)
 	for _, r := range s.routes() {
 		e.Add(r.method, r.path, r.handler, r.guards...)
 		if r.method == http.MethodGet {
@@ -107,7 +114,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 // it comes from a trusted proxy, which may tell otherwise.
 func extractors(trusted []netip.Prefix) (echo.IPExtractor, echo.SchemeExtractor) {
 	if len(trusted) == 0 {
-		return echo.ExtractIPDirect(), func(r *http.Request) string { return connectionScheme(r) }
+		return echo.ExtractIPDirect(), connectionScheme
 	}
 	options := []echo.TrustOption{
 		echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}

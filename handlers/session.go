@@ -50,8 +50,11 @@ func setCookie(c echo.Context, issued auth.Issued) {
 
 // writeCookie sets the session cookie for so many seconds; a negative number deletes it.
 func writeCookie(c echo.Context, value string, seconds int) {
-	c.SetCookie(&http.Cookie{Name: auth.CookieName(isSecure(c)), Value: value, Path: "/", MaxAge: seconds,
-		HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode})
+	c.SetCookie(
+		&http.Cookie{ //nolint:gosec // Secure follows the connection: plain http has no other
+			Name: auth.CookieName(isSecure(c)), Value: value, Path: "/", MaxAge: seconds,
+			HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode},
+	)
 }
 
 // defaultNext is where a login leads without a wish of its own.
@@ -60,7 +63,8 @@ const defaultNext = "/account"
 // safeNext returns where to go after a login: a path on this host, with its query, or
 // defaultNext.
 func safeNext(next string) string {
-	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsRune(next, '\\') {
+	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
+		strings.ContainsRune(next, '\\') {
 		return defaultNext
 	}
 	for _, r := range next {

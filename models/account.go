@@ -91,7 +91,8 @@ func isMobile(s string) bool {
 // user name of HTTP Basic. Compatibility characters (full-width letters and the like) are
 // refused: they look like another account.
 func isEMail(s string) bool {
-	if len(s) < MinEMail || len(s) > MaxEMail || !showable(s) || !norm.NFKC.IsNormalString(norm.NFC.String(s)) {
+	if len(s) < MinEMail || len(s) > MaxEMail || !showable(s) ||
+		!norm.NFKC.IsNormalString(norm.NFC.String(s)) {
 		return false
 	}
 	local, domain, ok := strings.Cut(s, "@")
@@ -106,7 +107,8 @@ func dotted(s, extra string) bool {
 			return false
 		}
 		for _, r := range part {
-			if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && !strings.ContainsRune(extra, r) {
+			if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) &&
+				!strings.ContainsRune(extra, r) {
 				return false
 			}
 		}

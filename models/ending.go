@@ -32,7 +32,9 @@ func (s *Store) EndToken(ctx context.Context, id TokenID, reason string) (Ending
 		if err != nil {
 			return err
 		}
-		ending, err = t.addEnding(Ending{Through: id, ExpiresAt: expires, EndedAt: at, Reason: reason})
+		ending, err = t.addEnding(
+			Ending{Through: id, ExpiresAt: expires, EndedAt: at, Reason: reason},
+		)
 		return err
 	})
 	return ending, err
@@ -42,8 +44,13 @@ func (s *Store) EndToken(ctx context.Context, id TokenID, reason string) (Ending
 func (t transaction) endAll(uid uint32, reason string) (Ending, error) {
 	at := now()
 	var order, expires int64
-	err := t.scan(`SELECT COALESCE(MAX(issued_at * 4096 + serial), 0), COALESCE(MAX(expires_at), 0)
-		FROM tokens WHERE uid = $1 AND expires_at > $2`, []any{uid, at}, &order, &expires)
+	err := t.scan(
+		`SELECT COALESCE(MAX(issued_at * 4096 + serial), 0), COALESCE(MAX(expires_at), 0)
+		FROM tokens WHERE uid = $1 AND expires_at > $2`,
+		[]any{uid, at},
+		&order,
+		&expires,
+	)
 	if err != nil || order == 0 {
 		return Ending{}, err
 	}
@@ -51,8 +58,12 @@ func (t transaction) endAll(uid uint32, reason string) (Ending, error) {
 		at, uid); err != nil {
 		return Ending{}, err
 	}
-	if _, err := t.exec(`UPDATE users SET ended_through = $1 WHERE id = $2 AND ended_through < $3`,
-		order, uid, order); err != nil {
+	if _, err := t.exec(
+		`UPDATE users SET ended_through = $1 WHERE id = $2 AND ended_through < $3`,
+		order,
+		uid,
+		order,
+	); err != nil {
 		return Ending{}, err
 	}
 	through := TokenID{UID: uid, IssuedAt: order >> 12, Serial: uint16(order & MaxSerial)}
@@ -70,9 +81,17 @@ func (t transaction) addEnding(e Ending) (Ending, error) {
 	if e.EarlierToo {
 		earlier = 1
 	}
-	_, err = t.exec(`INSERT INTO endings (seq, uid, token_order, earlier_too, expires_at, ended_at, reason)
+	_, err = t.exec(
+		`INSERT INTO endings (seq, uid, token_order, earlier_too, expires_at, ended_at, reason)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		e.Seq, e.Through.UID, e.Through.Order(), earlier, e.ExpiresAt, e.EndedAt, e.Reason)
+		e.Seq,
+		e.Through.UID,
+		e.Through.Order(),
+		earlier,
+		e.ExpiresAt,
+		e.EndedAt,
+		e.Reason,
+	)
 	return e, err
 }
 
@@ -85,7 +104,15 @@ func (s *Store) EndingsAfter(ctx context.Context, seq int64) ([]Ending, error) {
 		func(scan func(...any) error) error {
 			var e Ending
 			var order, earlier int64
-			err := scan(&e.Seq, &e.Through.UID, &order, &earlier, &e.ExpiresAt, &e.EndedAt, &e.Reason)
+			err := scan(
+				&e.Seq,
+				&e.Through.UID,
+				&order,
+				&earlier,
+				&e.ExpiresAt,
+				&e.EndedAt,
+				&e.Reason,
+			)
 			e.Through.IssuedAt, e.Through.Serial = order>>12, uint16(order&MaxSerial)
 			e.EarlierToo = earlier == 1
 			endings = append(endings, e)

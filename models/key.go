@@ -43,8 +43,12 @@ func (s *Store) CreateFirstKey(
 			return err
 		}
 		var users, newest int64
-		err = t.scan("SELECT (SELECT COUNT(*) FROM users), (SELECT COALESCE(MAX(id), 0) FROM keys)",
-			nil, &users, &newest)
+		err = t.scan(
+			"SELECT (SELECT COUNT(*) FROM users), (SELECT COALESCE(MAX(id), 0) FROM keys)",
+			nil,
+			&users,
+			&newest,
+		)
 		if err != nil {
 			return err
 		}

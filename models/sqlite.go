@@ -135,8 +135,16 @@ func checkSettings(ctx context.Context, write, read *sql.DB) error {
 		db           *sql.DB
 		pragma, must string
 	}{
-		{write, "journal_mode", "wal"}, {write, "synchronous", "2"}, {write, "foreign_keys", "1"},
-		{write, "busy_timeout", "5000"}, {read, "query_only", "1"}, {read, "busy_timeout", "5000"},
+		{write, "journal_mode", "wal"},
+		{write, "synchronous", "2"},
+		{write, "foreign_keys", "1"},
+		{
+			write,
+			"busy_timeout",
+			"5000",
+		},
+		{read, "query_only", "1"},
+		{read, "busy_timeout", "5000"},
 	}
 	for _, w := range want {
 		var got string

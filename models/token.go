@@ -52,8 +52,17 @@ type NewToken struct {
 // is asked from is live. The id's second and serial are chosen here; sign is called with the
 // whole token just before the commit, and its error undoes everything. Errors: ErrChanged,
 // ErrSerials, ErrClock, and sign's.
-func (s *Store) CreateToken(ctx context.Context, n NewToken, sign func(Token) error) (Token, error) {
-	t := Token{ClientType: n.ClientType, Scope: n.Scope, UserAgent: n.UserAgent, Address: n.Address}
+func (s *Store) CreateToken(
+	ctx context.Context,
+	n NewToken,
+	sign func(Token) error,
+) (Token, error) {
+	t := Token{
+		ClientType: n.ClientType,
+		Scope:      n.Scope,
+		UserAgent:  n.UserAgent,
+		Address:    n.Address,
+	}
 	err := s.inTransaction(ctx, func(tx transaction) error {
 		at := now()
 		endedThrough, err := tx.admit(n, at)
@@ -96,8 +105,11 @@ func (t transaction) admit(n NewToken, at int64) (endedThrough int64, err error)
 // newTokenID draws the next id of a user in this second, above every ended one.
 func (t transaction) newTokenID(uid uint32, at, endedThrough int64) (TokenID, error) {
 	var serial int64
-	err := t.scan("SELECT COALESCE(MAX(serial), -1) + 1 FROM tokens WHERE uid = $1 AND issued_at = $2",
-		[]any{uid, at}, &serial)
+	err := t.scan(
+		"SELECT COALESCE(MAX(serial), -1) + 1 FROM tokens WHERE uid = $1 AND issued_at = $2",
+		[]any{uid, at},
+		&serial,
+	)
 	if err != nil {
 		return TokenID{}, err
 	}
@@ -112,9 +124,18 @@ func (t transaction) newTokenID(uid uint32, at, endedThrough int64) (TokenID, er
 }
 
 func (t transaction) insertToken(k Token) error {
-	_, err := t.exec(`INSERT INTO tokens (uid, issued_at, serial, expires_at, client_type, scope,
+	_, err := t.exec(
+		`INSERT INTO tokens (uid, issued_at, serial, expires_at, client_type, scope,
 			user_agent, address, ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)`,
-		k.ID.UID, k.ID.IssuedAt, k.ID.Serial, k.ExpiresAt, k.ClientType, k.Scope, k.UserAgent, k.Address)
+		k.ID.UID,
+		k.ID.IssuedAt,
+		k.ID.Serial,
+		k.ExpiresAt,
+		k.ClientType,
+		k.Scope,
+		k.UserAgent,
+		k.Address,
+	)
 	return err
 }
 

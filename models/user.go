@@ -64,7 +64,11 @@ func userFields(u *User) []any {
 // UserByID returns one user, or ErrNotFound.
 func (s *Store) UserByID(ctx context.Context, id uint32) (User, error) {
 	var u User
-	err := s.scan(ctx, "SELECT "+userColumns+" FROM users WHERE id = $1", []any{id}, userFields(&u)...)
+	err := s.scan(
+		ctx,
+		"SELECT "+userColumns+" FROM users WHERE id = $1",
+		[]any{id},
+		userFields(&u)...)
 	return u, err
 }
 
@@ -77,8 +81,13 @@ func (s *Store) UserByAccount(ctx context.Context, account string) (User, error)
 // Credentials returns what a login with this account is checked against, or ErrNotFound.
 func (s *Store) Credentials(ctx context.Context, account string) (Credentials, error) {
 	var c Credentials
-	err := s.scan(ctx, "SELECT secret_hash, epoch, "+userColumns+" FROM users WHERE account_key = $1",
-		[]any{AccountKey(account)}, append([]any{&c.SecretHash, &c.Epoch}, userFields(&c.User)...)...)
+	err := s.scan(
+		ctx,
+		"SELECT secret_hash, epoch, "+userColumns+" FROM users WHERE account_key = $1",
+		[]any{
+			AccountKey(account),
+		},
+		append([]any{&c.SecretHash, &c.Epoch}, userFields(&c.User)...)...)
 	return c, err
 }
 
@@ -164,12 +173,22 @@ func (t transaction) createUser(n NewUser) (User, error) {
 	at := now()
 	u := User{ID: uint32(id), Account: n.Account, ClientType: n.ClientType, Nickname: n.Nickname,
 		Role: n.Role, State: Active, CreatedAt: at, UpdatedAt: at}
-	rows, err := t.exec(`INSERT INTO users (id, account, account_key, client_type, nickname, role, state,
+	rows, err := t.exec(
+		`INSERT INTO users (id, account, account_key, client_type, nickname, role, state,
 			secret_hash, epoch, ended_through, created_at, updated_at, last_login_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, 0)
 		ON CONFLICT (account_key) DO NOTHING`,
-		u.ID, u.Account, AccountKey(u.Account), u.ClientType, u.Nickname, u.Role, u.State,
-		n.SecretHash, u.CreatedAt, u.UpdatedAt)
+		u.ID,
+		u.Account,
+		AccountKey(u.Account),
+		u.ClientType,
+		u.Nickname,
+		u.Role,
+		u.State,
+		n.SecretHash,
+		u.CreatedAt,
+		u.UpdatedAt,
+	)
 	if err == nil && rows == 0 {
 		err = ErrAccountTaken
 	}
@@ -196,7 +215,12 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Endin
 		add("secret_hash", *up.SecretHash)
 	}
 	args = append(args, id)
-	query := "UPDATE users SET " + strings.Join(set, ", ") + " WHERE id = $" + strconv.Itoa(len(args))
+	query := "UPDATE users SET " + strings.Join(
+		set,
+		", ",
+	) + " WHERE id = $" + strconv.Itoa(
+		len(args),
+	)
 	var ending Ending
 	err := s.inTransaction(ctx, func(t transaction) error {
 		rows, err := t.exec(query, args...)
@@ -216,7 +240,12 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Endin
 // It ends no token.
 func (s *Store) ReplaceHash(ctx context.Context, id uint32, old, hash string) error {
 	return s.inTransaction(ctx, func(t transaction) error {
-		_, err := t.exec("UPDATE users SET secret_hash = $1 WHERE id = $2 AND secret_hash = $3", hash, id, old)
+		_, err := t.exec(
+			"UPDATE users SET secret_hash = $1 WHERE id = $2 AND secret_hash = $3",
+			hash,
+			id,
+			old,
+		)
 		return err
 	})
 }

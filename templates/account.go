@@ -76,7 +76,8 @@ func (p Account) Render(w io.Writer) error {
 // Time is a moment as the page shows it, for people and for programs.
 func (accountBody) Time(t time.Time) template.HTML {
 	t = t.UTC()
-	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`,
+	return template.HTML(fmt.Sprintf( //nolint:gosec // digits and letters of a time
+		`<time datetime="%s">%s</time>`,
 		t.Format(time.RFC3339), t.Format("2 Jan 2006, 15:04 UTC")))
 }
 
@@ -103,7 +104,12 @@ func parseBase(base string) (server, error) {
 	if err != nil {
 		return server{}, fmt.Errorf("base URL: %w", errUnsafe)
 	}
-	s := server{Base: u.Scheme + "://" + u.Host, Scheme: u.Scheme, Host: u.Host, Name: u.Hostname()}
+	s := server{
+		Base:   u.Scheme + "://" + u.Host,
+		Scheme: u.Scheme,
+		Host:   u.Host,
+		Name:   u.Hostname(),
+	}
 	web := u.Scheme == "http" || u.Scheme == "https"
 	if !web || !plainHost.MatchString(u.Host) || u.String() != s.Base {
 		return server{}, fmt.Errorf("base URL: %w", errUnsafe)
@@ -124,18 +130,28 @@ func newRecipes(base, token string, ends time.Time) ([]recipe, error) {
 	return []recipe{
 		{ID: "curl", Name: "curl", Why: "The colon ends the user name: the password stays empty.",
 			Lines: "curl -u '" + token + ":' " + user},
-		{ID: "netrc", Name: ".netrc",
+		{
+			ID:   "netrc",
+			Name: ".netrc",
 			Why: "One line in ~/.netrc serves curl -n, git, Python and more, and keeps the token out of " +
 				"the list of processes. The password x is ignored; some clients need one that is not empty.",
-			Lines: "machine " + s.Name + " login " + token + " password x"},
+			Lines: "machine " + s.Name + " login " + token + " password x",
+		},
 		gitRecipe(s, token, ends),
-		{ID: "python", Name: "Python requests", Why: "The password is an empty string.",
+		{
+			ID:   "python",
+			Name: "Python requests",
+			Why:  "The password is an empty string.",
 			Lines: "import requests\n\nanswer = requests.get(\n    \"" + user + "\",\n    auth=(\"" +
-				token + "\", \"\"),\n)\nprint(answer.json())"},
+				token + "\", \"\"),\n)\nprint(answer.json())",
+		},
 		postmanRecipe(token),
-		{ID: "logged", Name: "Behind a proxy that logs user names",
+		{
+			ID:    "logged",
+			Name:  "Behind a proxy that logs user names",
 			Why:   "Put the token in the password slot, which logs leave out. Any user name will do.",
-			Lines: "curl -u 'anyname:" + token + "' " + user},
+			Lines: "curl -u 'anyname:" + token + "' " + user,
+		},
 	}, nil
 }
 
@@ -144,9 +160,13 @@ func newRecipes(base, token string, ends time.Time) ([]recipe, error) {
 func gitRecipe(s server, token string, ends time.Time) recipe {
 	lines := fmt.Sprintf(`printf 'protocol=%s\nhost=%s\nusername=%s\npassword=x\n`+
 		`password_expiry_utc=%d\n' | git credential approve`, s.Scheme, s.Host, token, ends.Unix())
-	return recipe{ID: "git", Name: "git", Lines: lines,
+	return recipe{
+		ID:    "git",
+		Name:  "git",
+		Lines: lines,
 		Why: "Git's credential helper keeps the token, so no URL holds it. If none is set up yet, run " +
-			"“git config --global credential.helper cache” first."}
+			"“git config --global credential.helper cache” first.",
+	}
 }
 
 // postmanRecipe says what to press; what is copied is the token alone.

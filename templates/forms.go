@@ -38,7 +38,12 @@ type Setup struct {
 
 // Render writes the page. Nothing is written when it fails.
 func (p Login) Render(w io.Writer) error {
-	f := newForm("/login", p.Errors, accountInput(p.Account, ""), secretInput("current-password", ""))
+	f := newForm(
+		"/login",
+		p.Errors,
+		accountInput(p.Account, ""),
+		secretInput("current-password", ""),
+	)
 	f.Button, f.Busy = "Sign in", "Signing in…"
 	f.hide("next", p.Next)
 	body := struct {
@@ -57,7 +62,11 @@ func (p Register) Render(w io.Writer) error {
 		Register
 		Form form
 	}{p, f}
-	return render(w, "register", view{Chrome: p.Chrome, Title: f.title("Create an account"), Body: body})
+	return render(
+		w,
+		"register",
+		view{Chrome: p.Chrome, Title: f.title("Create an account"), Body: body},
+	)
 }
 
 // Render writes the page. Nothing is written when it fails.
@@ -156,7 +165,13 @@ func accountInput(value, hint string) input {
 }
 
 func secretInput(autocomplete, hint string) input {
-	return input{Name: "secret", Label: "Secret", Hint: hint, Autocomplete: autocomplete, Secret: true}
+	return input{
+		Name:         "secret",
+		Label:        "Secret",
+		Hint:         hint,
+		Autocomplete: autocomplete,
+		Secret:       true,
+	}
 }
 
 // newAccountInputs are the fields of a form that creates an account.

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Installs what the tests need on a fresh Debian and is not there yet: Chromium, curl, npm, newman, golangci-lint.
+set -eu
+cd "$(dirname "$0")/.."
+
+lint_version=v2.15.0
+missing=
+for tool in chromium curl git npm; do
+    command -v "$tool" >/dev/null || missing="$missing $tool"
+done
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "provision: please install:$missing" >&2
+        exit 1
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of words
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+# newman, exactly as locked.
+if ! cmp -s e2e/package-lock.json e2e/node_modules/.locked; then
+    npm ci --prefix e2e --no-audit --no-fund --loglevel=error
+    cp e2e/package-lock.json e2e/node_modules/.locked
+fi
+
+# golangci-lint, built here so that it knows this Go.
+if ! .cache/bin/golangci-lint version 2>/dev/null | grep -q "version ${lint_version#v} "; then
+    GOBIN="$PWD/.cache/bin" go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$lint_version"
+fi
