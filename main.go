@@ -104,8 +104,8 @@ type data struct {
 
 func (d data) Close() error { return d.store.Close() }
 
-// open opens the data directory; with create it makes what a first start needs, but never a new secret or
-// database where accounts once were.
+// open opens the data directory; with create it makes what a first start needs, but never a new
+// secret or database where accounts once were.
 func (c *cli) open(ctx context.Context, create bool, logger *slog.Logger) (data, error) {
 	path := c.SecretFile
 	if path == "" {
@@ -137,7 +137,8 @@ func (c *cli) open(ctx context.Context, create bool, logger *slog.Logger) (data,
 	return data{store, authority}, nil
 }
 
-// authority brings the schema up to date and loads the keys, after making the secret of a first start.
+// authority brings the schema up to date and loads the keys, after making the secret of a first
+// start.
 func (c *cli) authority(
 	ctx context.Context,
 	store *models.Store,
@@ -172,8 +173,8 @@ func (c *cli) authority(
 
 // serveCmd is latchkey serve.
 type serveCmd struct {
-	Addr         string         `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen."`
-	Registration string         `default:"open" enum:"open,closed" help:"May anyone register: open, closed."`
+	Addr         string         `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address."`
+	Registration string         `default:"open" enum:"open,closed" help:"Who may register: open, closed."`
 	HideAccounts bool           `help:"Answer unknown accounts like wrong secrets."`
 	TrustedProxy []netip.Prefix `placeholder:"CIDR" help:"Proxies to believe X-Forwarded-* from."`
 	LogFormat    string         `default:"text" enum:"text,json" help:"Format of the log: text, json."`

@@ -53,7 +53,8 @@ type UserFilter struct {
 	Limit int    // at most so many; 0 means 100
 }
 
-const userColumns = `id, account, client_type, nickname, role, state, created_at, updated_at, last_login_at`
+const userColumns = `id, account, client_type, nickname, role, state,
+	created_at, updated_at, last_login_at`
 
 // userFields are the places of userColumns in a User.
 func userFields(u *User) []any {
@@ -149,7 +150,8 @@ func (s *Store) CreateFirstAdministrator(ctx context.Context, n NewUser) (User, 
 		// Drawing the number first locks out a second administrator made at the same time.
 		var administrators int
 		err := t.scan(`UPDATE sequences SET value = value WHERE name = 'user'
-			RETURNING (SELECT COUNT(*) FROM users WHERE role = $1)`, []any{RoleAdministrator}, &administrators)
+			RETURNING (SELECT COUNT(*) FROM users WHERE role = $1)`,
+			[]any{RoleAdministrator}, &administrators)
 		if err != nil {
 			return err
 		}

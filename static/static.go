@@ -1,5 +1,5 @@
-// Package static holds the style sheet, the script and the icons of the pages, embedded in the binary: no file
-// beside it and no CDN.
+// Package static holds the style sheet, the script and the icons of the pages, embedded in the
+// binary: no file beside it and no CDN.
 package static
 
 import "embed"

@@ -20,11 +20,12 @@ var (
 	plainHost  = regexp.MustCompile(`^[A-Za-z0-9._-]+(:[0-9]+)?$|^\[[0-9A-Fa-f:.]+\](:[0-9]+)?$`)
 )
 
-// errUnsafe means that a token or a base URL holds characters that must not stand in a shell line.
+// errUnsafe means that a token or a base URL holds characters that must not stand in a shell
+// line.
 var errUnsafe = errors.New("not fit to stand in a command line")
 
-// Account is the page of who is signed in: the person, the token, and ready-made lines that use it. The
-// answer that carries it must not be stored (Cache-Control: no-store).
+// Account is the page of who is signed in: the person, the token, and ready-made lines that use
+// it. The answer that carries it must not be stored (Cache-Control: no-store).
 type Account struct {
 	Chrome
 	UID         uint32
@@ -52,8 +53,8 @@ type accountBody struct {
 	Recipes  []recipe
 }
 
-// Render writes the page. Nothing is written when it fails, as it does for a token or a base URL that
-// could break out of the command lines it is put in.
+// Render writes the page. Nothing is written when it fails, as it does for a token or a base URL
+// that could break out of the command lines it is put in.
 func (p Account) Render(w io.Writer) error {
 	recipes, err := newRecipes(p.BaseURL, p.Token, p.ExpiresAt)
 	if err != nil {
@@ -155,8 +156,8 @@ func newRecipes(base, token string, ends time.Time) ([]recipe, error) {
 	}, nil
 }
 
-// gitRecipe hands the token to git's own keeper of credentials: git asks it after a 401, and no URL in a
-// repository's configuration holds the token. Git 2.41 and later forget it when it ends.
+// gitRecipe hands the token to git's own keeper of credentials: git asks it after a 401, and no
+// URL in a repository's configuration holds the token. Git 2.41 and later forget it when it ends.
 func gitRecipe(s server, token string, ends time.Time) recipe {
 	lines := fmt.Sprintf(`printf 'protocol=%s\nhost=%s\nusername=%s\npassword=x\n`+
 		`password_expiry_utc=%d\n' | git credential approve`, s.Scheme, s.Host, token, ends.Unix())

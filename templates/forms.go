@@ -16,8 +16,8 @@ type Login struct {
 	Errors           FieldErrors
 }
 
-// Register is the page on which a person creates an account. It posts account, nickname, secret and next
-// to /register.
+// Register is the page on which a person creates an account. It posts account, nickname, secret
+// and next to /register.
 type Register struct {
 	Chrome
 	Account, Nickname string // as typed before, or empty
@@ -26,8 +26,8 @@ type Register struct {
 	Errors            FieldErrors
 }
 
-// Setup is the page that creates the first administrator. It posts token, account, nickname and secret to
-// /setup.
+// Setup is the page that creates the first administrator. It posts token, account, nickname and
+// secret to /setup.
 type Setup struct {
 	Chrome
 	Token             string // proof of the right to set up, sent back as it is
@@ -103,8 +103,8 @@ type input struct {
 // problem is one line of the summary. Field is empty when the form has no such field.
 type problem struct{ Field, Label, Text string }
 
-// newForm puts the errors where they belong and chooses where the cursor starts: at the first wrong field,
-// else at the first empty one.
+// newForm puts the errors where they belong and chooses where the cursor starts: at the first
+// wrong field, else at the first empty one.
 func newForm(action string, errs FieldErrors, inputs ...input) form {
 	f := form{Action: action, Inputs: inputs, Whole: errs[""]}
 	for i := range f.Inputs {
@@ -151,7 +151,8 @@ func (f *form) hide(name, value string) {
 	}
 }
 
-// title marks the title of a page that comes back with errors: it is what a screen reader says first.
+// title marks the title of a page that comes back with errors: it is what a screen reader says
+// first.
 func (f *form) title(title string) string {
 	if len(f.Whole)+len(f.Problems) > 0 {
 		return "Error: " + title

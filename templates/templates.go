@@ -1,5 +1,6 @@
-// Package templates holds the browser pages: one typed struct a page, one Render method each. The pages
-// are embedded, need no script, and link three assets: /static/latchkey.css, .js and icon.svg.
+// Package templates holds the browser pages: one typed struct a page, one Render method each. The
+// pages are embedded, need no script, and link three assets: /static/latchkey.css, .js and
+// icon.svg.
 //
 // A page never holds a secret that was typed, and nothing in it runs or styles inline, so that a
 // Content-Security-Policy of 'self' alone is enough.
@@ -26,8 +27,8 @@ type Chrome struct {
 	Administrator bool
 }
 
-// FieldErrors holds sentences to show beside a field, by the field's name. The empty name is the form as
-// a whole.
+// FieldErrors holds sentences to show beside a field, by the field's name. The empty name is the
+// form as a whole.
 type FieldErrors map[string][]string
 
 // Problem is the page of an error.
@@ -44,7 +45,8 @@ func (p Problem) Render(w io.Writer) error {
 	return render(w, "problem", view{Chrome: p.Chrome, Title: p.Title, Body: p})
 }
 
-// OfferSignIn tells whether signing in is the way on: the visitor is not signed in and was refused.
+// OfferSignIn tells whether signing in is the way on: the visitor is not signed in and was
+// refused.
 func (p Problem) OfferSignIn() bool {
 	return !p.SignedIn && (p.Status == 401 || p.Status == 403)
 }
