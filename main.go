@@ -174,7 +174,7 @@ func (c *cli) authority(
 // serveCmd is latchkey serve.
 type serveCmd struct {
 	Addr         string         `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address."`
-	Registration string         `default:"open" enum:"open,closed" help:"Who may register: open, closed."`
+	Registration string         `default:"open" enum:"open,closed" help:"Registration: open, closed."`
 	HideAccounts bool           `help:"Answer unknown accounts like wrong secrets."`
 	TrustedProxy []netip.Prefix `placeholder:"CIDR" help:"Proxies to believe X-Forwarded-* from."`
 	LogFormat    string         `default:"text" enum:"text,json" help:"Format of the log: text, json."`
