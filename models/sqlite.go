@@ -170,9 +170,14 @@ func checkIntegrity(ctx context.Context, db *sql.DB, path string) error {
 	return nil
 }
 
+// firstLine is the first line of a check's findings that is no heading.
 func firstLine(s string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	return line
+	for line := range strings.SplitSeq(s, "\n") {
+		if line != "" && !strings.HasPrefix(line, "***") {
+			return line
+		}
+	}
+	return "unreadable"
 }
 
 // SQLiteVersion is the version of the embedded engine, such as "3.54.1".
