@@ -36,7 +36,7 @@ var (
 type cli struct {
 	Data          string `default:"./latchkey-data" placeholder:"DIR" help:"Data directory."`
 	SecretFile    string `placeholder:"FILE" help:"Secret that seals the keys (default: DIR/secret)."`
-	Argon2Memory  uint32 `name:"argon2-memory" default:"19456" placeholder:"KIB" help:"Memory of a hash, in KiB."`
+	Argon2Memory  uint32 `name:"argon2-memory" default:"19456" placeholder:"KIB" help:"KiB of a hash."`
 	Argon2Time    uint32 `name:"argon2-time" default:"2" placeholder:"N" help:"Passes of a hash."`
 	Argon2Threads uint8  `name:"argon2-threads" default:"1" placeholder:"N" help:"Threads of a hash."`
 	MinSecret     int    `default:"6" placeholder:"N" help:"Least characters of a new secret."`

@@ -5,4 +5,4 @@ package e2e_test
 import "testing"
 
 // TestTortureKill is TestKill with a thousand kills.
-func TestTortureKill(t *testing.T) { killRepeatedly(t, 500) }
+func TestTortureKill(t *testing.T) { killRepeatedly(t, 1000) }
