@@ -1,0 +1,216 @@
+//go:build bench
+
+package e2e_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/crypto/argon2"
+)
+
+// userJSON is what GET /v1/user answers for the account of the benchmarks.
+const userJSON = `{"auth":1,"email":"a@b.cn","id":1,"nickname":"Ann"}` + "\n"
+
+// TestBareEcho is no test: run by startBare in a process of its own, it is the baseline server.
+func TestBareEcho(t *testing.T) {
+	if os.Getenv("BARE_ECHO") == "" {
+		return
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	fmt.Printf("address http://%s\n", listener.Addr())
+	e := echo.New()
+	e.GET("/v1/user", func(c echo.Context) error {
+		return c.JSON(http.StatusOK, struct {
+			Auth     int    `json:"auth"`
+			EMail    string `json:"email"`
+			ID       int    `json:"id"`
+			Nickname string `json:"nickname"`
+		}{1, "a@b.cn", 1, "Ann"})
+	})
+	_ = http.Serve(listener, e)
+}
+
+// startBare starts a bare Echo server that writes the same JSON without looking at anything.
+func startBare(b *testing.B) string {
+	b.Helper()
+	out := &lockedBuffer{}
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestBareEcho$")
+	cmd.Env = append(os.Environ(), "BARE_ECHO=1")
+	cmd.Stdout = out
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	line := regexp.MustCompile(`address +(http://\S+)`)
+	await(b, "the bare server", func() bool { return line.MatchString(out.String()) })
+	return line.FindStringSubmatch(out.String())[1]
+}
+
+// rate is how many requests a second so many keep-alive clients get answered.
+func rate(b *testing.B, url, header string, requests int) float64 {
+	b.Helper()
+	const clients = 8
+	transport := &http.Transport{MaxIdleConnsPerHost: clients}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	var wait sync.WaitGroup
+	began := time.Now()
+	for range clients {
+		wait.Go(func() {
+			for range requests / clients {
+				req, _ := http.NewRequest("GET", url+"/v1/user", nil)
+				req.Header.Set("Authorization", header)
+				resp, err := client.Do(req)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				body, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err != nil || string(body) != userJSON {
+					b.Errorf("%s, %v", body, err)
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return float64(requests) / time.Since(began).Seconds()
+}
+
+// residentKiB is a process's resident memory.
+func residentKiB(b *testing.B, pid int) float64 {
+	b.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	kib := regexp.MustCompile(`VmRSS:\s+(\d+)`).FindStringSubmatch(string(status))[1]
+	n, _ := strconv.ParseFloat(kib, 64)
+	return n
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// benchServer is a server with one account and a token of it; its log goes where the harness collects it.
+func benchServer(b *testing.B, args ...string) (s *server, header string) {
+	b.Helper()
+	dir := b.TempDir()
+	mustRun(b, dir, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+	token := mustRun(b, dir, "", "token", "issue", "a@b.cn", "--ttl", "24h")
+	return start(b, dir, args...), strings.TrimPrefix(basic(token, ""), "Authorization: ")
+}
+
+// BenchmarkVerification compares GET /v1/user with a bare Echo handler that writes the same JSON, in turns. The
+// server verifies the token, looks the user up and, in the variant "logged", writes its access log.
+func BenchmarkVerification(b *testing.B) {
+	bare := startBare(b)
+	for name, level := range map[string]string{"logged": "info", "quiet": "warn"} {
+		b.Run(name, func(b *testing.B) {
+			s, header := benchServer(b, "--log-level", level)
+			var ratios, ours, theirs []float64
+			for range max(7, b.N) {
+				one, two := rate(b, bare, header, 8000), rate(b, s.URL, header, 8000)
+				ratios, ours, theirs = append(ratios, two/one), append(ours, two), append(theirs, one)
+				if b.Elapsed() > 30*time.Second {
+					break
+				}
+			}
+			b.ReportMetric(median(ratios), "ratio-to-bare-echo")
+			b.ReportMetric(median(ours), "requests/s")
+			b.ReportMetric(median(theirs), "bare-requests/s")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkMemory: resident memory when idle and after 100,000 verifications.
+func BenchmarkMemory(b *testing.B) {
+	s, header := benchServer(b, "--log-level", "warn")
+	idle := residentKiB(b, s.cmd.Process.Pid)
+	rate(b, s.URL, header, 20_000)
+	warm := residentKiB(b, s.cmd.Process.Pid)
+	rate(b, s.URL, header, 100_000)
+	b.ReportMetric(idle/1024, "MiB-idle")
+	b.ReportMetric(warm/1024, "MiB-after-20k")
+	b.ReportMetric(residentKiB(b, s.cmd.Process.Pid)/1024, "MiB-after-120k")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkLogin compares logins a second with the rate of argon2id alone on as many cores as the server hashes
+// on, in turns.
+func BenchmarkLogin(b *testing.B) {
+	s, _ := benchServer(b, "--log-level", "warn")
+	slots := max(1, runtime.GOMAXPROCS(0)-1)
+	const hashes = 60
+	var ratios, ours []float64
+	for range 5 {
+		raw := inParallel(slots, hashes, func() { argon2.IDKey([]byte("secret1"), make([]byte, 16), 2, 19456, 1, 32) })
+		logins := inParallel(slots+1, hashes, func() {
+			body := `{"account":"a@b.cn","secret":"secret1","type":100}`
+			if got, err := tryRequest("POST", s.URL+"/v1/token", body, asJSON); err != nil || got.Status != 201 {
+				b.Errorf("%v %v", got, err)
+			}
+		})
+		ratios, ours = append(ratios, logins/raw), append(ours, logins)
+	}
+	b.ReportMetric(median(ratios), "ratio-to-argon2id")
+	b.ReportMetric(median(ours), "logins/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// inParallel does something n times in so many goroutines and returns how often a second.
+func inParallel(workers, n int, do func()) float64 {
+	jobs := make(chan struct{}, n)
+	for range n {
+		jobs <- struct{}{}
+	}
+	close(jobs)
+	began := time.Now()
+	var wait sync.WaitGroup
+	for range workers {
+		wait.Go(func() {
+			for range jobs {
+				do()
+			}
+		})
+	}
+	wait.Wait()
+	return float64(n) / time.Since(began).Seconds()
+}
+
+// BenchmarkStart: from starting the process to its first answer, on a data directory that exists.
+func BenchmarkStart(b *testing.B) {
+	first, _ := benchServer(b)
+	first.kill()
+	var times []float64
+	for range 20 {
+		began := time.Now()
+		s := start(b, first.Dir)
+		times = append(times, float64(time.Since(began).Microseconds())/1000)
+		s.kill()
+	}
+	b.ReportMetric(median(times), "ms-to-first-answer")
+	b.ReportMetric(0, "ns/op")
+}
