@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -194,7 +195,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := welcome(ctx, c, d, "http://"+listener.Addr().String(), std.err); err != nil {
+	if err := welcome(ctx, c, d, reachable(listener.Addr()), std.err); err != nil {
 		return err
 	}
 	server := handlers.New(handlers.Config{Store: d.store, Authority: d.authority, Logger: logger,
@@ -215,6 +216,14 @@ func (s *serveCmd) logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// reachable is the URL at which this machine reaches a listener.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return "http://localhost:" + strconv.Itoa(tcp.Port)
+	}
+	return "http://" + addr.String()
 }
 
 // welcome says where the server is and, while there is no administrator, how to make one.

@@ -27,6 +27,9 @@ const (
 	codeBusy       = 1102
 )
 
+// statusClientGone is logged when the client left before its answer, as nginx does.
+const statusClientGone = 499
+
 // answer is the body of every error and every plain success.
 type answer struct {
 	ErrorCode int    `json:"error_code"`
@@ -117,7 +120,11 @@ func explainHTTP(err *echo.HTTPError) answer {
 
 // handleError is Echo's error handler: it writes the answer to an error, as JSON or as a page.
 func (s *Server) handleError(err error, c echo.Context) {
-	if c.Response().Committed || errors.Is(c.Request().Context().Err(), context.Canceled) {
+	if c.Response().Committed {
+		return
+	}
+	if errors.Is(c.Request().Context().Err(), context.Canceled) {
+		c.Response().Status = statusClientGone // for the log: nobody is there to be answered
 		return
 	}
 	a := s.explain(err)

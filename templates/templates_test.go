@@ -1,0 +1,110 @@
+package templates_test
+
+import (
+	"bytes"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey/templates"
+)
+
+type page interface{ Render(w io.Writer) error }
+
+const hostile = `<b onclick="x">&'"</b>`
+
+// pages is every page, with hostile text wherever a user's text goes.
+func pages() map[string]page {
+	someone := templates.Chrome{SignedIn: true, Nickname: hostile, Administrator: true}
+	wrong := templates.FieldErrors{"": {hostile}, "account": {hostile}, "secret": {hostile}}
+	at := time.Unix(1795421052, 0).UTC()
+	return map[string]page{
+		"login": templates.Login{Account: hostile, Next: "/account?" + hostile, RegistrationOpen: true,
+			Notice: hostile, Errors: wrong},
+		"register": templates.Register{Account: hostile, Nickname: hostile, Next: "/", MinSecret: 6, Errors: wrong},
+		"setup":    templates.Setup{Token: hostile, Account: hostile, Nickname: hostile, MinSecret: 6, Errors: wrong},
+		"account": templates.Account{Chrome: someone, UID: 7, AccountName: hostile, Kind: "E-mail",
+			Scope: "UserScope", Role: "user", Token: strings.Repeat("aB-_", 14), IssuedAt: at,
+			ExpiresAt: at.Add(2 * time.Hour), Now: at.Add(time.Minute), BaseURL: "http://127.0.0.1:8080"},
+		"problem": templates.Problem{Chrome: someone, Status: 404, Title: hostile, Message: hostile, RequestID: "abc"},
+	}
+}
+
+func render(t *testing.T, p page) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := p.Render(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestPages: every page escapes what users typed and holds to the content security policy.
+func TestPages(t *testing.T) {
+	forbidden := map[string]*regexp.Regexp{
+		"an inline style":         regexp.MustCompile(`(?i)<style|<[^>]*\sstyle=`),
+		"an event handler":        regexp.MustCompile(`(?i)<[^>]*\son[a-z]+=`),
+		"an inline script":        regexp.MustCompile(`(?is)<script[^>]*>[^<]`),
+		"something from outside":  regexp.MustCompile(`(?i)(src|href|action)="(https?:)?//`),
+		"what a user typed, live": regexp.MustCompile(`<b onclick`),
+	}
+	for name, p := range pages() {
+		t.Run(name, func(t *testing.T) {
+			html := render(t, p)
+			tags := regexp.MustCompile(`"[^"]*"`).ReplaceAllStringFunc(html, func(value string) string {
+				if strings.Contains(value, "//") {
+					return value
+				}
+				return `""` // what stands escaped in an attribute is text
+			})
+			for what, pattern := range forbidden {
+				if found := pattern.FindString(tags); found != "" {
+					t.Errorf("%s: %q", what, found)
+				}
+			}
+			for _, want := range []string{"<!doctype html>", `<html lang="en"`, "<title>", "<main", "</html>"} {
+				if !strings.Contains(strings.ToLower(html), want) {
+					t.Errorf("no %s", want)
+				}
+			}
+		})
+	}
+}
+
+// TestFields: every field that is shown has a label, and password managers are told what it is.
+func TestFields(t *testing.T) {
+	input, attribute := regexp.MustCompile(`(?s)<input[^>]*>`), regexp.MustCompile(`id="([^"]+)"`)
+	want := map[string]string{"login": "current-password", "register": "new-password", "setup": "new-password"}
+	for name, autocomplete := range want {
+		html := render(t, pages()[name])
+		for _, field := range input.FindAllString(html, -1) {
+			if strings.Contains(field, `type="hidden"`) {
+				continue
+			}
+			id := attribute.FindStringSubmatch(field)
+			if id == nil || !strings.Contains(html, `for="`+id[1]+`"`) {
+				t.Errorf("%s: no label for %s", name, field)
+			}
+			if !strings.Contains(field, "autocomplete=") {
+				t.Errorf("%s: no autocomplete in %s", name, field)
+			}
+		}
+		if !strings.Contains(html, `autocomplete="`+autocomplete+`"`) {
+			t.Errorf("%s: no %s", name, autocomplete)
+		}
+	}
+}
+
+// TestRecipes: the account page has the ready-made lines with the token in them.
+func TestRecipes(t *testing.T) {
+	token := strings.Repeat("aB-_", 14)
+	html := strings.NewReplacer("&#39;", "'", "&#34;", `"`).Replace(render(t, pages()["account"]))
+	for _, want := range []string{"curl -u '" + token + ":' ", "machine 127.0.0.1 login " + token,
+		"username=" + token, `"` + token + `"`, "anyname:" + token, "1 h 59 min left"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+}
