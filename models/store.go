@@ -135,9 +135,6 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// Path is the database file.
-func (s *Store) Path() string { return s.path }
-
 // Ping says whether the database can be read now.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
