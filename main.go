@@ -35,12 +35,11 @@ var (
 
 // cli is every command, flag and environment variable (LATCHKEY_ and the flag's name).
 type cli struct {
-	Data          string `default:"./latchkey-data" placeholder:"DIR" help:"Data directory."`
-	SecretFile    string `placeholder:"FILE" help:"Secret that seals the keys (default: DIR/secret)."`
-	Argon2Memory  uint32 `name:"argon2-memory" default:"19456" placeholder:"KIB" help:"KiB of a hash."`
-	Argon2Time    uint32 `name:"argon2-time" default:"2" placeholder:"N" help:"Passes of a hash."`
-	Argon2Threads uint8  `name:"argon2-threads" default:"1" placeholder:"N" help:"Threads of a hash."`
-	MinSecret     int    `default:"6" placeholder:"N" help:"Least characters of a new secret."`
+	Data       string `default:"./latchkey-data" placeholder:"DIR" help:"Data directory."`
+	SecretFile string `placeholder:"FILE" help:"Secret that seals the keys (default: DIR/secret)."`
+	MinSecret  int    `default:"6" placeholder:"N" help:"Least characters of a new secret."`
+
+	Argon2 hashing `embed:"" prefix:"argon2-"`
 
 	TokenTTL time.Duration `default:"2h" help:"Lifetime of a token from a login."`
 
@@ -48,6 +47,13 @@ type cli struct {
 	User    userCmd    `cmd:"" help:"Accounts: add, list, passwd, role, disable, enable, delete."`
 	Token   tokenCmd   `cmd:"" help:"Tokens: issue, inspect."`
 	Version versionCmd `cmd:"" help:"Print the versions of Latchkey, Go and SQLite."`
+}
+
+// hashing is the cost of a secret's hash, argon2id.
+type hashing struct {
+	Memory  uint32 `env:"LATCHKEY_ARGON2_MEMORY" default:"19456" help:"Memory of a hash, in KiB."`
+	Time    uint32 `env:"LATCHKEY_ARGON2_TIME" default:"2" help:"Passes of a hash."`
+	Threads uint8  `env:"LATCHKEY_ARGON2_THREADS" default:"1" help:"Threads of a hash."`
 }
 
 // console is where a command reads and writes.
@@ -169,7 +175,7 @@ func (c *cli) authority(
 	}
 	return auth.NewAuthority(ctx, store, ring, auth.Options{TokenTTL: c.TokenTTL,
 		MinSecret: c.MinSecret, Logger: logger, Params: auth.Params{
-			MemoryKiB: c.Argon2Memory, Time: c.Argon2Time, Threads: c.Argon2Threads}})
+			MemoryKiB: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads}})
 }
 
 // serveCmd is latchkey serve.

@@ -1,0 +1,81 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCommands(t *testing.T) {
+	dir := t.TempDir()
+	mustRun(t, dir, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+	tests := []struct {
+		name, stdin string
+		args        []string
+		code        int
+		out, err    string // patterns
+	}{
+		{"version", "", []string{"version"}, 0, `^latchkey \S+, commit \S+, go1\.\S+, SQLite 3\.\S+\n$`, `^$`},
+		{"help", "", []string{"--help"}, 0, `LATCHKEY_ARGON2_MEMORY[\s\S]*user add[\s\S]*token inspect`, `^$`},
+		{"unknown flag", "", []string{"--nope"}, 2, `^$`, `^latchkey: unknown flag --nope .*\n$`},
+		{"bad ttl", "", []string{"token", "issue", "a@b.cn", "--ttl", "10ms"}, 1, `^$`, `at least 1s`},
+		{"bad cost", "", []string{"--argon2-memory", "1", "user", "list"}, 1, `^$`, `^latchkey: argon2id takes .*\n$`},
+		{"taken", "secret1\n", []string{"user", "add", "A@b.cn", "--nickname", "Bob", "--secret-stdin"}, 1,
+			`^$`, `already registered`},
+		{"no secret", "", []string{"user", "add", "c@b.cn", "--nickname", "Bob", "--secret-stdin"}, 1, `^$`,
+			`no secret on standard input`},
+		{"no terminal", "", []string{"user", "passwd", "a@b.cn"}, 1, `^$`, `use --secret-stdin`},
+		{"nobody", "", []string{"user", "disable", "x@b.cn"}, 1, `^$`, `account x@b.cn: not found`},
+		{"list", "", []string{"user", "list"}, 0, `1 +a@b\.cn +Ann +user +active`, `^$`},
+		{"list as JSON", "", []string{"user", "list", "--json"}, 0, `"account":"a@b.cn"`, `^$`},
+		{"token alone", "", []string{"token", "issue", "A@B.cn"}, 0, `^[A-Za-z0-9_-]{56}\n$`, `^$`},
+		{"token as JSON", "", []string{"token", "issue", "a@b.cn", "--ttl", "90s", "--json"}, 0, `"uid":1`, `^$`},
+		{"inspect nonsense", "", []string{"token", "inspect", "x"}, 0, `^Refused: .*56 characters`, `^$`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			out, err, code := latchkey(t, dir, test.stdin, test.args...)
+			if code != test.code || !regexp.MustCompile(test.out).MatchString(out) ||
+				!regexp.MustCompile(test.err).MatchString(err) {
+				t.Errorf("exit %d\nout %q\nerr %q", code, out, err)
+			}
+		})
+	}
+}
+
+// TestEnvironment: every flag can be given as LATCHKEY_ and its name.
+func TestEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	mustRun(t, dir, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+	cmd := exec.Command(binary, "token", "issue", "a@b.cn", "--json")
+	cmd.Env = []string{"LATCHKEY_DATA=" + dir, "LATCHKEY_TOKEN_TTL=90s"}
+	out, err := cmd.Output()
+	must(t, err)
+	var issued struct {
+		ExpiresAt int64 `json:"expires_at"`
+	}
+	must(t, json.Unmarshal(out, &issued))
+	if left := time.Until(time.Unix(issued.ExpiresAt, 0)); left > 90*time.Second || left < 60*time.Second {
+		t.Errorf("%s left", left)
+	}
+}
+
+// TestClosedAndHidden: the two switches that change what strangers are told.
+func TestClosedAndHidden(t *testing.T) {
+	s := start(t, t.TempDir(), "--registration", "closed", "--hide-accounts")
+	body := `{"account":"a@b.cn","secret":"secret1","type":100,"nickname":"Ann"}`
+	got := request(t, "POST", s.URL+"/v1/client/register", body, asJSON)
+	if got.Status != 403 || !strings.Contains(got.Body, "registration is closed") {
+		t.Errorf("register: %d %s", got.Status, got.Body)
+	}
+	got = request(t, "POST", s.URL+"/v1/token", body, asJSON)
+	if got.Status != 401 || !strings.Contains(got.Body, "1005") {
+		t.Errorf("login: %d %s", got.Status, got.Body)
+	}
+	if got := request(t, "GET", s.URL+"/register", "", "Accept: text/html"); got.Status != 403 {
+		t.Errorf("page: %d", got.Status)
+	}
+}
