@@ -23,9 +23,7 @@ type Inspection struct {
 func (a *Authority) Inspect(ctx context.Context, token string) (Inspection, error) {
 	i, err := a.ring.decode(purposeToken, token)
 	if err != nil {
-		return Inspection{
-			Refused: err,
-		}, nil //nolint:nilerr // a bad token is an answer, not a fault
+		return Inspection{Refused: err}, nil //nolint:nilerr // a bad token is an answer, not a fault
 	}
 	in := Inspection{Identity: i, Refused: i.check(time.Now().Unix())}
 	in.User, err = a.store.UserByID(ctx, i.UID)

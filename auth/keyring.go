@@ -54,7 +54,7 @@ func createFirstKey(
 	}
 	err := store.CreateFirstKey(ctx, replacing, func(id, createdAt int64) ([]byte, error) {
 		key := make([]byte, keySize)
-		rand.Read(key) //nolint:errcheck // cannot fail since Go 1.24
+		rand.Read(key) // cannot fail since Go 1.24
 		return secret.seal(key, aboutKey(id, createdAt))
 	})
 	if err != nil && !errors.Is(err, models.ErrChanged) { // ErrChanged: another process was first

@@ -85,7 +85,7 @@ func NewHasher(params Params) (*Hasher, error) {
 	}
 	h := &Hasher{params: params, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 	random := make([]byte, saltSize+hashSize)
-	rand.Read(random) //nolint:errcheck // cannot fail since Go 1.24
+	rand.Read(random) // cannot fail since Go 1.24
 	h.dummy = phc(params, random[:saltSize], random[saltSize:])
 	return h, nil
 }
@@ -97,7 +97,7 @@ func (h *Hasher) Hash(ctx context.Context, secret string) (string, error) {
 	}
 	defer h.release()
 	salt := make([]byte, saltSize)
-	rand.Read(salt) //nolint:errcheck // cannot fail since Go 1.24
+	rand.Read(salt) // cannot fail since Go 1.24
 	return phc(h.params, salt, h.params.hash(secret, salt, hashSize)), nil
 }
 

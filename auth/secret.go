@@ -102,7 +102,7 @@ func parseSecret(text []byte) (secret Secret, why string) {
 // disk, and never replaces one: when another process was first, that one's secret is returned.
 func CreateSecret(path string) (Secret, error) {
 	var secret Secret
-	rand.Read(secret.key[:]) //nolint:errcheck // cannot fail since Go 1.24
+	rand.Read(secret.key[:]) // cannot fail since Go 1.24
 	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*")
 	if err != nil {
 		return Secret{}, err
@@ -138,7 +138,7 @@ func (s Secret) seal(key []byte, about string) ([]byte, error) {
 		return nil, err
 	}
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(key)+aead.Overhead())
-	rand.Read(nonce) //nolint:errcheck // cannot fail since Go 1.24
+	rand.Read(nonce) // cannot fail since Go 1.24
 	return aead.Seal(nonce, nonce, key, []byte(about)), nil
 }
 

@@ -120,7 +120,7 @@ type replay struct {
 }
 
 func (r *replay) run(t *testing.T, e example) {
-	req, err := http.NewRequest(e.request.method, //nolint:noctx // a test
+	req, err := http.NewRequest(e.request.method,
 		r.base+r.fill(t, e.request.target), strings.NewReader(r.fill(t, e.request.body)))
 	if err != nil {
 		t.Fatal(err)

@@ -55,11 +55,11 @@ func keepToken(t *testing.T, id string, body []byte, tokens map[string]string) {
 
 // requireSame compares what is served at /openapi.json with the document.
 func requireSame(t *testing.T, base string) {
-	res, err := http.Get(base + "/openapi.json") //nolint:gosec,noctx // the test's own server
+	res, err := http.Get(base + "/openapi.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // only read
+	defer res.Body.Close()
 	served, err := io.ReadAll(res.Body)
 	if err != nil || !bytes.Equal(served, docs.OpenAPI) {
 		t.Errorf("/openapi.json is not the document: %d bytes, %v", len(served), err)
@@ -117,7 +117,7 @@ func (c recorded) request(t *testing.T, base string, tokens map[string]string) *
 	if c.Body != nil {
 		body = strings.NewReader(fill(*c.Body))
 	}
-	req, err := http.NewRequest(c.Method, base+c.Path, body) //nolint:noctx // a test
+	req, err := http.NewRequest(c.Method, base+c.Path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func exchange(t *testing.T, req *http.Request) (*http.Response, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // only read
+	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +204,7 @@ func (s *apiSpec) check(t *testing.T, req *http.Request, res *http.Response, bod
 		return
 	}
 	if req.GetBody != nil {
-		lookup.Body, _ = req.GetBody() //nolint:errcheck // a string reader
+		lookup.Body, _ = req.GetBody()
 	}
 	input := &openapi3filter.RequestValidationInput{Request: lookup, PathParams: params, Route: route,
 		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}}

@@ -81,6 +81,7 @@ func (s source) declarations() (found []string) {
 			}
 		case *ast.GenDecl:
 			found = append(found, s.variables(d)...)
+			found = append(found, s.undocumented(d)...)
 		}
 	}
 	return found
@@ -99,6 +100,26 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	return ok && name.IsExported()
 }
 
+// undocumented finds exported types, constants and variables that neither they nor their group have a comment for.
+func (s source) undocumented(d *ast.GenDecl) (found []string) {
+	if s.pkg == "main" || d.Doc != nil {
+		return nil
+	}
+	for _, spec := range d.Specs {
+		switch spec := spec.(type) {
+		case *ast.TypeSpec:
+			if spec.Name.IsExported() && spec.Doc == nil {
+				found = append(found, fmt.Sprintf("%s: %s has no comment", s.path, spec.Name))
+			}
+		case *ast.ValueSpec:
+			if name := spec.Names[0]; name.IsExported() && spec.Doc == nil && spec.Comment == nil {
+				found = append(found, fmt.Sprintf("%s: %s has no comment", s.path, name))
+			}
+		}
+	}
+	return found
+}
+
 // variables finds package variables other than sentinel errors, embeds, compiled patterns and templates, and
 // what the linker sets.
 func (s source) variables(d *ast.GenDecl) (found []string) {
@@ -107,7 +128,7 @@ func (s source) variables(d *ast.GenDecl) (found []string) {
 	}
 	for _, spec := range d.Specs {
 		v := spec.(*ast.ValueSpec)
-		embedded := d.Doc != nil && strings.Contains(s.commentText(d.Doc), "go:embed")
+		embedded := d.Doc != nil && slices.ContainsFunc(d.Doc.List, isEmbed)
 		for n, name := range v.Names {
 			linked := s.pkg == "main" && (name.Name == "version" || name.Name == "commit")
 			if embedded || linked || name.Name == "_" ||
@@ -131,25 +152,27 @@ func (s source) constant(value ast.Expr) bool {
 		s.text[start:end])
 }
 
-func (s source) commentText(g *ast.CommentGroup) (text string) {
-	for _, c := range g.List {
-		text += c.Text + "\n"
-	}
-	return text
-}
+func isEmbed(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") }
 
 func (s source) lines() (found []string) {
 	lines := strings.Split(s.text, "\n")
 	if len(lines) > 401 {
-		found = append(found, fmt.Sprintf("%s: %d lines", s.path, len(lines)))
+		found = append(found, fmt.Sprintf("%s: %d lines", s.path, len(lines)-1))
 	}
 	for n, line := range lines {
 		if len([]rune(line)) > 100 {
 			found = append(found, fmt.Sprintf("%s:%d: %d columns", s.path, n+1, len([]rune(line))))
 		}
-		for _, word := range []string{"TO" + "DO", "FIX" + "ME", "/ro" + "ot/", "/ho" + "me/"} {
+	}
+	return found
+}
+
+// leftovers finds notes of work to be done and paths of somebody's machine, in a text of any kind.
+func leftovers(path, text string) (found []string) {
+	for n, line := range strings.Split(text, "\n") {
+		for _, word := range []string{"TO" + "DO", "FIX" + "ME", "/ro" + "ot/", "/ho" + "me/", "/wo" + "rk/"} {
 			if strings.Contains(line, word) {
-				found = append(found, fmt.Sprintf("%s:%d: %s", s.path, n+1, word))
+				found = append(found, fmt.Sprintf("%s:%d: %s", path, n+1, word))
 			}
 		}
 	}
@@ -166,54 +189,78 @@ func parse(t *testing.T, pkg, path, text string) source {
 	return source{pkg, path, text, file, positions}
 }
 
-// TestHouse holds the whole tree to the rules of the house.
-func TestHouse(t *testing.T) {
-	files := 0
+// tree calls visit with the path and the text of every file of the project that people write.
+func tree(t *testing.T, visit func(path, text string)) {
+	t.Helper()
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
-		name := entry.Name()
-		if err != nil || entry.IsDir() && (name == "node_modules" || name == ".git" || name == ".cache") {
-			return filepath.SkipDir
-		}
-		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
-			return nil
-		}
-		text, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		files++
-		pkg := filepath.Base(filepath.Dir(path))
-		if pkg == ".." {
-			pkg = "main"
+		if slices.Contains([]string{"node_modules", ".git", ".cache", "latchkey-data"}, entry.Name()) {
+			return filepath.SkipDir
 		}
-		for _, breach := range parse(t, pkg, path, string(text)).breaches() {
-			t.Error(breach)
+		if !entry.Type().IsRegular() || !slices.Contains(written, filepath.Ext(path)) {
+			return nil
 		}
-		return nil
+		text, err := os.ReadFile(path)
+		visit(path, string(text))
+		return err
 	})
-	if err != nil || files < 20 {
-		t.Errorf("%d files: %v", files, err)
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
-// TestHouseNotices: each rule notices its breach, so that TestHouse can fail.
-func TestHouseNotices(t *testing.T) {
-	for name, c := range map[string]struct{ pkg, text string }{
-		"backward import": {"models", "package models\nimport _ \"latchkey/auth\""},
-		"sql in handlers": {"handlers", "package handlers\nimport _ \"database/sql\""},
-		"echo in models":  {"models", "package models\nimport _ \"github.com/labstack/echo/v4\""},
-		"crypto in main":  {"main", "package main\nimport _ \"golang.org/x/crypto/argon2\""},
-		"math/rand":       {"auth", "package auth\nimport _ \"math/rand/v2\""},
-		"init":            {"auth", "package auth\nfunc init() {}"},
-		"long function":   {"auth", "package auth\nfunc f() {" + strings.Repeat("\n", 61) + "}"},
-		"long file":       {"auth", "package auth" + strings.Repeat("\n", 500)},
-		"long line":       {"auth", "package auth // " + strings.Repeat("x", 100)},
-		"no comment":      {"auth", "package auth\nfunc F() {}"},
-		"variable":        {"auth", "package auth\nvar cache = map[string]int{}"},
-	} {
-		if len(parse(t, c.pkg, name, c.text).breaches()) == 0 {
-			t.Errorf("%s is not noticed", name)
+// written are the kinds of files that TestHouse reads.
+var written = []string{".go", ".html", ".css", ".js", ".sql", ".sh", ".md", ".yml", ".json"}
+
+// TestHouse holds the whole tree to the rules of the house.
+func TestHouse(t *testing.T) {
+	files := 0
+	tree(t, func(path, text string) {
+		found := leftovers(path, text)
+		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			files++
+			pkg := filepath.Base(filepath.Dir(path))
+			if pkg == ".." {
+				pkg = "main"
+			}
+			found = append(found, parse(t, pkg, path, text).breaches()...)
 		}
+		for _, breach := range found {
+			t.Error(breach)
+		}
+	})
+	if files < 20 {
+		t.Errorf("only %d files were looked at", files)
+	}
+}
+
+// TestHouseNotices: each rule notices its breach and says so, so that TestHouse can fail.
+func TestHouseNotices(t *testing.T) {
+	for name, c := range map[string]struct{ pkg, text, want string }{
+		"backward import": {"models", "package models\nimport _ \"latchkey/auth\"", "must not import auth"},
+		"past handlers":   {"main", "package main\nimport _ \"latchkey/static\"", "must not import static"},
+		"sql in handlers": {"handlers", "package handlers\nimport _ \"database/sql\"", "only [models]"},
+		"echo in models":  {"models", "package models\nimport _ \"github.com/labstack/echo/v4\"", "only [handlers auth]"},
+		"crypto in main":  {"main", "package main\nimport _ \"golang.org/x/crypto/argon2\"", "only [auth]"},
+		"math/rand":       {"auth", "package auth\nimport _ \"math/rand/v2\"", "only []"},
+		"init":            {"auth", "package auth\nfunc init() {}", "an init function"},
+		"long function":   {"auth", "package auth\nfunc f() {" + strings.Repeat("\n", 60) + "}", "f has 61 lines"},
+		"long file":       {"auth", "package auth" + strings.Repeat("\n", 401), "401 lines"},
+		"long line":       {"auth", "package auth // " + strings.Repeat("x", 85), "101 columns"},
+		"bare function":   {"auth", "package auth\nfunc F() {}", "F has no comment"},
+		"bare type":       {"auth", "package auth\ntype T struct{}", "T has no comment"},
+		"bare constant":   {"auth", "package auth\nconst C = 1", "C has no comment"},
+		"variable":        {"auth", "package auth\nvar cache = map[string]int{}", "package variable cache"},
+	} {
+		got := parse(t, c.pkg, name, c.text).breaches()
+		if len(got) != 1 || !strings.Contains(got[0], c.want) {
+			t.Errorf("%s: %q, want one with %q", name, got, c.want)
+		}
+	}
+	if got := leftovers("page.html", "<p>\n<!-- TO"+"DO -->\n/ho"+"me/ann"); len(got) != 2 {
+		t.Errorf("leftovers: %q", got)
 	}
 	fine := "package auth\nimport \"errors\"\n// ErrX says x.\nvar ErrX = errors.New(\"x\")\n// F does.\nfunc F() {}\n"
 	if got := parse(t, "auth", "fine", fine).breaches(); got != nil {
