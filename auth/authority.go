@@ -246,7 +246,7 @@ func (a *Authority) IssueFor(
 // Verify says who a token speaks for. It does no I/O. Errors: ErrTokenInvalid, ErrTokenExpired,
 // ErrStale.
 func (a *Authority) Verify(token string) (Identity, error) {
-	i, err := a.ring.decode(purposeToken, token)
+	i, err := a.ring.authenticate(token)
 	if err != nil {
 		return Identity{}, err
 	}

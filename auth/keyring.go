@@ -12,13 +12,18 @@ import (
 // KeyRing holds the signing keys, newest first: the newest signs, all verify. It is not changed
 // after it was made, so it is safe for concurrent use.
 type KeyRing struct {
-	keys []ringKey
+	keys     []ringKey
+	verified *verifiedTokens
 }
 
 type ringKey struct {
 	id        int64
 	createdAt int64 // Unix seconds
 	codec     codec
+}
+
+func newKeyRing(keys ...ringKey) *KeyRing {
+	return &KeyRing{keys: keys, verified: newVerifiedTokens()}
 }
 
 // LoadKeyRing opens the keys of a store with the data directory's secret. While there is no
@@ -69,7 +74,7 @@ func createFirstKey(
 
 // openKeys makes a ring of sealed keys, which come newest first.
 func openKeys(sealed []models.SealedKey, secret Secret) (*KeyRing, error) {
-	ring := &KeyRing{}
+	keys := make([]ringKey, 0, len(sealed))
 	for _, k := range sealed {
 		key, err := secret.open(k.Sealed, aboutKey(k.ID, k.CreatedAt))
 		if err != nil {
@@ -78,9 +83,9 @@ func openKeys(sealed []models.SealedKey, secret Secret) (*KeyRing, error) {
 		if len(key) != keySize {
 			return nil, fmt.Errorf("%w: key %d has %d bytes", ErrSecretWrong, k.ID, len(key))
 		}
-		ring.keys = append(ring.keys, ringKey{k.ID, k.CreatedAt, newCodec(key)})
+		keys = append(keys, ringKey{k.ID, k.CreatedAt, newCodec(key)})
 	}
-	return ring, nil
+	return newKeyRing(keys...), nil
 }
 
 func aboutKey(id, createdAt int64) string {
@@ -90,6 +95,19 @@ func aboutKey(id, createdAt int64) string {
 // encode signs with the newest key.
 func (r *KeyRing) encode(purpose string, i Identity) (string, error) {
 	return r.keys[0].codec.encode(purpose, i)
+}
+
+// authenticate is decode for tokens of clients, which come again and again.
+func (r *KeyRing) authenticate(token string) (Identity, error) {
+	hash := r.verified.hash(token)
+	if i, ok := r.verified.find(hash, token); ok {
+		return i, nil
+	}
+	i, err := r.decode(purposeToken, token)
+	if err == nil {
+		r.verified.keep(hash, token, i)
+	}
+	return i, err
 }
 
 // decode authenticates a token of a purpose with whichever key made it, newest first. It does not

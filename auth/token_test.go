@@ -22,11 +22,11 @@ func testKey(first byte) []byte {
 }
 
 func testRing(keys ...byte) *KeyRing {
-	ring := &KeyRing{}
+	var of []ringKey
 	for i, first := range keys {
-		ring.keys = append(ring.keys, ringKey{int64(i), 0, newCodec(testKey(first))})
+		of = append(of, ringKey{int64(i), 0, newCodec(testKey(first))})
 	}
-	return ring
+	return newKeyRing(of...)
 }
 
 // someone is an identity issued now.
@@ -103,10 +103,16 @@ func TestTokenForm(t *testing.T) {
 func TestTokenMutations(t *testing.T) {
 	ring := testRing(1)
 	token := mustEncode(t, ring, purposeToken, someone(7, 3, 7200))
+	if _, err := ring.authenticate(token); err != nil { // the token itself is remembered now
+		t.Fatal(err)
+	}
 	refused := func(name, text string) {
 		t.Helper()
 		if _, err := ring.decode(purposeToken, text); !errors.Is(err, ErrTokenInvalid) {
 			t.Errorf("%s: %q: %v", name, text, err)
+		}
+		if _, err := ring.authenticate(text); !errors.Is(err, ErrTokenInvalid) {
+			t.Errorf("%s, beside a remembered one: %q: %v", name, text, err)
 		}
 	}
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ \r\n\x00\xff|:"
@@ -134,6 +140,25 @@ func TestTokenMutations(t *testing.T) {
 	}
 	if _, err := testRing(2, 3, 1).decode(purposeToken, token); err != nil {
 		t.Errorf("an older key of the ring: %v", err)
+	}
+}
+
+// TestRememberedTokens: with more tokens than places, each is read as the first time.
+func TestRememberedTokens(t *testing.T) {
+	ring := testRing(1)
+	const users = 2 * verifiedSlots
+	tokens := make([]string, users)
+	for uid := range tokens {
+		tokens[uid] = mustEncode(t, ring, purposeToken, someone(uint32(uid), 0, 7200))
+	}
+	for range 2 {
+		for uid, token := range tokens {
+			for _, time := range []string{"first", "remembered"} {
+				if i, err := ring.authenticate(token); err != nil || i.UID != uint32(uid) {
+					t.Fatalf("%s: %+v, %v, want user %d", time, i, err, uid)
+				}
+			}
+		}
 	}
 }
 
