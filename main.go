@@ -41,12 +41,31 @@ type cli struct {
 
 	Argon2 hashing `embed:"" prefix:"argon2-"`
 
-	TokenTTL time.Duration `default:"2h" help:"Lifetime of a token from a login."`
+	TokenTTL    time.Duration `default:"2h" help:"Lifetime of a token from a login."`
+	MaxTokenTTL time.Duration `default:"4320h" help:"Longest lifetime of a service's token."`
+	MaxSession  time.Duration `default:"720h" help:"How long after a login it can be renewed."`
+
+	RevocationLag time.Duration `default:"60s" help:"Longest time to trust tokens without the store."`
+	KeyRotation   time.Duration `default:"2160h" help:"How long a key signs; 0 for no rotation."`
 
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve HTTP (the default command)."`
 	User    userCmd    `cmd:"" help:"Accounts: add, list, passwd, role, disable, enable, delete."`
-	Token   tokenCmd   `cmd:"" help:"Tokens: issue, inspect."`
+	Token   tokenCmd   `cmd:"" help:"Tokens: issue, inspect, list, revoke."`
+	Key     keyCmd     `cmd:"" help:"Signing keys: list, rotate, retire, reseal."`
 	Version versionCmd `cmd:"" help:"Print the versions of Latchkey, Go and SQLite."`
+
+	scopes []string // of serve --scope
+}
+
+// Validate refuses durations that make no sense; the parser calls it.
+func (c *cli) Validate() error {
+	if c.RevocationLag < time.Second {
+		return errors.New("--revocation-lag is at least 1s")
+	}
+	if c.KeyRotation != 0 && c.KeyRotation < time.Hour {
+		return errors.New("--key-rotation is at least 1h, or 0")
+	}
+	return nil
 }
 
 // hashing is the cost of a secret's hash, argon2id.
@@ -169,11 +188,13 @@ func (c *cli) authority(
 	if err := store.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	ring, err := auth.LoadKeyRing(ctx, store, secret)
+	ring, err := auth.LoadKeyRing(ctx, store, secret, path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return auth.NewAuthority(ctx, store, ring, auth.Options{TokenTTL: c.TokenTTL,
+	return auth.NewAuthority(ctx, store, ring, auth.Options{
+		TokenTTL: c.TokenTTL, MaxTokenTTL: c.MaxTokenTTL, MaxSession: c.MaxSession,
+		Lag: c.RevocationLag, KeyRotation: c.KeyRotation, Scopes: c.scopes,
 		MinSecret: c.MinSecret, Logger: logger, Params: auth.Params{
 			MemoryKiB: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads}})
 }
@@ -182,6 +203,7 @@ func (c *cli) authority(
 type serveCmd struct {
 	Addr         string         `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address."`
 	Registration string         `default:"open" enum:"open,closed" help:"Registration: open, closed."`
+	Scope        []string       `placeholder:"NAME" help:"Scope for services' tokens (repeatable)."`
 	HideAccounts bool           `help:"Answer unknown accounts like wrong secrets."`
 	TrustedProxy []netip.Prefix `placeholder:"CIDR" help:"Proxies to believe X-Forwarded-* from."`
 	LogFormat    string         `default:"text" enum:"text,json" help:"Format of the log: text, json."`
@@ -196,6 +218,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 		return err
 	}
 	defer listener.Close() //nolint:errcheck // closed already after serving
+	c.scopes = s.Scope
 	d, err := c.open(ctx, true, logger)
 	if err != nil {
 		return err
@@ -234,13 +257,7 @@ func reachable(addr net.Addr) string {
 
 // welcome says where the server is and, while there is no administrator, how to make one.
 func welcome(ctx context.Context, c *cli, d data, url string, w io.Writer) error {
-	fmt.Fprintf(
-		w,
-		"Latchkey %s\n  address         %s\n  data directory  %s\n",
-		version,
-		url,
-		c.Data,
-	)
+	fmt.Fprintf(w, "Latchkey %s\n  address         %s\n  data directory  %s\n", version, url, c.Data)
 	has, err := d.store.HasAdministrator(ctx)
 	if err != nil || has {
 		return err
@@ -249,14 +266,9 @@ func welcome(ctx context.Context, c *cli, d data, url string, w io.Writer) error
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(
-		w,
-		"  administrator   none yet: open this link within 15 minutes (it works once)\n"+
-			"                  %s/setup?token=%s\n"+
-			"                  or run: latchkey user add ACCOUNT --nickname NAME --admin\n",
-		url,
-		token,
-	)
+	fmt.Fprintf(w, "  administrator   none yet: open this link within 15 minutes (it works once)\n"+
+		"                  %s/setup?token=%s\n"+
+		"                  or run: latchkey user add ACCOUNT --nickname NAME --admin\n", url, token)
 	return nil
 }
 

@@ -37,7 +37,7 @@ func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser
 	}
 	models.CheckAccount(v, r.ClientType, r.Account)
 	models.CheckNickname(v, r.Nickname)
-	CheckSecret(v, r.Secret, a.options.MinSecret)
+	CheckSecret(v, "secret", r.Secret, a.options.MinSecret)
 	if !v.Has("account") {
 		_, err := a.store.Credentials(ctx, r.Account)
 		switch {
@@ -71,32 +71,37 @@ const SetupTTL = 15 * time.Minute
 // SetupTTL and only as long as there is none.
 func (a *Authority) SetupToken() (string, error) {
 	for {
-		issued := time.Now().Unix()
-		token, err := a.ring.encode(
-			purposeSetup,
-			Identity{
-				ClientType: models.EMail,
-				Scope:      models.AdminScope,
-				TokenID: models.TokenID{
-					IssuedAt: issued,
-				},
-				ExpiresAt: issued + int64(SetupTTL/time.Second),
-			},
-		)
+		token, err := a.signLink(purposeSetup, models.AdminScope, SetupTTL,
+			models.TokenID{IssuedAt: time.Now().Unix()})
 		if !errors.Is(err, errTick) {
 			return token, err
 		}
 	}
 }
 
+// signLink signs the credential of a link, which has the form of a token but another purpose.
+func (a *Authority) signLink(
+	purpose string, scope models.Scope, ttl time.Duration, id models.TokenID,
+) (string, error) {
+	token, _, err := a.ring.encode(purpose, Identity{UID: id.UID, ClientType: models.EMail,
+		Scope: scope, TokenID: id, ExpiresAt: id.IssuedAt + int64(ttl/time.Second)})
+	return token, err
+}
+
+// checkLink authenticates the credential of a link and judges its times. Errors: ErrTokenInvalid,
+// ErrTokenExpired.
+func (a *Authority) checkLink(purpose, token string) (Identity, error) {
+	i, err := a.ring.decode(purpose, token)
+	if err != nil {
+		return Identity{}, err
+	}
+	return i, i.check(time.Now().Unix())
+}
+
 // CheckSetup says whether a setup token works now. Errors: ErrTokenInvalid, ErrTokenExpired,
 // models.ErrSetupDone.
 func (a *Authority) CheckSetup(ctx context.Context, token string) error {
-	i, err := a.ring.decode(purposeSetup, token)
-	if err != nil {
-		return err
-	}
-	if err := i.check(time.Now().Unix()); err != nil {
+	if _, err := a.checkLink(purposeSetup, token); err != nil {
 		return err
 	}
 	done, err := a.store.HasAdministrator(ctx)
@@ -121,50 +126,4 @@ func (a *Authority) Setup(
 	}
 	user, err := a.store.CreateFirstAdministrator(ctx, n)
 	return user, takenIsInvalid(err)
-}
-
-// SetSecret replaces an account's secret and ends its tokens. Errors: models.Invalid,
-// models.ErrNotFound, ErrBusy.
-func (a *Authority) SetSecret(ctx context.Context, uid uint32, secret string) error {
-	v := models.Invalid{}
-	CheckSecret(v, secret, a.options.MinSecret)
-	if err := v.Err(); err != nil {
-		return err
-	}
-	hash, err := a.hasher.Hash(ctx, secret)
-	if err != nil {
-		return err
-	}
-	return a.update(ctx, uid, models.UserUpdate{SecretHash: &hash, Reason: "secret changed"})
-}
-
-// SetRole gives an account another role and ends its tokens. Errors: models.ErrNotFound.
-func (a *Authority) SetRole(ctx context.Context, uid uint32, role models.Role) error {
-	return a.update(ctx, uid, models.UserUpdate{Role: &role, Reason: "role changed"})
-}
-
-// SetState disables or enables an account and ends its tokens. Errors: models.ErrNotFound.
-func (a *Authority) SetState(ctx context.Context, uid uint32, state models.State) error {
-	reason := "account enabled"
-	if state == models.Disabled {
-		reason = "account disabled"
-	}
-	return a.update(ctx, uid, models.UserUpdate{State: &state, Reason: reason})
-}
-
-func (a *Authority) update(ctx context.Context, uid uint32, up models.UserUpdate) error {
-	ending, err := a.store.UpdateUser(ctx, uid, up)
-	if err == nil {
-		a.ended.add(ending)
-	}
-	return err
-}
-
-// Delete deletes an account and ends its tokens. Errors: models.ErrNotFound.
-func (a *Authority) Delete(ctx context.Context, uid uint32) error {
-	ending, err := a.store.DeleteUser(ctx, uid)
-	if err == nil {
-		a.ended.add(ending)
-	}
-	return err
 }

@@ -13,25 +13,32 @@ import (
 
 // Options are the rules an Authority works by. The zero value of a field means its default.
 type Options struct {
-	TokenTTL  time.Duration // lifetime of a token from a login; default two hours
-	Params    Params        // cost of hashing; default DefaultParams
-	MinSecret int           // least characters of a new secret; default six
-	Lag       time.Duration // longest time without reading the endings; default one minute
-	Logger    *slog.Logger  // default: none
+	TokenTTL    time.Duration // lifetime of a token from a login; default two hours
+	MaxTokenTTL time.Duration // longest lifetime of a service's token; default 180 days
+	MaxSession  time.Duration // how long after a login renewals go on; default 30 days
+	Params      Params        // cost of hashing; default DefaultParams
+	MinSecret   int           // least characters of a new secret; default six
+	Lag         time.Duration // longest time without reading the endings; default one minute
+	KeyRotation time.Duration // how long a key signs; zero: no rotation by itself
+	Scopes      []string      // named by the operator, beside those that are there always
+	Logger      *slog.Logger  // default: none
 }
 
 func (o Options) withDefaults() Options {
-	if o.TokenTTL == 0 {
-		o.TokenTTL = 2 * time.Hour
+	fill := func(d *time.Duration, usual time.Duration) {
+		if *d == 0 {
+			*d = usual
+		}
 	}
+	fill(&o.TokenTTL, 2*time.Hour)
+	fill(&o.MaxTokenTTL, 180*24*time.Hour)
+	fill(&o.MaxSession, 30*24*time.Hour)
+	fill(&o.Lag, time.Minute)
 	if o.Params == (Params{}) {
 		o.Params = DefaultParams()
 	}
 	if o.MinSecret == 0 {
 		o.MinSecret = 6
-	}
-	if o.Lag == 0 {
-		o.Lag = time.Minute
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -39,15 +46,29 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+func (o Options) check() error {
+	for _, d := range []time.Duration{o.TokenTTL, o.MaxTokenTTL} {
+		if _, err := Lifetime(d); err != nil {
+			return err
+		}
+	}
+	if o.TokenTTL > o.MaxSession {
+		return fmt.Errorf("a token's lifetime of %s is longer than the %s a session may last",
+			o.TokenTTL, o.MaxSession)
+	}
+	return nil
+}
+
 // Authority registers accounts, logs them in, issues tokens and verifies them, over one store and
 // one key ring. It is safe for concurrent use.
 type Authority struct {
-	store    *models.Store
-	ring     *KeyRing
-	hasher   *Hasher
-	ended    *endedSet
-	options  Options
-	lifetime int64 // of a token from a login, in seconds
+	store   *models.Store
+	ring    *KeyRing
+	hasher  *Hasher
+	ended   *endedSet
+	used    usage
+	scopes  models.Scopes
+	options Options
 
 	started  time.Time    // what lastRead counts from
 	lastRead atomic.Int64 // when the endings were last read, as a time.Duration since started
@@ -60,18 +81,26 @@ func NewAuthority(
 	ctx context.Context, store *models.Store, ring *KeyRing, options Options,
 ) (*Authority, error) {
 	options = options.withDefaults()
+	if err := options.check(); err != nil {
+		return nil, err
+	}
 	hasher, err := NewHasher(options.Params)
 	if err != nil {
 		return nil, err
 	}
-	lifetime, err := Lifetime(options.TokenTTL)
-	if err != nil {
+	if err := store.NameScopes(ctx, options.Scopes); err != nil {
 		return nil, err
 	}
 	a := &Authority{store: store, ring: ring, hasher: hasher, ended: newEndedSet(),
-		options: options, lifetime: lifetime, started: time.Now()}
-	return a, a.readEndings(ctx)
+		options: options, started: time.Now()}
+	if a.scopes, err = store.Scopes(ctx); err != nil {
+		return nil, err
+	}
+	return a, a.catchUp(ctx)
 }
+
+// ScopeName is a scope's name in the HTTP contract.
+func (a *Authority) ScopeName(s models.Scope) string { return a.scopes.Name(s) }
 
 // Issued is a fresh token and who it speaks for.
 type Issued struct {
@@ -106,7 +135,7 @@ func (a *Authority) Login(ctx context.Context, l Login) (Issued, error) {
 	if err := a.rehash(ctx, found, l.Secret); err != nil {
 		return Issued{}, err
 	}
-	issued, err := a.issue(ctx, a.newToken(found, a.lifetime, l.Client))
+	issued, err := a.issue(ctx, a.newToken(found, l.Client))
 	if errors.Is(err, models.ErrChanged) {
 		return Issued{}, ErrWrongSecret
 	}
@@ -181,68 +210,6 @@ func (a *Authority) rehash(ctx context.Context, c models.Credentials, secret str
 	return a.store.ReplaceHash(ctx, c.User.ID, c.SecretHash, hash)
 }
 
-// issue stores a token and signs it, both in one transaction.
-func (a *Authority) issue(ctx context.Context, n models.NewToken) (Issued, error) {
-	for {
-		var issued Issued
-		_, err := a.store.CreateToken(ctx, n, func(t models.Token) (err error) {
-			issued.Identity = Identity{UID: t.ID.UID, ClientType: t.ClientType, Scope: t.Scope,
-				TokenID: t.ID, ExpiresAt: t.ExpiresAt}
-			issued.Token, err = a.ring.encode(purposeToken, issued.Identity)
-			return err
-		})
-		if errors.Is(err, errTick) {
-			continue // a new second has begun: at most once in a row
-		}
-		return issued, err
-	}
-}
-
-// newToken is a token for an account that has just been read.
-func (a *Authority) newToken(found models.Credentials, lifetime int64, c Client) models.NewToken {
-	return models.NewToken{
-		UID:        found.User.ID,
-		Epoch:      found.Epoch,
-		ClientType: found.User.ClientType,
-		Scope:      found.User.Role.Scope(),
-		Lifetime:   lifetime,
-		UserAgent:  c.UserAgent,
-		Address:    c.Address,
-	}
-}
-
-// IssueLike issues one more token like the valid one that the caller holds, which stays as it is.
-// Errors: ErrTokenInvalid when that one has ended.
-func (a *Authority) IssueLike(ctx context.Context, from Identity, c Client) (Issued, error) {
-	issued, err := a.issue(ctx, models.NewToken{
-		UID: from.UID, From: from.TokenID, ClientType: from.ClientType, Scope: from.Scope,
-		Lifetime: a.lifetime, UserAgent: c.UserAgent, Address: c.Address})
-	if errors.Is(err, models.ErrChanged) {
-		return Issued{}, errEnded
-	}
-	return issued, err
-}
-
-// IssueFor issues a token to an account without its secret, for whoever administers the data
-// directory. ttl 0 is the lifetime a login gives. Errors: models.ErrNotFound, models.ErrChanged
-// for a disabled account.
-func (a *Authority) IssueFor(
-	ctx context.Context, account string, ttl time.Duration, c Client,
-) (Issued, error) {
-	lifetime := a.lifetime
-	if ttl != 0 {
-		var err error
-		if lifetime, err = Lifetime(ttl); err != nil {
-			return Issued{}, err
-		}
-	}
-	found, err := a.store.Credentials(ctx, account)
-	if err != nil {
-		return Issued{}, err
-	}
-	return a.issue(ctx, a.newToken(found, lifetime, c))
-}
-
 // Verify says who a token speaks for. It does no I/O. Errors: ErrTokenInvalid, ErrTokenExpired,
 // ErrStale.
 func (a *Authority) Verify(token string) (Identity, error) {
@@ -250,32 +217,26 @@ func (a *Authority) Verify(token string) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	if err := i.check(time.Now().Unix()); err != nil {
+	now := time.Now()
+	if err := i.check(now.Unix()); err != nil {
 		return Identity{}, err
 	}
-	if a.ended.has(i.TokenID) {
+	if a.ended.has(i.TokenID, now.Unix()) {
 		return Identity{}, errEnded
 	}
-	if err := a.Ready(); err != nil {
+	if err := a.readyAt(now); err != nil {
 		return Identity{}, err
 	}
+	a.used.note(i.TokenID, now.Unix())
 	return i, nil
 }
 
 // Ready says whether the ended tokens are known well enough to accept a token. Errors: ErrStale.
-func (a *Authority) Ready() error {
-	if time.Since(a.started)-time.Duration(a.lastRead.Load()) > a.options.Lag {
+func (a *Authority) Ready() error { return a.readyAt(time.Now()) }
+
+func (a *Authority) readyAt(now time.Time) error {
+	if now.Sub(a.started)-time.Duration(a.lastRead.Load()) > a.options.Lag {
 		return ErrStale
 	}
 	return nil
-}
-
-// End ends one token: it is refused from the moment End returns. Ending an ended token is no
-// error.
-func (a *Authority) End(ctx context.Context, id models.TokenID, reason string) error {
-	ending, err := a.store.EndToken(ctx, id, reason)
-	if err == nil {
-		a.ended.add(ending)
-	}
-	return err
 }

@@ -43,7 +43,7 @@ func openAuthority(t testing.TB, dir string, secret Secret, options Options) *Au
 	if err := store.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
-	ring, err := LoadKeyRing(ctx, store, secret)
+	ring, err := LoadKeyRing(ctx, store, secret, filepath.Join(dir, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestEndingsSurviveAndTravel(t *testing.T) {
 	if err := here.End(t.Context(), one.Identity.TokenID, "test"); err != nil {
 		t.Fatal(err)
 	}
-	if err := there.readEndings(t.Context()); err != nil {
+	if err := there.catchUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	again := openAuthority(t, dir, secret, Options{})
@@ -258,7 +258,7 @@ func TestStale(t *testing.T) {
 func TestSerials(t *testing.T) {
 	a := newAuthority(t, Options{})
 	user := register(t, a, "ann@example.com")
-	n := models.NewToken{UID: user.ID, ClientType: models.EMail, Scope: models.UserScope, Lifetime: 60}
+	n := models.NewToken{UID: user.ID, Kind: models.LoginToken, ClientType: models.EMail, Scope: models.UserScope, Lifetime: 60}
 	seen, perSecond := map[models.TokenID]bool{}, map[int64]int{}
 	for len(seen) < 5000 {
 		issued, err := a.issue(t.Context(), n)
@@ -424,19 +424,21 @@ func TestKeyRing(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := openAuthority(t, dir, secret, Options{})
-	other, err := CreateSecret(filepath.Join(t.TempDir(), "secret"))
+	elsewhere := filepath.Join(t.TempDir(), "secret")
+	other, err := CreateSecret(elsewhere)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadKeyRing(t.Context(), a.store, other); err != nil {
+	if _, err := LoadKeyRing(t.Context(), a.store, other, elsewhere); err != nil {
 		t.Errorf("a lost secret before the first account: %v", err)
 	}
-	a = openAuthority(t, dir, other, Options{})
+	a = openAuthority(t, filepath.Dir(elsewhere), other, Options{})
 	register(t, a, "ann@example.com")
-	if _, err := LoadKeyRing(t.Context(), a.store, secret); !errors.Is(err, ErrSecretWrong) {
+	wrong := filepath.Join(dir, "secret")
+	if _, err := LoadKeyRing(t.Context(), a.store, secret, wrong); !errors.Is(err, ErrSecretWrong) {
 		t.Errorf("a wrong secret beside accounts: %v", err)
 	}
-	if _, err := LoadKeyRing(t.Context(), a.store, other); err != nil {
+	if _, err := LoadKeyRing(t.Context(), a.store, other, elsewhere); err != nil {
 		t.Errorf("the right secret: %v", err)
 	}
 }

@@ -30,7 +30,7 @@ func BenchmarkEncode(b *testing.B) {
 		ring, i := testRing(1), someone(7, 3, 7200)
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := ring.encode(purposeToken, i); err != nil && !errors.Is(err, errTick) {
+			if _, _, err := ring.encode(purposeToken, i); err != nil && !errors.Is(err, errTick) {
 				b.Fatal(err)
 			}
 		}

@@ -22,6 +22,7 @@ const TokenLength = 56
 const (
 	purposeToken = "token"
 	purposeSetup = "setup"
+	purposeReset = "reset"
 )
 
 const (
@@ -43,9 +44,7 @@ func newCodec(key []byte) codec {
 	cookie := securecookie.New(key, nil)
 	cookie.HashFunc(newMAC)
 	cookie.SetSerializer(claimsSerializer{})
-	cookie.MaxAge(
-		0,
-	) // expiry is judged by us, or the library's "expired" could not be told from "invalid"
+	cookie.MaxAge(0) // expiry is judged by us: the library's is not told from "invalid"
 	cookie.MaxLength(TokenLength)
 	return codec{cookie}
 }

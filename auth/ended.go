@@ -7,11 +7,18 @@ import (
 	"latchkey/models"
 )
 
+// endedShards is how many parts the set has, so that clearing one away keeps nobody waiting.
+const endedShards = 64
+
 // endedSet is the tokens that have ended before their time, in memory. It is safe for concurrent
 // use.
 type endedSet struct {
+	shards [endedShards]endedShard
+}
+
+type endedShard struct {
 	mu      sync.RWMutex
-	single  map[endedToken]uint32   // to its expiry, Unix seconds
+	single  map[endedToken]endedSpan
 	through map[uint32]endedThrough // by uid
 }
 
@@ -21,6 +28,10 @@ type endedToken struct {
 	serial        uint16
 }
 
+// endedSpan is when an ended token is refused because it was ended, in Unix seconds: from its end
+// to its expiry.
+type endedSpan struct{ from, expires uint32 }
+
 // endedThrough says that every token of a user up to an order has ended.
 type endedThrough struct {
 	order   int64
@@ -28,8 +39,21 @@ type endedThrough struct {
 }
 
 func newEndedSet() *endedSet {
-	return &endedSet{single: map[endedToken]uint32{}, through: map[uint32]endedThrough{}}
+	s := &endedSet{}
+	for i := range s.shards {
+		s.shards[i].single = map[endedToken]endedSpan{}
+		s.shards[i].through = map[uint32]endedThrough{}
+	}
+	return s
 }
+
+// shard spreads the tokens of one user too, who may have ended a million of them.
+func (s *endedSet) shard(id models.TokenID) *endedShard {
+	return &s.shards[(uint32(id.IssuedAt)*7+uint32(id.Serial))%endedShards] //nolint:gosec // spread
+}
+
+// userShard is where it is noted that every token of a user up to one has ended.
+func (s *endedSet) userShard(uid uint32) *endedShard { return &s.shards[uid%endedShards] }
 
 func pack(id models.TokenID) endedToken {
 	return endedToken{id.UID, clamp(id.IssuedAt), id.Serial}
@@ -38,40 +62,64 @@ func pack(id models.TokenID) endedToken {
 // clamp fits a Unix time into 32 bits; they last until 2106.
 func clamp(t int64) uint32 { return uint32(min(max(t, 0), math.MaxUint32)) }
 
-// add takes endings in; the same one twice changes nothing.
-func (s *endedSet) add(endings ...models.Ending) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range endings {
-		switch {
-		case e.Seq == 0: // nothing ended
-		case e.EarlierToo:
-			old := s.through[e.Through.UID]
-			s.through[e.Through.UID] = endedThrough{
-				max(old.order, e.Through.Order()), max(old.expires, e.ExpiresAt)}
-		default:
-			s.single[pack(e.Through)] = clamp(e.ExpiresAt)
-		}
+// add takes an ending in; the same one twice changes nothing.
+func (s *endedSet) add(e models.Ending) {
+	if e.Seq == 0 { // nothing ended
+		return
 	}
+	if e.EarlierToo {
+		s.userShard(e.Through.UID).addThrough(e)
+		return
+	}
+	shard := s.shard(e.Through)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	span := endedSpan{clamp(e.EndsAt), clamp(e.ExpiresAt)}
+	if old, ok := shard.single[pack(e.Through)]; ok {
+		span.from = min(span.from, old.from)
+	}
+	shard.single[pack(e.Through)] = span
 }
 
-// has says whether a token has ended.
-func (s *endedSet) has(id models.TokenID) bool {
+func (s *endedShard) addThrough(e models.Ending) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.through[e.Through.UID]
+	s.through[e.Through.UID] = endedThrough{
+		max(old.order, e.Through.Order()), max(old.expires, e.ExpiresAt)}
+}
+
+// has says whether a token has ended by now.
+func (s *endedSet) has(id models.TokenID, now int64) bool {
+	return s.userShard(id.UID).hasThrough(id) || s.shard(id).hasSingle(id, now)
+}
+
+func (s *endedShard) hasThrough(id models.TokenID) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if through, ok := s.through[id.UID]; ok && id.Order() <= through.order {
-		return true
-	}
-	_, ok := s.single[pack(id)]
-	return ok
+	through, ok := s.through[id.UID]
+	return ok && id.Order() <= through.order
+}
+
+func (s *endedShard) hasSingle(id models.TokenID, now int64) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	span, ok := s.single[pack(id)]
+	return ok && now >= int64(span.from)
 }
 
 // sweep forgets what would have expired by now anyway.
 func (s *endedSet) sweep(now int64) {
+	for i := range s.shards {
+		s.shards[i].sweep(now)
+	}
+}
+
+func (s *endedShard) sweep(now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, expires := range s.single {
-		if int64(expires) <= now {
+	for id, span := range s.single {
+		if int64(span.expires) <= now {
 			delete(s.single, id)
 		}
 	}

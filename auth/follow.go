@@ -3,62 +3,87 @@ package auth
 import (
 	"context"
 	"time"
+
+	"latchkey/models"
 )
 
-// readEndings takes in the endings that are new in the store.
-func (a *Authority) readEndings(ctx context.Context) error {
+// catchUp takes in what is new in the store: ended tokens and keys.
+func (a *Authority) catchUp(ctx context.Context) error {
 	asked := time.Since(a.started)
-	endings, err := a.store.EndingsAfter(ctx, a.seq)
+	head, err := a.store.Head(ctx)
 	if err != nil {
 		return err
 	}
-	a.ended.add(endings...)
-	if n := len(endings); n > 0 {
-		a.seq = endings[n-1].Seq
+	if head.Endings != a.seq {
+		err := a.store.EndingsAfter(ctx, a.seq, func(e models.Ending) {
+			a.ended.add(e)
+			a.seq = e.Seq
+		})
+		if err != nil {
+			return err
+		}
+		a.seq = max(a.seq, head.Endings)
+	}
+	if head.Ring != a.ring.now.Load().number {
+		if err := a.ring.reload(ctx); err != nil {
+			return err
+		}
 	}
 	a.lastRead.Store(int64(asked))
 	return nil
 }
 
-// How often the store is asked for new endings, and how often old rows and entries are cleared
-// away.
+// How often the store is asked for what is new, and how often the rest is seen to.
 const (
 	followEvery = 100 * time.Millisecond
+	flushEvery  = 30 * time.Second
 	sweepEvery  = time.Minute
 	purgeEvery  = time.Hour
 	purgeAfter  = 24 * time.Hour // a token expired this long ago is forgotten
 	purgeBatch  = 1000           // rows a transaction
 )
 
-// Follow keeps the ended tokens up to date with the store and clears old ones away, until ctx is
-// done. It is called once.
+// Follow keeps the ended tokens and the keys up to date with the store, tells it when tokens were
+// used, rotates the keys and clears old things away, until ctx is done. It is called once.
 func (a *Authority) Follow(ctx context.Context) {
-	read, sweep, purge := time.NewTicker(
-		followEvery,
-	), time.NewTicker(
-		sweepEvery,
-	), time.NewTicker(
-		purgeEvery,
-	)
+	read, flush := time.NewTicker(followEvery), time.NewTicker(flushEvery)
+	sweep, purge := time.NewTicker(sweepEvery), time.NewTicker(purgeEvery)
 	defer read.Stop()
+	defer flush.Stop()
 	defer sweep.Stop()
 	defer purge.Stop()
 	failing := false
 	for {
 		select {
 		case <-ctx.Done():
+			a.flush(context.WithoutCancel(ctx))
 			return
 		case <-read.C:
-			err := a.readEndings(ctx)
+			err := a.catchUp(ctx)
 			if failing != (err != nil) {
 				a.logFollowing(err)
 			}
 			failing = err != nil
+		case <-flush.C:
+			a.flush(ctx)
 		case <-sweep.C:
 			a.ended.sweep(time.Now().Unix())
+			a.complain("the keys cannot be rotated", a.rotateWhenDue(ctx))
 		case <-purge.C:
 			a.purge(ctx)
 		}
+	}
+}
+
+// flush tells the store when tokens were last used.
+func (a *Authority) flush(ctx context.Context) {
+	a.complain("the last use of tokens cannot be stored", a.used.flush(ctx, a.store))
+}
+
+// complain writes a line about a fault of what goes on in the background.
+func (a *Authority) complain(what string, err error) {
+	if err != nil {
+		a.options.Logger.Error(what, "error", err)
 	}
 }
 
@@ -68,22 +93,16 @@ func (a *Authority) logFollowing(err error) {
 		a.options.Logger.Info("ended tokens are followed again")
 		return
 	}
-	a.options.Logger.Error(
-		"ended tokens cannot be followed",
-		"error",
-		err,
-		"refusing_after",
-		a.options.Lag,
-	)
+	a.options.Logger.Error("ended tokens cannot be followed",
+		"error", err, "refusing_after", a.options.Lag)
 }
 
 func (a *Authority) purge(ctx context.Context) {
+	a.complain("old keys cannot be cleared away", a.dropOldKeys(ctx))
 	before := time.Now().Add(-purgeAfter).Unix()
 	for ctx.Err() == nil {
 		gone, err := a.store.Purge(ctx, before, purgeBatch)
-		if err != nil {
-			a.options.Logger.Error("expired tokens cannot be cleared away", "error", err)
-		}
+		a.complain("expired tokens cannot be cleared away", err)
 		if err != nil || gone == 0 {
 			return
 		}

@@ -43,6 +43,7 @@ var (
 	errClaims        = invalid("it is signed but its claims are unknown to this version")
 	errFuture        = invalid("it is dated more than 60 seconds ahead of the clock")
 	errEnded         = invalid("it was ended")
+	errSpent         = invalid("this link was used or replaced")
 	errNoAccount     = invalid("its account does not exist")
 )
 

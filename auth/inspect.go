@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,9 +14,11 @@ import (
 
 // Inspection is everything that can be said of a token.
 type Inspection struct {
-	Identity Identity    // zero unless a key of ours signed it
-	User     models.User // zero when the account is gone
-	Refused  error       // why it is refused; nil when it is valid
+	Identity Identity     // zero unless a key of ours signed it
+	Scope    string       // name
+	User     models.User  // zero when the account is gone
+	Token    models.Token // zero when nothing is remembered of it
+	Refused  error        // why it is refused; nil when it is valid
 }
 
 // Inspect explains any text that may be a token. Its error is a fault of the store; what speaks
@@ -25,18 +28,35 @@ func (a *Authority) Inspect(ctx context.Context, token string) (Inspection, erro
 	if err != nil {
 		return Inspection{Refused: err}, nil //nolint:nilerr // a bad token is an answer, not a fault
 	}
-	in := Inspection{Identity: i, Refused: i.check(time.Now().Unix())}
+	now := time.Now().Unix()
+	in := Inspection{Identity: i, Scope: a.scopes.Name(i.Scope), Refused: i.check(now)}
+	if in.Refused == nil && a.ended.has(i.TokenID, now) {
+		if in.Refused, err = a.whyEnded(ctx, i.TokenID); err != nil {
+			return Inspection{}, err
+		}
+	}
 	in.User, err = a.store.UserByID(ctx, i.UID)
 	if errors.Is(err, models.ErrNotFound) {
-		if in.Refused == nil {
-			in.Refused = errNoAccount
-		}
+		in.Refused = cmp.Or(in.Refused, errNoAccount)
 		return in, nil
 	}
-	if err == nil && in.Refused == nil && a.ended.has(i.TokenID) {
-		in.Refused = errEnded
+	if err != nil {
+		return Inspection{}, err
+	}
+	in.Token, err = a.store.TokenByID(ctx, i.TokenID)
+	if errors.Is(err, models.ErrNotFound) {
+		err = nil
 	}
 	return in, err
+}
+
+// whyEnded is errEnded with when and why.
+func (a *Authority) whyEnded(ctx context.Context, id models.TokenID) (ended, err error) {
+	from, why, err := a.store.WhyEnded(ctx, id)
+	if errors.Is(err, models.ErrNotFound) {
+		return errEnded, nil
+	}
+	return fmt.Errorf("%w %s (%s)", errEnded, stamp(from), why), err
 }
 
 // String is the inspection as one sentence, without the token itself.
@@ -53,8 +73,12 @@ func (in Inspection) String() string {
 	if in.Refused != nil {
 		verdict = "Refused, " + in.Refused.Error()
 	}
-	return fmt.Sprintf("%s: token %s of %s, %s, %s, issued %s, expires %s.", verdict, i.TokenID,
-		owner, i.ClientType, i.Scope, stamp(i.TokenID.IssuedAt), stamp(i.ExpiresAt))
+	name := "token " + i.TokenID.String()
+	if in.Token.Label != "" {
+		name = fmt.Sprintf("token %s %q", i.TokenID, in.Token.Label)
+	}
+	return fmt.Sprintf("%s: %s of %s, %s, %s, issued %s, expires %s.", verdict, name,
+		owner, i.ClientType, in.Scope, stamp(i.TokenID.IssuedAt), stamp(i.ExpiresAt))
 }
 
 // MarshalJSON is the inspection as data.
@@ -64,9 +88,12 @@ func (in Inspection) MarshalJSON() ([]byte, error) {
 		data["refused"] = in.Refused.Error()
 	}
 	if i := in.Identity; i != (Identity{}) {
-		data["id"], data["uid"], data["scope"] = i.TokenID.String(), i.UID, i.Scope.String()
+		data["id"], data["uid"], data["scope"] = i.TokenID.String(), i.UID, in.Scope
 		data["type"], data["account"] = i.ClientType, in.User.Account
 		data["issued_at"], data["expires_at"] = i.TokenID.IssuedAt, i.ExpiresAt
+	}
+	if in.Token.ID != (models.TokenID{}) {
+		data["kind"], data["label"] = in.Token.Kind.String(), in.Token.Label
 	}
 	return json.Marshal(data)
 }

@@ -196,18 +196,19 @@ func parsePHC(s string) (p Params, salt, hash []byte, err error) {
 
 const msgSecretLong = "At most %d bytes." //nolint:gosec // a sentence
 
-// CheckSecret notes in v what is wrong with a new secret: fewer than least characters, over
-// MaxSecret bytes, or no Unicode text. Everything else is allowed, exactly as typed.
-func CheckSecret(v models.Invalid, secret string, least int) {
+// CheckSecret notes in v, under the name of its field, what is wrong with a new secret: fewer than
+// least characters, over MaxSecret bytes, or no Unicode text. Everything else is allowed, exactly
+// as typed.
+func CheckSecret(v models.Invalid, field, secret string, least int) {
 	switch {
-	case v.Has("secret"):
+	case v.Has(field):
 	case secret == "":
-		v.Require("secret")
+		v.Require(field)
 	case !utf8.ValidString(secret) || strings.ContainsRune(secret, utf8.RuneError):
-		v.Add("secret", "The secret is not valid Unicode text.")
+		v.Add(field, "The secret is not valid Unicode text.")
 	case utf8.RuneCountInString(secret) < least:
-		v.Add("secret", fmt.Sprintf("At least %d characters.", least))
+		v.Add(field, fmt.Sprintf("At least %d characters.", least))
 	case len(secret) > MaxSecret:
-		v.Add("secret", fmt.Sprintf(msgSecretLong, MaxSecret))
+		v.Add(field, fmt.Sprintf(msgSecretLong, MaxSecret))
 	}
 }

@@ -26,7 +26,9 @@ func testRing(keys ...byte) *KeyRing {
 	for i, first := range keys {
 		of = append(of, ringKey{int64(i), 0, newCodec(testKey(first))})
 	}
-	return newKeyRing(of...)
+	ring := &KeyRing{}
+	ring.now.Store(newKeySet(of...))
+	return ring
 }
 
 // someone is an identity issued now.
@@ -42,7 +44,7 @@ func encodeAt(t *testing.T, ring *KeyRing, at time.Time, lifetime int64) (token 
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(at))
 		var err error
-		if token, err = ring.encode(purposeToken, someone(7, 3, lifetime)); err != nil {
+		if token, _, err = ring.encode(purposeToken, someone(7, 3, lifetime)); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -52,7 +54,7 @@ func encodeAt(t *testing.T, ring *KeyRing, at time.Time, lifetime int64) (token 
 func mustEncode(t testing.TB, ring *KeyRing, purpose string, i Identity) string {
 	t.Helper()
 	for {
-		token, err := ring.encode(purpose, i)
+		token, _, err := ring.encode(purpose, i)
 		if err == nil {
 			return token
 		}

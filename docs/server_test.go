@@ -15,7 +15,8 @@ import (
 func newServer(t *testing.T, account, secret, nickname string) string {
 	t.Helper()
 	dir := t.TempDir()
-	sealing, err := auth.CreateSecret(filepath.Join(dir, "secret"))
+	path := filepath.Join(dir, "secret")
+	sealing, err := auth.CreateSecret(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func newServer(t *testing.T, account, secret, nickname string) string {
 	if err := store.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ring, err := auth.LoadKeyRing(t.Context(), store, sealing)
+	ring, err := auth.LoadKeyRing(t.Context(), store, sealing, path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,11 +56,12 @@ func TestBareEcho(t *testing.T) {
 // authorityOf opens a data directory for verification.
 func authorityOf(t *testing.T, dir string) *auth.Authority {
 	t.Helper()
-	secret, err := auth.LoadSecret(filepath.Join(dir, "secret"))
+	path := filepath.Join(dir, "secret")
+	secret, err := auth.LoadSecret(path)
 	must(t, err)
 	store, err := models.Open(t.Context(), dir, false)
 	must(t, err)
-	ring, err := auth.LoadKeyRing(t.Context(), store, secret)
+	ring, err := auth.LoadKeyRing(t.Context(), store, secret, path)
 	must(t, err)
 	authority, err := auth.NewAuthority(t.Context(), store, ring, auth.Options{})
 	must(t, err)

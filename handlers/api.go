@@ -21,14 +21,14 @@ type userAnswer struct {
 	Nickname string      `json:"nickname"`
 }
 
-func answerUser(c echo.Context, u models.User) error {
+func userAnswerOf(u models.User) userAnswer {
 	a := userAnswer{Auth: u.Role, ID: u.ID, Nickname: u.Nickname}
 	if u.ClientType == models.Mobile {
 		a.Mobile = u.Account
 	} else {
 		a.EMail = u.Account
 	}
-	return c.JSON(http.StatusOK, a)
+	return a
 }
 
 // register is POST /v1/client/register.
@@ -41,9 +41,7 @@ func (s *Server) register(c echo.Context) error {
 		return err
 	}
 	_, err = s.authority.Register(c.Request().Context(), auth.Registration{
-		Account: body.text(
-			"account",
-		),
+		Account:    body.text("account"),
 		Secret:     body.text("secret"),
 		Nickname:   body.text("nickname"),
 		ClientType: body.clientType(),
@@ -114,7 +112,8 @@ func (s *Server) introspect(c echo.Context) error {
 		ExpireIn int64  `json:"expire_in"` // a time too, despite its name
 		Scope    string `json:"scope"`
 		UID      uint32 `json:"uid"`
-	}{identity.TokenID.IssuedAt, identity.ExpiresAt, identity.Scope.String(), identity.UID})
+	}{identity.TokenID.IssuedAt, identity.ExpiresAt,
+		s.authority.ScopeName(identity.Scope), identity.UID})
 }
 
 // me is GET /v1/user: the caller.
@@ -126,25 +125,24 @@ func (s *Server) me(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return answerUser(c, user)
+	return c.JSON(http.StatusOK, userAnswerOf(user))
 }
 
 // user is GET /v1/user/:uid: any user for administrators, oneself for others.
 func (s *Server) user(c echo.Context) error {
 	uid, known := uidParam(c)
-	if identity := caller(c); identity.UID != uid && !identity.Scope.Includes(models.AdminScope) {
-		return auth.ErrScope
-	} else if known && identity.UID == uid {
+	identity := caller(c)
+	if known && identity.UID == uid {
 		return s.me(c)
 	}
-	if !known {
-		return models.ErrNotFound
+	if !identity.Scope.Includes(models.AdminScope) {
+		return auth.ErrScope
 	}
-	user, err := s.store.UserByID(c.Request().Context(), uid)
+	user, err := s.userOf(c)
 	if err != nil {
 		return err
 	}
-	return answerUser(c, user)
+	return c.JSON(http.StatusOK, userAnswerOf(user))
 }
 
 // deleteMe is DELETE /v1/user: the caller's own account.

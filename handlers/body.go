@@ -60,12 +60,7 @@ func readFailed(err error) error {
 	if errors.As(err, &known) {
 		return known
 	}
-	return echo.NewHTTPError(
-		http.StatusBadRequest,
-		"The body could not be read.",
-	).WithInternal(
-		err,
-	)
+	return echo.NewHTTPError(http.StatusBadRequest, "The body could not be read.").WithInternal(err)
 }
 
 // decode takes the members in and returns what is wrong with the text as a whole, "" for nothing.
@@ -123,21 +118,39 @@ func depth(raw []byte) (deepest int) {
 
 // text returns a member that is a text; a missing one is "", one of another type is a problem.
 func (o object) text(name string) string {
-	raw, there := o.members[name]
-	if !there || string(raw) == "null" {
+	if !o.has(name) {
 		return ""
 	}
 	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
+	if err := json.Unmarshal(o.members[name], &s); err != nil {
 		o.problems.Add(name, "This field must be text.")
 	}
 	return s
 }
 
+// has says whether a member is there at all.
+func (o object) has(name string) bool {
+	raw, there := o.members[name]
+	return there && string(raw) != "null"
+}
+
+// number returns a member that is a whole number; missing or of another type is a problem.
+func (o object) number(name string) int64 {
+	if !o.has(name) {
+		o.problems.Require(name)
+		return 0
+	}
+	n, err := strconv.ParseInt(string(o.members[name]), 10, 64)
+	if err != nil {
+		o.problems.Add(name, "This field must be a whole number.")
+	}
+	return n
+}
+
 // clientType returns the member "type"; missing, of another type or out of range is a problem.
 func (o object) clientType() models.ClientType {
-	raw, there := o.members["type"]
-	if !there || string(raw) == "null" {
+	raw := o.members["type"]
+	if !o.has("type") {
 		o.problems.Require("type")
 		return 0
 	}

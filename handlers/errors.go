@@ -25,6 +25,7 @@ const (
 	codeClientType = 1006
 	codeHTTP       = 1007
 	codeBusy       = 1102
+	codeLastAdmin  = 1103
 )
 
 // statusClientGone is logged when the client left before its answer, as nginx does.
@@ -57,6 +58,9 @@ func refusals() []refusal {
 		{auth.ErrTokenExpired, http.StatusUnauthorized, codeToken, "token is expired"},
 		{auth.ErrTokenInvalid, http.StatusUnauthorized, codeToken, "token is invalid"},
 		{auth.ErrScope, http.StatusForbidden, codeScope, "forbidden, not in scope"},
+		{auth.ErrKind, http.StatusForbidden, codeScope, "only a token of a login may make tokens"},
+		{models.ErrLastAdministrator, http.StatusConflict, codeLastAdmin,
+			"this is the last active administrator"},
 		{errClosed, http.StatusForbidden, codeScope, "registration is closed"},
 		{auth.ErrUnknownAccount, http.StatusNotFound, codeNotFound, "user not found"},
 		{models.ErrNotFound, http.StatusNotFound, codeNotFound, "the resource is not found"},
@@ -65,12 +69,8 @@ func refusals() []refusal {
 		{auth.ErrBusy, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
 		{models.ErrSerials, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
 		{auth.ErrStale, http.StatusServiceUnavailable, codeBusy, "not available at the moment"},
-		{
-			models.ErrUnavailable,
-			http.StatusServiceUnavailable,
-			codeBusy,
-			"not available at the moment",
-		},
+		{models.ErrUnavailable, http.StatusServiceUnavailable, codeBusy,
+			"not available at the moment"},
 		{models.ErrClock, http.StatusServiceUnavailable, codeBusy, "not available at the moment"},
 	}
 }

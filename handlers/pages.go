@@ -67,9 +67,7 @@ func readForm(c echo.Context) error {
 }
 
 // home is GET /.
-func (s *Server) home(
-	c echo.Context,
-) error {
+func (s *Server) home(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, defaultNext)
 }
 
@@ -182,7 +180,8 @@ func formRegistration(c echo.Context) auth.Registration {
 
 // signIn starts the session of an account that was made a moment ago.
 func (s *Server) signIn(c echo.Context, account, next string) error {
-	issued, err := s.authority.IssueFor(c.Request().Context(), account, 0, client(c))
+	issued, err := s.authority.IssueFor(c.Request().Context(),
+		auth.IssueRequest{Account: account, Client: client(c)})
 	if err != nil {
 		return err
 	}
@@ -262,13 +261,13 @@ func (s *Server) accountPage(c echo.Context) error {
 		UID:         user.ID,
 		AccountName: user.Account,
 		Kind:        kind,
-		Scope:       identity.Scope.String(),
+		Scope:       s.authority.ScopeName(identity.Scope),
 		Role:        user.Role.String(),
 		Token:       token,
 		IssuedAt:    time.Unix(identity.TokenID.IssuedAt, 0).UTC(),
 		ExpiresAt:   time.Unix(identity.ExpiresAt, 0).UTC(),
 		Now:         time.Now().UTC(),
-		BaseURL:     c.Scheme() + "://" + c.Request().Host,
+		BaseURL:     baseURL(c),
 		Fresh:       c.QueryParams().Has("fresh"),
 	})
 }
@@ -297,11 +296,7 @@ func (s *Server) freshToken(c echo.Context) error {
 // logout is POST /logout: the session's token ends, the cookie goes.
 func (s *Server) logout(c echo.Context) error {
 	if identity, _, err := s.session(c); err == nil {
-		if err := s.authority.End(
-			c.Request().Context(),
-			identity.TokenID,
-			"logged out",
-		); err != nil {
+		if err := s.end(c, identity.TokenID, "logged out"); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,8 @@ type route struct {
 
 // routes is the one place where paths are named.
 func (s *Server) routes() []route {
-	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+	holder := s.authority.Require(models.AnyScope)
 	user, admin := s.authority.Require(models.UserScope), s.authority.Require(models.AdminScope)
 	only := func(guards ...echo.MiddlewareFunc) []echo.MiddlewareFunc { return guards }
 	return []route{
@@ -29,6 +30,26 @@ func (s *Server) routes() []route {
 		{get, "/v1/user/:uid", s.user, only(plainUID, user)},
 		{del, "/v1/user", s.deleteMe, only(user)},
 		{del, "/v1/user/:uid", s.deleteUser, only(plainUID, admin)},
+
+		// Tokens: seen, made for programs, renewed, ended.
+		{del, "/v1/token", s.endToken, only(holder)},
+		{post, "/v1/token/renew", s.renew, only(user)},
+		{get, "/v1/tokens", s.myTokens, only(user)},
+		{post, "/v1/tokens", s.createToken, only(user)},
+		{del, "/v1/tokens", s.endMyTokens, only(user)},
+		{del, "/v1/tokens/:id", s.endMyToken, only(user)},
+		{get, "/v1/user/:uid/tokens", s.userTokens, only(plainUID, admin)},
+		{del, "/v1/user/:uid/tokens", s.endUserTokens, only(plainUID, admin)},
+		{del, "/v1/user/:uid/tokens/:id", s.endUserToken, only(plainUID, admin)},
+
+		// Accounts: changed by their owners and by administrators.
+		{put, "/v1/user", s.changeMe, only(user)},
+		{put, "/v1/user/secret", s.changeMySecret, only(user)},
+		{get, "/v1/users", s.users, only(admin)},
+		{put, "/v1/user/:uid", s.changeUser, only(plainUID, admin)},
+		{post, "/v1/user/:uid/secret", s.resetLink, only(plainUID, admin)},
+
+		// The description of all this, for programs.
 		{get, "/openapi.json", s.openAPI, nil},
 
 		// Whether the server lives, and whether it can serve.

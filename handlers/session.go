@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
+	"latchkey/models"
 )
 
 // session is who the session cookie speaks for. Pages look at the cookie alone: a browser goes on
@@ -20,10 +21,14 @@ func (s *Server) session(c echo.Context) (identity auth.Identity, token string, 
 		return auth.Identity{}, "", err
 	}
 	identity, err = s.authority.Verify(token)
-	if err == nil {
-		auth.SetIdentity(c, identity) // for the log
+	if err != nil {
+		return auth.Identity{}, "", err
 	}
-	return identity, token, err
+	auth.SetIdentity(c, identity) // for the log
+	if !identity.Scope.Includes(models.UserScope) {
+		return auth.Identity{}, "", auth.ErrScope
+	}
+	return identity, token, nil
 }
 
 func isSecure(c echo.Context) bool { return c.Scheme() == "https" }
@@ -33,8 +38,7 @@ func isSecure(c echo.Context) bool { return c.Scheme() == "https" }
 func (s *Server) startSession(c echo.Context, issued auth.Issued) error {
 	old, _, err := s.session(c)
 	if err == nil {
-		err = s.authority.End(c.Request().Context(), old.TokenID, "another login in its browser")
-		if err != nil {
+		if err := s.end(c, old.TokenID, "another login in its browser"); err != nil {
 			return err
 		}
 	}

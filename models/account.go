@@ -16,6 +16,7 @@ const (
 	MaxEMail    = 254 // bytes, RFC 5321 section 4.5.3.1.3
 	MinNickname = 2   // characters (code points)
 	MaxNickname = 22  // characters (code points)
+	MaxLabel    = 64  // characters (code points)
 	minMobile   = 5   // digits
 	maxMobile   = 15  // digits, ITU-T E.164
 )
@@ -35,8 +36,11 @@ func AccountKey(account string) string {
 	if !strings.Contains(account, "@") {
 		account = strings.TrimPrefix(account, "+")
 	}
-	return norm.NFC.String(cases.Fold().String(norm.NFD.String(account)))
+	return fold(account)
 }
+
+// fold makes texts that differ only in case or composition equal.
+func fold(s string) string { return norm.NFC.String(cases.Fold().String(norm.NFD.String(s))) }
 
 // TypeOf tells the client type that an account's form implies: with an @ it is an e-mail address.
 func TypeOf(account string) ClientType {
@@ -74,6 +78,19 @@ func CheckNickname(v Invalid, nickname string) {
 			"Field must be between %d and %d characters long.", MinNickname, MaxNickname))
 	case !showable(nickname) || strings.TrimSpace(nickname) == "":
 		v.Add("nickname", msgText)
+	}
+}
+
+// CheckLabel notes in v what is wrong with the label of a token.
+func CheckLabel(v Invalid, label string) {
+	switch {
+	case v.Has("label"):
+	case strings.TrimSpace(label) == "":
+		v.Require("label")
+	case utf8.RuneCountInString(label) > MaxLabel:
+		v.Add("label", fmt.Sprintf("Field cannot be longer than %d characters.", MaxLabel))
+	case !showable(label):
+		v.Add("label", msgText)
 	}
 }
 

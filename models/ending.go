@@ -11,30 +11,99 @@ type Ending struct {
 	Seq        int64 // its number; 0 when nothing ended
 	Through    TokenID
 	EarlierToo bool  // every token of the user up to Through, not that one alone
+	EndsAt     int64 // Unix seconds: refused from this second on
 	ExpiresAt  int64 // Unix seconds: when the last of these tokens would have expired anyway
-	EndedAt    int64 // Unix seconds
-	Reason     string
+}
+
+// Head is how far the store has come in what servers follow.
+type Head struct {
+	Endings int64 // number of the newest ending
+	Ring    int64 // number of the newest change to the keys
+}
+
+// Head returns how far the store has come.
+func (s *Store) Head(ctx context.Context) (Head, error) {
+	var h Head
+	err := s.scan(ctx, `SELECT (SELECT value FROM sequences WHERE name = 'ending'),
+		(SELECT value FROM sequences WHERE name = 'ring')`, nil, &h.Endings, &h.Ring)
+	return h, err
 }
 
 // EndToken ends one token. Ending what has ended or expired already, or was never issued, is no
 // error: the ending returned is zero.
 func (s *Store) EndToken(ctx context.Context, id TokenID, reason string) (Ending, error) {
 	var ending Ending
-	err := s.inTransaction(ctx, func(t transaction) error {
+	err := s.inTransaction(ctx, func(t transaction) (err error) {
+		ending, err = t.endToken(id, now(), reason)
+		return err
+	})
+	return ending, err
+}
+
+// endToken ends one token from a second on, unless it ends earlier anyway.
+func (t transaction) endToken(id TokenID, from int64, reason string) (Ending, error) {
+	var expires int64
+	err := t.scan(`UPDATE tokens SET ends_at = $1
+		WHERE uid = $2 AND issued_at = $3 AND serial = $4 AND ends_at > $5 RETURNING expires_at`,
+		[]any{from, id.UID, id.IssuedAt, id.Serial, from}, &expires)
+	if errors.Is(err, ErrNotFound) {
+		return Ending{}, nil
+	}
+	if err != nil {
+		return Ending{}, err
+	}
+	return t.addEnding(Ending{Through: id, EndsAt: from, ExpiresAt: expires}, reason)
+}
+
+// EndOthers ends every live token of a user but one.
+func (s *Store) EndOthers(
+	ctx context.Context, but TokenID, reason string,
+) (endings []Ending, err error) {
+	err = s.inTransaction(ctx, func(t transaction) error {
 		at := now()
-		var expires int64
-		err := t.scan(`UPDATE tokens SET ended_at = $1
-			WHERE uid = $2 AND issued_at = $3 AND serial = $4 AND ended_at = 0 AND expires_at > $5
-			RETURNING expires_at`, []any{at, id.UID, id.IssuedAt, id.Serial, at}, &expires)
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
+		ids, err := t.live(but.UID, at)
 		if err != nil {
 			return err
 		}
-		ending, err = t.addEnding(
-			Ending{Through: id, ExpiresAt: expires, EndedAt: at, Reason: reason},
-		)
+		endings = nil
+		for _, id := range ids {
+			if id == but {
+				continue
+			}
+			ending, err := t.endToken(id, at, reason)
+			if err != nil {
+				return err
+			}
+			endings = append(endings, ending)
+		}
+		return nil
+	})
+	return endings, err
+}
+
+// live names the live tokens of a user.
+func (t transaction) live(uid uint32, at int64) ([]TokenID, error) {
+	rows, err := t.tx.QueryContext(t.ctx, forSQLite(
+		"SELECT issued_at, serial FROM tokens WHERE uid = $1 AND ends_at > $2"), uid, at)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	var ids []TokenID
+	for rows.Next() {
+		id := TokenID{UID: uid}
+		if err := rows.Scan(&id.IssuedAt, &id.Serial); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// EndAll ends every token of a user.
+func (s *Store) EndAll(ctx context.Context, uid uint32, reason string) (ending Ending, err error) {
+	err = s.inTransaction(ctx, func(t transaction) error {
+		ending, err = t.endAll(uid, reason)
 		return err
 	})
 	return ending, err
@@ -44,34 +113,24 @@ func (s *Store) EndToken(ctx context.Context, id TokenID, reason string) (Ending
 func (t transaction) endAll(uid uint32, reason string) (Ending, error) {
 	at := now()
 	var order, expires int64
-	err := t.scan(
-		`SELECT COALESCE(MAX(issued_at * 4096 + serial), 0), COALESCE(MAX(expires_at), 0)
-		FROM tokens WHERE uid = $1 AND expires_at > $2`,
-		[]any{uid, at},
-		&order,
-		&expires,
-	)
+	err := t.scan(`SELECT COALESCE(MAX(issued_at * 4096 + serial), 0), COALESCE(MAX(expires_at), 0)
+		FROM tokens WHERE uid = $1 AND expires_at > $2`, []any{uid, at}, &order, &expires)
 	if err != nil || order == 0 {
 		return Ending{}, err
 	}
-	if _, err := t.exec("UPDATE tokens SET ended_at = $1 WHERE uid = $2 AND ended_at = 0",
-		at, uid); err != nil {
+	if _, err := t.exec("UPDATE tokens SET ends_at = $1 WHERE uid = $2 AND ends_at > $3",
+		at, uid, at); err != nil {
 		return Ending{}, err
 	}
-	if _, err := t.exec(
-		`UPDATE users SET ended_through = $1 WHERE id = $2 AND ended_through < $3`,
-		order,
-		uid,
-		order,
-	); err != nil {
+	if _, err := t.exec("UPDATE users SET ended_through = $1 WHERE id = $2 AND ended_through < $3",
+		order, uid, order); err != nil {
 		return Ending{}, err
 	}
-	through := TokenID{UID: uid, IssuedAt: order >> 12, Serial: uint16(order & MaxSerial)}
-	return t.addEnding(Ending{Through: through, EarlierToo: true, ExpiresAt: expires,
-		EndedAt: at, Reason: reason})
+	return t.addEnding(
+		Ending{Through: idOf(uid, order), EarlierToo: true, EndsAt: at, ExpiresAt: expires}, reason)
 }
 
-func (t transaction) addEnding(e Ending) (Ending, error) {
+func (t transaction) addEnding(e Ending, reason string) (Ending, error) {
 	seq, err := t.next("ending")
 	if err != nil {
 		return Ending{}, err
@@ -84,41 +143,36 @@ func (t transaction) addEnding(e Ending) (Ending, error) {
 	_, err = t.exec(
 		`INSERT INTO endings (seq, uid, token_order, earlier_too, expires_at, ended_at, reason)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		e.Seq,
-		e.Through.UID,
-		e.Through.Order(),
-		earlier,
-		e.ExpiresAt,
-		e.EndedAt,
-		e.Reason,
-	)
+		e.Seq, e.Through.UID, e.Through.Order(), earlier, e.ExpiresAt, e.EndsAt, reason)
 	return e, err
 }
 
-// EndingsAfter returns, in order, the endings with a number above seq that still matter: those of
-// tokens that have not expired by now.
-func (s *Store) EndingsAfter(ctx context.Context, seq int64) ([]Ending, error) {
-	var endings []Ending
-	err := s.all(ctx, `SELECT seq, uid, token_order, earlier_too, expires_at, ended_at, reason
+// EndingsAfter calls add, in order, for each ending with a number above seq that still matters:
+// those of tokens that have not expired by now.
+func (s *Store) EndingsAfter(ctx context.Context, seq int64, add func(Ending)) error {
+	return s.all(ctx, `SELECT seq, uid, token_order, earlier_too, expires_at, ended_at
 		FROM endings WHERE seq > $1 AND expires_at > $2 ORDER BY seq`, []any{seq, now()},
 		func(scan func(...any) error) error {
 			var e Ending
-			var order, earlier int64
-			err := scan(
-				&e.Seq,
-				&e.Through.UID,
-				&order,
-				&earlier,
-				&e.ExpiresAt,
-				&e.EndedAt,
-				&e.Reason,
-			)
-			e.Through.IssuedAt, e.Through.Serial = order>>12, uint16(order&MaxSerial)
-			e.EarlierToo = earlier == 1
-			endings = append(endings, e)
+			var uid uint32
+			var order int64
+			err := scan(&e.Seq, &uid, &order, &e.EarlierToo, &e.ExpiresAt, &e.EndsAt)
+			e.Through = idOf(uid, order)
+			if err == nil {
+				add(e)
+			}
 			return err
 		})
-	return endings, err
+}
+
+// WhyEnded returns from when a token is refused and for what reason, or ErrNotFound for a token
+// that has not been ended.
+func (s *Store) WhyEnded(ctx context.Context, id TokenID) (from int64, reason string, err error) {
+	err = s.scan(ctx, `SELECT ended_at, reason FROM endings
+		WHERE uid = $1 AND ((earlier_too = 0 AND token_order = $2)
+			OR (earlier_too = 1 AND token_order >= $3))
+		ORDER BY ended_at, seq LIMIT 1`, []any{id.UID, id.Order(), id.Order()}, &from, &reason)
+	return from, reason, err
 }
 
 // Purge forgets tokens and endings that expired before the given Unix second, at most limit of

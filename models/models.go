@@ -1,6 +1,6 @@
-// Package models is what Latchkey stores and the rules of it: users, issued tokens, ended tokens
-// and sealed signing keys, in SQLite through database/sql. It holds all SQL of the project and
-// knows nothing of HTTP, of how a token is signed, or of how a secret is hashed.
+// Package models is what Latchkey stores and the rules of it: users, issued tokens, ended tokens,
+// scopes and sealed signing keys, in SQLite through database/sql. It holds all SQL of the project
+// and knows nothing of HTTP, of how a token is signed, or of how a secret is hashed.
 //
 // Times are whole Unix seconds, UTC, taken from the process's clock: no decision rests on the SQL
 // clock.
@@ -32,6 +32,10 @@ var (
 	ErrSerials = errors.New("too many tokens for one account in one second")
 	// ErrClock says that the clock stands before the account's newest ended token.
 	ErrClock = errors.New("the clock is behind the account's newest ended token")
+	// ErrRetired says that the key which signed a new token was retired meanwhile.
+	ErrRetired = errors.New("the signing key was retired")
+	// ErrLastAdministrator refuses to take away the last active administrator.
+	ErrLastAdministrator = errors.New("this is the last active administrator")
 	// ErrUnavailable says that the database cannot be used at the moment.
 	ErrUnavailable = errors.New("store unavailable")
 )
@@ -128,31 +132,6 @@ func (r Role) Scope() Scope {
 		return AdminScope
 	}
 	return UserScope
-}
-
-// Scope is what a token may be used for; a token has exactly one.
-type Scope uint8
-
-// The scopes. AdminScope includes UserScope.
-const (
-	UserScope  Scope = 1
-	AdminScope Scope = 2
-)
-
-// String is the scope's name in the HTTP contract.
-func (s Scope) String() string {
-	switch s {
-	case UserScope:
-		return "UserScope"
-	case AdminScope:
-		return "AdminScope"
-	}
-	return fmt.Sprintf("scope %d", uint8(s))
-}
-
-// Includes says whether a token of scope s may be used where scope want is required.
-func (s Scope) Includes(want Scope) bool {
-	return s == want || (s == AdminScope && want == UserScope)
 }
 
 // State says whether an account may be used.

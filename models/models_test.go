@@ -30,6 +30,33 @@ func openStore(t testing.TB, dir string) *Store {
 	return s
 }
 
+// firstKey is the id of the key that signs tokens in these tests.
+const firstKey = 1
+
+func signed(Token) (int64, error) { return firstKey, nil }
+
+func sealed(int64, int64) ([]byte, error) { return []byte("sealed"), nil }
+
+// storeWithKey is a new store with its first key.
+func storeWithKey(t testing.TB) *Store {
+	t.Helper()
+	s := openStore(t, t.TempDir())
+	if err := s.CreateFirstKey(context.Background(), 0, sealed); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// endings are those after a number.
+func endings(t testing.TB, s *Store, seq int64) (found []Ending) {
+	t.Helper()
+	err := s.EndingsAfter(context.Background(), seq, func(e Ending) { found = append(found, e) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
 func newUser(t testing.TB, s *Store, account string) User {
 	t.Helper()
 	u, err := s.CreateUser(context.Background(), NewUser{Account: account, ClientType: TypeOf(account),
@@ -42,8 +69,8 @@ func newUser(t testing.TB, s *Store, account string) User {
 
 func newToken(t testing.TB, s *Store, uid uint32) Token {
 	t.Helper()
-	k, err := s.CreateToken(context.Background(), NewToken{UID: uid, ClientType: EMail, Scope: UserScope,
-		Lifetime: 60}, func(Token) error { return nil })
+	k, _, err := s.CreateToken(context.Background(), NewToken{UID: uid, Kind: LoginToken,
+		ClientType: EMail, Scope: UserScope, Lifetime: 60}, signed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +139,7 @@ func TestSameAccountAtOnce(t *testing.T) {
 }
 
 func TestTokensAndEndings(t *testing.T) {
-	s := openStore(t, t.TempDir())
+	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
 	one, two := newToken(t, s, u.ID), newToken(t, s, u.ID)
 	if one.ID == two.ID || one.ID.Order() >= two.ID.Order() {
@@ -130,18 +157,17 @@ func TestTokensAndEndings(t *testing.T) {
 	if err != nil || !all.EarlierToo || all.Through != two.ID {
 		t.Errorf("%+v, %v", all, err)
 	}
-	got, err := s.EndingsAfter(t.Context(), 0)
-	if err != nil || !slices.Equal(got, []Ending{ending, all}) {
-		t.Errorf("%+v, %v", got, err)
+	if got := endings(t, s, 0); !slices.Equal(got, []Ending{ending, all}) {
+		t.Errorf("%+v", got)
 	}
-	if got, err := s.EndingsAfter(t.Context(), ending.Seq); err != nil || len(got) != 1 {
-		t.Errorf("%+v, %v", got, err)
+	if got := endings(t, s, ending.Seq); len(got) != 1 {
+		t.Errorf("%+v", got)
 	}
 	k, err := s.TokenByID(t.Context(), two.ID)
-	if err != nil || k.EndedAt == 0 {
+	if err != nil || k.EndsAt > now() {
 		t.Errorf("%+v, %v", k, err)
 	}
-	_, err = s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 1}, func(Token) error { return nil })
+	_, _, err = s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 1}, signed)
 	if !errors.Is(err, ErrChanged) {
 		t.Errorf("a token by an old epoch: %v", err)
 	}
@@ -149,23 +175,24 @@ func TestTokensAndEndings(t *testing.T) {
 
 // TestClockBehind: with the clock before the newest ended token no token is issued that would be ended at birth.
 func TestClockBehind(t *testing.T) {
-	s := openStore(t, t.TempDir())
+	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
 	ahead := (TokenID{IssuedAt: now() + 3600}).Order()
 	if _, err := s.write.Exec("UPDATE users SET ended_through = ?1", ahead); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 1}, func(Token) error { return nil })
+	_, _, err := s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 1}, signed)
 	if !errors.Is(err, ErrClock) {
 		t.Errorf("%v, want ErrClock", err)
 	}
 }
 
 func TestSignErrorStoresNothing(t *testing.T) {
-	s := openStore(t, t.TempDir())
+	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
 	sour := errors.New("sour")
-	k, err := s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 60}, func(Token) error { return sour })
+	k, _, err := s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 60},
+		func(Token) (int64, error) { return 0, sour })
 	if !errors.Is(err, sour) {
 		t.Errorf("%v, want sour", err)
 	}
@@ -175,7 +202,7 @@ func TestSignErrorStoresNothing(t *testing.T) {
 }
 
 func TestPurge(t *testing.T) {
-	s := openStore(t, t.TempDir())
+	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
 	for range 5 {
 		k := newToken(t, s, u.ID)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // MaxSerial is the highest serial: a user can be given 4,096 tokens in one second.
@@ -22,48 +24,88 @@ func (id TokenID) String() string {
 	return fmt.Sprintf("%d-%d-%d", id.UID, id.IssuedAt, id.Serial)
 }
 
+// ParseTokenID reads the one spelling that String writes; ok is false for any other text.
+func ParseTokenID(s string) (id TokenID, ok bool) {
+	parts := strings.Split(s, "-")
+	if len(parts) != 3 {
+		return TokenID{}, false
+	}
+	uid, err1 := strconv.ParseUint(parts[0], 10, 32)
+	issued, err2 := strconv.ParseInt(parts[1], 10, 64)
+	serial, err3 := strconv.ParseUint(parts[2], 10, 12)
+	id = TokenID{UID: uint32(uid), IssuedAt: issued, Serial: uint16(serial)}
+	return id, errors.Join(err1, err2, err3) == nil && id.String() == s
+}
+
 // Order is the position among the tokens of one user: a later token has a higher one.
 func (id TokenID) Order() int64 { return id.IssuedAt<<12 | int64(id.Serial) }
+
+// idOf is the token of a user that stands at an order.
+func idOf(uid uint32, order int64) TokenID {
+	return TokenID{UID: uid, IssuedAt: order >> 12, Serial: uint16(order & MaxSerial)}
+}
+
+// Kind says what a token was issued for.
+type Kind uint8
+
+// The kinds of tokens.
+const (
+	LoginToken   Kind = 1 // of a person or a client that logged in; it can be renewed
+	ServiceToken Kind = 2 // of a program, with a label and a longer life; it cannot
+)
+
+// String is the word the API and the command line use.
+func (k Kind) String() string {
+	switch k {
+	case LoginToken:
+		return "login"
+	case ServiceToken:
+		return "service"
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
+}
 
 // Token is what is remembered of a token that was issued. The token itself is not stored.
 type Token struct {
 	ID         TokenID
-	ExpiresAt  int64 // Unix seconds: refused from this second on
+	ExpiresAt  int64 // Unix seconds: refused from this second on in any case
+	EndsAt     int64 // Unix seconds: refused from this second on; ExpiresAt unless it was ended
+	Kind       Kind
 	ClientType ClientType
 	Scope      Scope
+	Label      string
+	LoginAt    int64  // Unix seconds: the login that its renewals go back to
+	UsedAt     int64  // Unix seconds, 0 for never
 	UserAgent  string // of the client it was issued to
 	Address    string // of the client it was issued to, or "command line"
-	EndedAt    int64  // Unix seconds, 0 while it has not been ended
+	keyID      int64
 }
 
 // NewToken is what CreateToken needs.
 type NewToken struct {
-	UID        uint32
-	Epoch      int64   // of the credentials that a login was checked against; or
-	From       TokenID // a live token of the same user that asks for this one
-	ClientType ClientType
-	Scope      Scope
-	Lifetime   int64 // seconds
-	UserAgent  string
-	Address    string
+	UID          uint32
+	Epoch        int64   // of the credentials that a login was checked against; or
+	From         TokenID // a live token of the same user that asks for this one
+	EndFromAfter int64   // seconds after which From ends; 0: it stays
+	Kind         Kind
+	ClientType   ClientType
+	Scope        Scope
+	Label        string
+	Lifetime     int64 // seconds
+	LoginAt      int64 // Unix seconds; 0: this is a login
+	UserAgent    string
+	Address      string
 }
 
 // CreateToken stores a token if the account is active and still has the epoch, or if the token it
 // is asked from is live. The id's second and serial are chosen here; sign is called with the
-// whole token just before the commit, and its error undoes everything. Errors: ErrChanged,
-// ErrSerials, ErrClock, and sign's.
+// whole token and returns the id of the key that signed it, and its error undoes everything. The
+// ending is that of the token it was asked from, if it ends. Errors: ErrChanged, ErrSerials,
+// ErrClock, ErrRetired, and sign's.
 func (s *Store) CreateToken(
-	ctx context.Context,
-	n NewToken,
-	sign func(Token) error,
-) (Token, error) {
-	t := Token{
-		ClientType: n.ClientType,
-		Scope:      n.Scope,
-		UserAgent:  n.UserAgent,
-		Address:    n.Address,
-	}
-	err := s.inTransaction(ctx, func(tx transaction) error {
+	ctx context.Context, n NewToken, sign func(Token) (keyID int64, err error),
+) (t Token, ending Ending, err error) {
+	err = s.inTransaction(ctx, func(tx transaction) error {
 		at := now()
 		endedThrough, err := tx.admit(n, at)
 		if errors.Is(err, ErrNotFound) {
@@ -72,16 +114,33 @@ func (s *Store) CreateToken(
 		if err != nil {
 			return err
 		}
+		t = n.at(at)
 		if t.ID, err = tx.newTokenID(n.UID, at, endedThrough); err != nil {
 			return err
 		}
-		t.ExpiresAt = at + n.Lifetime
+		if t.keyID, err = sign(t); err != nil {
+			return err
+		}
 		if err := tx.insertToken(t); err != nil {
 			return err
 		}
-		return sign(t)
+		if n.EndFromAfter > 0 {
+			ending, err = tx.endToken(n.From, at+n.EndFromAfter, "renewed")
+		}
+		return err
 	})
-	return t, err
+	return t, ending, err
+}
+
+// at is the token as it would be issued at a time, without its serial.
+func (n NewToken) at(at int64) Token {
+	t := Token{ID: TokenID{UID: n.UID, IssuedAt: at}, Kind: n.Kind, ClientType: n.ClientType,
+		Scope: n.Scope, Label: n.Label, LoginAt: n.LoginAt, ExpiresAt: at + n.Lifetime,
+		EndsAt: at + n.Lifetime, UserAgent: n.UserAgent, Address: n.Address}
+	if t.LoginAt == 0 {
+		t.LoginAt = at
+	}
+	return t
 }
 
 // admit checks that the account may be given the token and locks its row, so that no change of
@@ -90,15 +149,20 @@ func (s *Store) CreateToken(
 func (t transaction) admit(n NewToken, at int64) (endedThrough int64, err error) {
 	if n.From != (TokenID{}) {
 		err = t.scan(`SELECT u.epoch FROM users u JOIN tokens k ON k.uid = u.id
-			WHERE k.uid = $1 AND k.issued_at = $2 AND k.serial = $3 AND k.ended_at = 0 AND u.id = $4`,
-			[]any{n.From.UID, n.From.IssuedAt, n.From.Serial, n.UID}, &n.Epoch)
+			WHERE k.uid = $1 AND k.issued_at = $2 AND k.serial = $3 AND k.ends_at > $4 AND u.id = $5`,
+			[]any{n.From.UID, n.From.IssuedAt, n.From.Serial, at, n.UID}, &n.Epoch)
 		if err != nil {
 			return 0, err
 		}
 	}
-	err = t.scan(`UPDATE users SET last_login_at = $1
-		WHERE id = $2 AND epoch = $3 AND state = $4 RETURNING ended_through`,
-		[]any{at, n.UID, n.Epoch, Active}, &endedThrough)
+	login := at
+	if n.LoginAt != 0 {
+		login = 0 // no login: what is there stays
+	}
+	err = t.scan(`UPDATE users
+		SET last_login_at = CASE WHEN last_login_at < $1 THEN $2 ELSE last_login_at END
+		WHERE id = $3 AND epoch = $4 AND state = $5 RETURNING ended_through`,
+		[]any{login, login, n.UID, n.Epoch, Active}, &endedThrough)
 	return endedThrough, err
 }
 
@@ -107,9 +171,7 @@ func (t transaction) newTokenID(uid uint32, at, endedThrough int64) (TokenID, er
 	var serial int64
 	err := t.scan(
 		"SELECT COALESCE(MAX(serial), -1) + 1 FROM tokens WHERE uid = $1 AND issued_at = $2",
-		[]any{uid, at},
-		&serial,
-	)
+		[]any{uid, at}, &serial)
 	if err != nil {
 		return TokenID{}, err
 	}
@@ -123,28 +185,81 @@ func (t transaction) newTokenID(uid uint32, at, endedThrough int64) (TokenID, er
 	return TokenID{UID: uid, IssuedAt: at, Serial: uint16(serial)}, nil
 }
 
+// insertToken stores a token unless its key was retired meanwhile.
 func (t transaction) insertToken(k Token) error {
-	_, err := t.exec(
-		`INSERT INTO tokens (uid, issued_at, serial, expires_at, client_type, scope,
-			user_agent, address, ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)`,
-		k.ID.UID,
-		k.ID.IssuedAt,
-		k.ID.Serial,
-		k.ExpiresAt,
-		k.ClientType,
-		k.Scope,
-		k.UserAgent,
-		k.Address,
-	)
+	rows, err := t.exec(`INSERT INTO tokens (uid, issued_at, serial, expires_at, ends_at, kind,
+			client_type, scope, label, login_at, key_id, used_at, user_agent, address)
+		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, id, 0, $11, $12 FROM keys WHERE id = $13`,
+		k.ID.UID, k.ID.IssuedAt, k.ID.Serial, k.ExpiresAt, k.EndsAt, k.Kind, k.ClientType, k.Scope,
+		k.Label, k.LoginAt, k.UserAgent, k.Address, k.keyID)
+	if err == nil && rows == 0 {
+		err = ErrRetired
+	}
 	return err
+}
+
+const tokenColumns = `uid, issued_at, serial, expires_at, ends_at, kind, client_type, scope, label,
+	login_at, used_at, user_agent, address`
+
+// tokenFields are the places of tokenColumns in a Token.
+func tokenFields(t *Token) []any {
+	return []any{&t.ID.UID, &t.ID.IssuedAt, &t.ID.Serial, &t.ExpiresAt, &t.EndsAt, &t.Kind,
+		&t.ClientType, &t.Scope, &t.Label, &t.LoginAt, &t.UsedAt, &t.UserAgent, &t.Address}
 }
 
 // TokenByID returns what is remembered of a token, or ErrNotFound.
 func (s *Store) TokenByID(ctx context.Context, id TokenID) (Token, error) {
-	t := Token{ID: id}
-	err := s.scan(ctx, `SELECT expires_at, client_type, scope, user_agent, address, ended_at
-		FROM tokens WHERE uid = $1 AND issued_at = $2 AND serial = $3`,
-		[]any{id.UID, id.IssuedAt, id.Serial},
-		&t.ExpiresAt, &t.ClientType, &t.Scope, &t.UserAgent, &t.Address, &t.EndedAt)
+	var t Token
+	err := s.scan(ctx, "SELECT "+tokenColumns+
+		" FROM tokens WHERE uid = $1 AND issued_at = $2 AND serial = $3",
+		[]any{id.UID, id.IssuedAt, id.Serial}, tokenFields(&t)...)
 	return t, err
+}
+
+// TokenFilter selects the live tokens of a user, newest first.
+type TokenFilter struct {
+	UID    uint32
+	Before TokenID // only older ones: the last of the previous page; zero: from the newest
+	Limit  int     // at most so many
+}
+
+// Tokens returns a page of a user's live tokens.
+func (s *Store) Tokens(ctx context.Context, f TokenFilter) ([]Token, error) {
+	before := f.Before
+	if before == (TokenID{}) {
+		before.IssuedAt = 1 << 40
+	}
+	var tokens []Token
+	err := s.all(ctx, "SELECT "+tokenColumns+` FROM tokens
+		WHERE uid = $1 AND (issued_at, serial) < ($2, $3) AND ends_at > $4
+		ORDER BY issued_at DESC, serial DESC LIMIT $5`,
+		[]any{f.UID, before.IssuedAt, before.Serial, now(), f.Limit},
+		func(scan func(...any) error) error {
+			var t Token
+			err := scan(tokenFields(&t)...)
+			tokens = append(tokens, t)
+			return err
+		})
+	return tokens, err
+}
+
+// NoteUse remembers when tokens were last used, in one transaction.
+func (s *Store) NoteUse(ctx context.Context, used map[TokenID]int64) error {
+	if len(used) == 0 {
+		return nil
+	}
+	return s.inTransaction(ctx, func(t transaction) error {
+		note, err := t.tx.PrepareContext(t.ctx, forSQLite(`UPDATE tokens SET used_at = $1
+			WHERE uid = $2 AND issued_at = $3 AND serial = $4 AND used_at < $5`))
+		if err != nil {
+			return err
+		}
+		defer note.Close() //nolint:errcheck // the transaction ends here
+		for id, at := range used {
+			if _, err := note.ExecContext(t.ctx, at, id.UID, id.IssuedAt, id.Serial, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -39,16 +39,26 @@ type Credentials struct {
 }
 
 // UserUpdate is a change to an account; nil fields stay. A change of role, state or secret ends
-// every token of the account, for Reason.
+// every token of the account, for Reason, and every link to set its secret.
 type UserUpdate struct {
+	Nickname   *string
 	Role       *Role
 	State      *State
 	SecretHash *string
 	Reason     string
+
+	IfEpoch  *int64   // only if this is still the account's epoch: see Credentials
+	Reset    *TokenID // only by using up this link, and only of an active account
+	KeepLast bool     // not if it would take away the last active administrator
+}
+
+func (up UserUpdate) endsTokens() bool {
+	return up.Role != nil || up.State != nil || up.SecretHash != nil
 }
 
 // UserFilter selects users. The zero value selects the first users of all.
 type UserFilter struct {
+	Query string // only those whose account or nickname holds this, in any case
 	After uint32 // only ids above this one: the last of the previous page
 	Limit int    // at most so many; 0 means 100
 }
@@ -65,11 +75,8 @@ func userFields(u *User) []any {
 // UserByID returns one user, or ErrNotFound.
 func (s *Store) UserByID(ctx context.Context, id uint32) (User, error) {
 	var u User
-	err := s.scan(
-		ctx,
-		"SELECT "+userColumns+" FROM users WHERE id = $1",
-		[]any{id},
-		userFields(&u)...)
+	err := s.scan(ctx, "SELECT "+userColumns+" FROM users WHERE id = $1",
+		[]any{id}, userFields(&u)...)
 	return u, err
 }
 
@@ -81,14 +88,18 @@ func (s *Store) UserByAccount(ctx context.Context, account string) (User, error)
 
 // Credentials returns what a login with this account is checked against, or ErrNotFound.
 func (s *Store) Credentials(ctx context.Context, account string) (Credentials, error) {
+	return s.credentials(ctx, "account_key = $1", AccountKey(account))
+}
+
+// CredentialsByID is Credentials by the user's id.
+func (s *Store) CredentialsByID(ctx context.Context, id uint32) (Credentials, error) {
+	return s.credentials(ctx, "id = $1", id)
+}
+
+func (s *Store) credentials(ctx context.Context, where string, arg any) (Credentials, error) {
 	var c Credentials
-	err := s.scan(
-		ctx,
-		"SELECT secret_hash, epoch, "+userColumns+" FROM users WHERE account_key = $1",
-		[]any{
-			AccountKey(account),
-		},
-		append([]any{&c.SecretHash, &c.Epoch}, userFields(&c.User)...)...)
+	err := s.scan(ctx, "SELECT secret_hash, epoch, "+userColumns+" FROM users WHERE "+where,
+		[]any{arg}, append([]any{&c.SecretHash, &c.Epoch}, userFields(&c.User)...)...)
 	return c, err
 }
 
@@ -97,14 +108,17 @@ func (s *Store) Users(ctx context.Context, f UserFilter) ([]User, error) {
 	if f.Limit <= 0 {
 		f.Limit = 100
 	}
+	escape := strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
+	like := "%" + escape.Replace(fold(f.Query)) + "%"
 	var users []User
-	err := s.all(ctx, "SELECT "+userColumns+" FROM users WHERE id > $1 ORDER BY id LIMIT $2",
-		[]any{f.After, f.Limit}, func(scan func(...any) error) error {
-			var u User
-			err := scan(userFields(&u)...)
-			users = append(users, u)
-			return err
-		})
+	err := s.all(ctx, "SELECT "+userColumns+` FROM users WHERE id > $1
+		AND (account_key LIKE $2 ESCAPE '\' OR nickname_key LIKE $3 ESCAPE '\')
+		ORDER BY id LIMIT $4`, []any{f.After, like, like, f.Limit}, func(scan func(...any) error) error {
+		var u User
+		err := scan(userFields(&u)...)
+		users = append(users, u)
+		return err
+	})
 	return users, err
 }
 
@@ -177,20 +191,11 @@ func (t transaction) createUser(n NewUser) (User, error) {
 		Role: n.Role, State: Active, CreatedAt: at, UpdatedAt: at}
 	rows, err := t.exec(
 		`INSERT INTO users (id, account, account_key, client_type, nickname, role, state,
-			secret_hash, epoch, ended_through, created_at, updated_at, last_login_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, 0)
+			secret_hash, epoch, ended_through, created_at, updated_at, last_login_at, nickname_key)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, 0, $11)
 		ON CONFLICT (account_key) DO NOTHING`,
-		u.ID,
-		u.Account,
-		AccountKey(u.Account),
-		u.ClientType,
-		u.Nickname,
-		u.Role,
-		u.State,
-		n.SecretHash,
-		u.CreatedAt,
-		u.UpdatedAt,
-	)
+		u.ID, u.Account, AccountKey(u.Account), u.ClientType, u.Nickname, u.Role, u.State,
+		n.SecretHash, u.CreatedAt, u.UpdatedAt, fold(u.Nickname))
 	if err == nil && rows == 0 {
 		err = ErrAccountTaken
 	}
@@ -199,38 +204,33 @@ func (t transaction) createUser(n NewUser) (User, error) {
 
 // UpdateUser changes an account and, when its role, state or secret changes, ends every token of
 // it in the same transaction; the ending is returned (zero when no token was live). Errors:
-// ErrNotFound.
+// ErrNotFound, ErrChanged when a condition of the update does not hold, ErrLastAdministrator.
 func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Ending, error) {
-	set := []string{"updated_at = $1", "epoch = epoch + 1"}
-	args := []any{now()}
-	add := func(column string, value any) {
-		args = append(args, value)
-		set = append(set, column+" = $"+strconv.Itoa(len(args)))
-	}
-	if up.Role != nil {
-		add("role", *up.Role)
-	}
-	if up.State != nil {
-		add("state", *up.State)
-	}
-	if up.SecretHash != nil {
-		add("secret_hash", *up.SecretHash)
-	}
-	args = append(args, id)
-	query := "UPDATE users SET " + strings.Join(
-		set,
-		", ",
-	) + " WHERE id = $" + strconv.Itoa(
-		len(args),
-	)
+	query, args := up.statement(id)
 	var ending Ending
 	err := s.inTransaction(ctx, func(t transaction) error {
+		if up.Reset != nil {
+			if err := t.spendReset(*up.Reset); err != nil {
+				return err
+			}
+		}
 		rows, err := t.exec(query, args...)
 		if err != nil {
 			return err
 		}
 		if rows == 0 {
-			return ErrNotFound
+			return up.unmet()
+		}
+		if up.KeepLast {
+			if err := t.checkAdministrators(); err != nil {
+				return err
+			}
+		}
+		if !up.endsTokens() {
+			return nil
+		}
+		if _, err := t.exec("DELETE FROM resets WHERE uid = $1", id); err != nil {
+			return err
 		}
 		ending, err = t.endAll(id, up.Reason)
 		return err
@@ -238,16 +238,64 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Endin
 	return ending, err
 }
 
+// statement is the SQL of an update.
+func (up UserUpdate) statement(id uint32) (query string, args []any) {
+	var set strings.Builder
+	next := func(value any) string {
+		args = append(args, value)
+		return "$" + strconv.Itoa(len(args))
+	}
+	set.WriteString("UPDATE users SET updated_at = " + next(now()))
+	if up.endsTokens() {
+		set.WriteString(", epoch = epoch + 1")
+	}
+	if up.Nickname != nil {
+		set.WriteString(", nickname = " + next(*up.Nickname))
+		set.WriteString(", nickname_key = " + next(fold(*up.Nickname)))
+	}
+	if up.Role != nil {
+		set.WriteString(", role = " + next(*up.Role))
+	}
+	if up.State != nil {
+		set.WriteString(", state = " + next(*up.State))
+	}
+	if up.SecretHash != nil {
+		set.WriteString(", secret_hash = " + next(*up.SecretHash))
+	}
+	set.WriteString(" WHERE id = " + next(id))
+	if up.IfEpoch != nil {
+		set.WriteString(" AND epoch = " + next(*up.IfEpoch))
+	}
+	if up.Reset != nil {
+		set.WriteString(" AND state = " + next(Active))
+	}
+	return set.String(), args
+}
+
+// unmet is what it means that an update found no row.
+func (up UserUpdate) unmet() error {
+	if up.IfEpoch != nil || up.Reset != nil {
+		return ErrChanged
+	}
+	return ErrNotFound
+}
+
+func (t transaction) checkAdministrators() error {
+	var one int
+	err := t.scan("SELECT 1 FROM users WHERE role = $1 AND state = $2 LIMIT 1",
+		[]any{RoleAdministrator, Active}, &one)
+	if errors.Is(err, ErrNotFound) {
+		return ErrLastAdministrator
+	}
+	return err
+}
+
 // ReplaceHash stores another hash of the same secret, unless the hash is no longer the old one.
 // It ends no token.
 func (s *Store) ReplaceHash(ctx context.Context, id uint32, old, hash string) error {
 	return s.inTransaction(ctx, func(t transaction) error {
-		_, err := t.exec(
-			"UPDATE users SET secret_hash = $1 WHERE id = $2 AND secret_hash = $3",
-			hash,
-			id,
-			old,
-		)
+		_, err := t.exec("UPDATE users SET secret_hash = $1 WHERE id = $2 AND secret_hash = $3",
+			hash, id, old)
 		return err
 	})
 }

@@ -1,0 +1,209 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey/models"
+)
+
+// Overlap is how long a renewed token still works, so that clients that share it do not lose a
+// race.
+const Overlap = 30 * time.Second
+
+// ErrKind refuses to a service's token what only one of a login may do: to make more tokens.
+var ErrKind = errors.New("only a token of a login may make tokens")
+
+// issue stores a token and signs it, both in one transaction.
+func (a *Authority) issue(ctx context.Context, n models.NewToken) (Issued, error) {
+	for {
+		var issued Issued
+		_, ending, err := a.store.CreateToken(ctx, n, func(t models.Token) (id int64, err error) {
+			issued.Identity = Identity{UID: t.ID.UID, ClientType: t.ClientType, Scope: t.Scope,
+				TokenID: t.ID, ExpiresAt: t.ExpiresAt}
+			issued.Token, id, err = a.ring.encode(purposeToken, issued.Identity)
+			return id, err
+		})
+		switch {
+		case errors.Is(err, errTick): // a new second has begun: at most once in a row
+		case errors.Is(err, models.ErrRetired): // by another process, a moment ago
+			if err := a.ring.reload(ctx); err != nil {
+				return Issued{}, err
+			}
+		case err != nil:
+			return Issued{}, err
+		default:
+			a.ended.add(ending)
+			return issued, nil
+		}
+	}
+}
+
+// newToken is a token of a login for an account that has just been read.
+func (a *Authority) newToken(found models.Credentials, c Client) models.NewToken {
+	return models.NewToken{
+		UID:        found.User.ID,
+		Epoch:      found.Epoch,
+		Kind:       models.LoginToken,
+		ClientType: found.User.ClientType,
+		Scope:      found.User.Role.Scope(),
+		Lifetime:   a.lifetime(a.options.TokenTTL),
+		UserAgent:  c.UserAgent,
+		Address:    c.Address,
+	}
+}
+
+// lifetime is a duration that Options.check has let through, in seconds.
+func (a *Authority) lifetime(d time.Duration) int64 {
+	seconds, _ := Lifetime(d) //nolint:errcheck // checked
+	return seconds
+}
+
+// Renew issues a new token in the place of the valid one that the caller holds, which works for
+// Overlap longer. The new one has a full lifetime again, but no more than a session may last.
+// Errors: ErrTokenInvalid when the old one has ended, ErrKind.
+func (a *Authority) Renew(ctx context.Context, from Identity, c Client) (Issued, error) {
+	return a.issueFrom(ctx, from, Overlap, c)
+}
+
+// IssueLike is Renew that leaves the old token as it is.
+func (a *Authority) IssueLike(ctx context.Context, from Identity, c Client) (Issued, error) {
+	return a.issueFrom(ctx, from, 0, c)
+}
+
+func (a *Authority) issueFrom(
+	ctx context.Context, from Identity, endAfter time.Duration, c Client,
+) (Issued, error) {
+	old, err := a.loginToken(ctx, from)
+	if err != nil {
+		return Issued{}, err
+	}
+	rest := time.Until(time.Unix(old.LoginAt, 0).Add(a.options.MaxSession))
+	lifetime, err := Lifetime(min(rest, a.options.TokenTTL))
+	if err != nil { // less than a second is left
+		return Issued{}, ErrTokenExpired
+	}
+	return a.issueBy(ctx, models.NewToken{
+		UID: from.UID, From: from.TokenID, EndFromAfter: int64(endAfter / time.Second),
+		Kind: models.LoginToken, ClientType: from.ClientType, Scope: from.Scope,
+		Lifetime: lifetime, LoginAt: old.LoginAt, UserAgent: c.UserAgent, Address: c.Address})
+}
+
+// loginToken is what is remembered of a valid token of a login. Errors: ErrTokenInvalid, ErrKind.
+func (a *Authority) loginToken(ctx context.Context, from Identity) (models.Token, error) {
+	t, err := a.store.TokenByID(ctx, from.TokenID)
+	switch {
+	case errors.Is(err, models.ErrNotFound):
+		return models.Token{}, errEnded
+	case err == nil && t.Kind != models.LoginToken:
+		return models.Token{}, ErrKind
+	}
+	return t, err
+}
+
+// issueBy issues a token that another one asks for.
+func (a *Authority) issueBy(ctx context.Context, n models.NewToken) (Issued, error) {
+	issued, err := a.issue(ctx, n)
+	if errors.Is(err, models.ErrChanged) {
+		return Issued{}, errEnded
+	}
+	return issued, err
+}
+
+// ServiceRequest asks for a token for a program.
+type ServiceRequest struct {
+	Label    string
+	Scope    string // name; "" is UserScope
+	Lifetime int64  // seconds
+	Client   Client
+	Problems models.Invalid // what was wrong already when the input was read
+}
+
+// IssueService issues a token for a program, on behalf of the valid token that the caller holds.
+// It is given no more than that one has, and not for longer than Options.MaxTokenTTL. Errors:
+// models.Invalid, ErrKind, ErrTokenInvalid.
+func (a *Authority) IssueService(
+	ctx context.Context, from Identity, r ServiceRequest,
+) (Issued, error) {
+	old, err := a.loginToken(ctx, from)
+	if err != nil {
+		return Issued{}, err
+	}
+	v := r.Problems.Copy()
+	models.CheckLabel(v, r.Label)
+	scope := a.checkScope(v, r.Scope, from.Scope)
+	lifetime := a.checkLifetime(v, r.Lifetime)
+	if err := v.Err(); err != nil {
+		return Issued{}, err
+	}
+	return a.issueBy(ctx, models.NewToken{
+		UID: from.UID, From: from.TokenID, Kind: models.ServiceToken, ClientType: from.ClientType,
+		Scope: scope, Label: r.Label, Lifetime: lifetime, LoginAt: old.LoginAt,
+		UserAgent: r.Client.UserAgent, Address: r.Client.Address})
+}
+
+// checkScope finds a scope by its name, within what most allows, or notes in v what is wrong.
+func (a *Authority) checkScope(v models.Invalid, name string, most models.Scope) models.Scope {
+	if name == "" {
+		return models.UserScope
+	}
+	scope, known := a.scopes.ByName(name)
+	switch {
+	case v.Has("scope"):
+	case !known:
+		v.Add("scope", "There is no such scope.")
+	case !most.Includes(scope):
+		v.Add("scope", "This is more than your own token may do.")
+	}
+	return scope
+}
+
+func (a *Authority) checkLifetime(v models.Invalid, seconds int64) int64 {
+	most := int64(a.options.MaxTokenTTL / time.Second)
+	if v.Has("lifetime") {
+		return 0
+	}
+	if seconds < 1 || seconds > most {
+		v.Add("lifetime", fmt.Sprintf("This is a number of seconds from 1 to %d.", most))
+		return 0
+	}
+	return a.lifetime(time.Duration(seconds) * time.Second)
+}
+
+// IssueRequest asks for a token without the account's secret.
+type IssueRequest struct {
+	Account string
+	TTL     time.Duration // 0: as long as a login's
+	Scope   string        // name; "" is what a login gives
+	Label   string        // "" for a token like a login's, else one for a service
+	Client  Client
+}
+
+// IssueFor issues a token to an account without its secret, for whoever administers the data
+// directory. Errors: models.ErrNotFound, models.ErrChanged for a disabled account, models.Invalid.
+func (a *Authority) IssueFor(ctx context.Context, r IssueRequest) (Issued, error) {
+	found, err := a.store.Credentials(ctx, r.Account)
+	if err != nil {
+		return Issued{}, err
+	}
+	n := a.newToken(found, r.Client)
+	if r.TTL != 0 {
+		if n.Lifetime, err = Lifetime(r.TTL); err != nil {
+			return Issued{}, err
+		}
+	}
+	v := models.Invalid{}
+	if r.Scope != "" {
+		n.Scope = a.checkScope(v, r.Scope, n.Scope)
+	}
+	if r.Label != "" {
+		models.CheckLabel(v, r.Label)
+		n.Kind, n.Label = models.ServiceToken, r.Label
+	}
+	if err := v.Err(); err != nil {
+		return Issued{}, err
+	}
+	return a.issue(ctx, n)
+}

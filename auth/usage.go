@@ -1,0 +1,52 @@
+package auth
+
+import (
+	"context"
+	"maps"
+	"sync"
+
+	"latchkey/models"
+)
+
+// usage is when tokens were last used, as far as the store does not know it yet. It is safe for
+// concurrent use.
+type usage struct {
+	mu      sync.Mutex
+	seen    map[models.TokenID]int64 // Unix seconds
+	storing map[models.TokenID]int64 // what was handed to the store last; not changed meanwhile
+}
+
+// note remembers that a token is used now.
+func (u *usage) note(id models.TokenID, now int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.seen == nil {
+		u.seen = map[models.TokenID]int64{}
+	}
+	if u.seen[id] < now {
+		u.seen[id] = now
+	}
+}
+
+// last is when a token was last used, given what the store was found to know.
+func (u *usage) last(id models.TokenID, stored int64) int64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return max(stored, u.storing[id], u.seen[id])
+}
+
+// flush hands everything to the store. What cannot be stored is kept for the next time. It is
+// called by one goroutine at a time.
+func (u *usage) flush(ctx context.Context, store *models.Store) error {
+	u.mu.Lock()
+	u.storing, u.seen = u.seen, nil
+	u.mu.Unlock()
+	err := store.NoteUse(ctx, u.storing)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err != nil && u.storing != nil {
+		maps.Copy(u.storing, u.seen)
+		u.seen, u.storing = u.storing, nil
+	}
+	return err
+}

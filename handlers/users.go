@@ -1,0 +1,196 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"latchkey/auth"
+	"latchkey/models"
+)
+
+// maxPage is how many rows a list returns at most, usualPage unless ?limit= asks for another
+// number.
+const (
+	maxPage   = 1000
+	usualPage = 100
+)
+
+// queryLimit reads ?limit= and notes in v what is wrong with it.
+func queryLimit(c echo.Context, v models.Invalid) int {
+	text := c.QueryParam("limit")
+	if text == "" {
+		return usualPage
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxPage {
+		v.Add("limit", "This is a number from 1 to "+strconv.Itoa(maxPage)+".")
+	}
+	return n
+}
+
+// fullUser is a user as administrators see it.
+type fullUser struct {
+	userAnswer
+	Account     string            `json:"account"`
+	Type        models.ClientType `json:"type"`
+	State       string            `json:"state"` // active, disabled
+	CreatedAt   int64             `json:"created_at"`
+	UpdatedAt   int64             `json:"updated_at"`
+	LastLoginAt *int64            `json:"last_login_at"` // null: never
+}
+
+func fullUserOf(u models.User) fullUser {
+	f := fullUser{userAnswer: userAnswerOf(u), Account: u.Account, Type: u.ClientType,
+		State: u.State.String(), CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt}
+	if u.LastLoginAt != 0 {
+		f.LastLoginAt = &u.LastLoginAt
+	}
+	return f
+}
+
+// users is GET /v1/users, for administrators: ?q= searches account and nickname.
+func (s *Server) users(c echo.Context) error {
+	v := models.Invalid{}
+	f := models.UserFilter{Query: c.QueryParam("q"), Limit: queryLimit(c, v)}
+	if after := c.QueryParam("after"); after != "" {
+		n, err := strconv.ParseUint(after, 10, 32)
+		if err != nil {
+			v.Add("after", "This is not the id of a user.")
+		}
+		f.After = uint32(n)
+	}
+	if err := v.Err(); err != nil {
+		return err
+	}
+	users, err := s.store.Users(c.Request().Context(), f)
+	if err != nil {
+		return err
+	}
+	page := struct {
+		Users []fullUser `json:"users"`
+		Next  uint32     `json:"next,omitempty"` // "after" of the next page
+	}{Users: make([]fullUser, 0, len(users))}
+	for _, u := range users {
+		page.Users = append(page.Users, fullUserOf(u))
+	}
+	if len(users) == f.Limit {
+		page.Next = users[f.Limit-1].ID
+	}
+	return c.JSON(http.StatusOK, page)
+}
+
+// userOf is the user that an administrator's path names.
+func (s *Server) userOf(c echo.Context) (models.User, error) {
+	uid, known := uidParam(c)
+	if !known {
+		return models.User{}, models.ErrNotFound
+	}
+	return s.store.UserByID(c.Request().Context(), uid)
+}
+
+// changeUser is PUT /v1/user/:uid {role, state, nickname}, for administrators.
+func (s *Server) changeUser(c echo.Context) error {
+	body, err := readObject(c.Request())
+	if err != nil {
+		return err
+	}
+	change := auth.Change{Problems: body.problems}
+	if body.has("nickname") {
+		nickname := body.text("nickname")
+		change.Nickname = &nickname
+	}
+	change.Role = oneOf(body, "role", models.RoleUser, models.RoleAdministrator)
+	change.State = oneOf(body, "state", models.Active, models.Disabled)
+	if change.Nickname == nil && change.Role == nil && change.State == nil {
+		body.problems.Require("role")
+	}
+	user, err := s.userOf(c)
+	if err != nil {
+		return err
+	}
+	if err := s.authority.Change(c.Request().Context(), user.ID, change); err != nil {
+		return err
+	}
+	if user, err = s.userOf(c); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, fullUserOf(user))
+}
+
+// oneOf returns a member that is the word for one of two values; nil when it is missing, any other
+// text is a problem.
+func oneOf[T interface {
+	comparable
+	String() string
+}](body object, name string, one, other T) *T {
+	if !body.has(name) {
+		return nil
+	}
+	switch body.text(name) {
+	case one.String():
+		return &one
+	case other.String():
+		return &other
+	}
+	if !body.problems.Has(name) {
+		body.problems.Add(name, "This is "+one.String()+" or "+other.String()+".")
+	}
+	return nil
+}
+
+// changeMe is PUT /v1/user {nickname}.
+func (s *Server) changeMe(c echo.Context) error {
+	body, err := readObject(c.Request())
+	if err != nil {
+		return err
+	}
+	nickname := body.text("nickname")
+	err = s.authority.SetNickname(c.Request().Context(), caller(c).UID, nickname, body.problems)
+	if errors.Is(err, models.ErrNotFound) {
+		return auth.ErrTokenInvalid
+	}
+	if err != nil {
+		return err
+	}
+	return s.me(c)
+}
+
+// changeMySecret is PUT /v1/user/secret {old, new}: every token of the account ends, this one too.
+func (s *Server) changeMySecret(c echo.Context) error {
+	body, err := readObject(c.Request())
+	if err != nil {
+		return err
+	}
+	old, secret := body.text("old"), body.text("new")
+	err = s.authority.ChangeSecret(c.Request().Context(), caller(c).UID, old, secret, body.problems)
+	if errors.Is(err, models.ErrNotFound) {
+		return auth.ErrTokenInvalid
+	}
+	if err != nil {
+		return err
+	}
+	return send(c, answer{ErrorCode: codeOK, Msg: "ok", status: http.StatusOK})
+}
+
+// resetLink is POST /v1/user/:uid/secret, for administrators: a link by which the user sets the
+// secret anew, once.
+func (s *Server) resetLink(c echo.Context) error {
+	user, err := s.userOf(c)
+	if err != nil {
+		return err
+	}
+	token, expires, err := s.authority.ResetToken(c.Request().Context(), user.ID)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, struct {
+		Link      string `json:"link"`
+		ExpiresAt int64  `json:"expires_at"`
+	}{baseURL(c) + "/reset?token=" + token, expires})
+}
+
+// baseURL is where the caller reached this server.
+func baseURL(c echo.Context) string { return c.Scheme() + "://" + c.Request().Host }
