@@ -104,7 +104,7 @@ func (s *Server) changeUser(c echo.Context) error {
 	}
 	change.Role = oneOf(body, "role", models.RoleUser, models.RoleAdministrator)
 	change.State = oneOf(body, "state", models.Active, models.Disabled)
-	if change.Nickname == nil && change.Role == nil && change.State == nil {
+	if !body.has("nickname") && !body.has("role") && !body.has("state") {
 		body.problems.Require("role")
 	}
 	user, err := s.userOf(c)

@@ -16,6 +16,9 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
+// sqliteDriver is the name under which the driver registers itself.
+const sqliteDriver = "sqlite3"
+
 // DatabaseFile is the name of the SQLite database within the data directory.
 const DatabaseFile = "latchkey.db"
 
@@ -84,7 +87,7 @@ func createFile(ctx context.Context, path string, state FileState) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite3", dsn(temporary, url.Values{"_journal_mode": {"DELETE"}}))
+	db, err := sql.Open(sqliteDriver, dsn(temporary, url.Values{"_journal_mode": {"DELETE"}}))
 	if err != nil {
 		return err
 	}
@@ -112,14 +115,14 @@ func dsn(path string, extra url.Values) string {
 
 // openPools opens the two pools: one writer connection, and readers that cannot write. Durability
 // needs synchronous=FULL: the driver's default NORMAL loses acknowledged writes at a power cut.
-func openPools(path string) (write, read *sql.DB, err error) {
-	write, err = sql.Open("sqlite3",
+func openPools(driver, path string) (write, read *sql.DB, err error) {
+	write, err = sql.Open(driver,
 		dsn(path, url.Values{"_journal_mode": {"WAL"}, "_txlock": {"immediate"}}))
 	if err != nil {
 		return nil, nil, err
 	}
 	write.SetMaxOpenConns(1)
-	read, err = sql.Open("sqlite3", dsn(path, url.Values{"_query_only": {"1"}}))
+	read, err = sql.Open(driver, dsn(path, url.Values{"_query_only": {"1"}}))
 	if err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}
@@ -138,11 +141,7 @@ func checkSettings(ctx context.Context, write, read *sql.DB) error {
 		{write, "journal_mode", "wal"},
 		{write, "synchronous", "2"},
 		{write, "foreign_keys", "1"},
-		{
-			write,
-			"busy_timeout",
-			"5000",
-		},
+		{write, "busy_timeout", "5000"},
 		{read, "query_only", "1"},
 		{read, "busy_timeout", "5000"},
 	}

@@ -37,6 +37,10 @@ type Store struct {
 // makes a missing or empty one. It does not migrate: Migrate does. Errors: ErrNoDatabase,
 // ErrForeign, ErrDamaged, ErrNewerDatabase, or the file system's.
 func Open(ctx context.Context, dir string, create bool) (*Store, error) {
+	return open(ctx, sqliteDriver, dir, create)
+}
+
+func open(ctx context.Context, driver, dir string, create bool) (*Store, error) {
 	path := filepath.Join(dir, DatabaseFile)
 	state, err := Inspect(dir)
 	if err != nil {
@@ -53,7 +57,7 @@ func Open(ctx context.Context, dir string, create bool) (*Store, error) {
 	if err := checkWritable(path); err != nil {
 		return nil, err
 	}
-	write, read, err := openPools(path)
+	write, read, err := openPools(driver, path)
 	if err != nil {
 		return nil, err
 	}

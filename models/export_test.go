@@ -1,0 +1,4 @@
+package models
+
+// OpenWith is Open through another database/sql driver.
+var OpenWith = open
