@@ -20,7 +20,7 @@ func TestCommands(t *testing.T) {
 	}{
 		{"version", "", []string{"version"}, 0, `^latchkey \S+, commit \S+, go1\.\S+, SQLite 3\.\S+\n$`, `^$`},
 		{"help", "", []string{"--help"}, 0, `LATCHKEY_ARGON2_MEMORY[\s\S]*user add[\s\S]*token inspect`, `^$`},
-		{"unknown flag", "", []string{"--nope"}, 2, `^$`, `^latchkey: unknown flag --nope .*\n$`},
+		{"unknown flag", "", []string{"--zzzz"}, 2, `^$`, `^latchkey: unknown flag --zzzz .*\n$`},
 		{"bad ttl", "", []string{"token", "issue", "a@b.cn", "--ttl", "10ms"}, 1, `^$`, `at least 1s`},
 		{"bad cost", "", []string{"--argon2-memory", "1", "user", "list"}, 1, `^$`, `^latchkey: argon2id takes .*\n$`},
 		{"taken", "secret1\n", []string{"user", "add", "A@b.cn", "--nickname", "Bob", "--secret-stdin"}, 1,
