@@ -258,7 +258,8 @@ func TestStale(t *testing.T) {
 func TestSerials(t *testing.T) {
 	a := newAuthority(t, Options{})
 	user := register(t, a, "ann@example.com")
-	n := models.NewToken{UID: user.ID, Kind: models.LoginToken, ClientType: models.EMail, Scope: models.UserScope, Lifetime: 60}
+	n := models.NewToken{UID: user.ID, Kind: models.LoginToken, ClientType: models.EMail,
+		Scope: models.UserScope, Lifetime: 60}
 	seen, perSecond := map[models.TokenID]bool{}, map[int64]int{}
 	for len(seen) < 5000 {
 		issued, err := a.issue(t.Context(), n)

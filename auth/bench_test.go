@@ -5,6 +5,7 @@ package auth
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/gorilla/securecookie"
 )
@@ -72,5 +73,25 @@ func BenchmarkDecode(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+	})
+}
+
+// BenchmarkNoteUse: what remembering the last use adds to a verification, by itself and in parallel.
+func BenchmarkNoteUse(b *testing.B) {
+	id, now := someone(7, 3, 7200).TokenID, time.Now().Unix()
+	b.Run("alone", func(b *testing.B) {
+		var u usage
+		b.ReportAllocs()
+		for b.Loop() {
+			u.note(id, now)
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		var u usage
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				u.note(id, now)
+			}
+		})
 	})
 }

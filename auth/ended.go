@@ -49,7 +49,7 @@ func newEndedSet() *endedSet {
 
 // shard spreads the tokens of one user too, who may have ended a million of them.
 func (s *endedSet) shard(id models.TokenID) *endedShard {
-	return &s.shards[(uint32(id.IssuedAt)*7+uint32(id.Serial))%endedShards] //nolint:gosec // spread
+	return &s.shards[(uint32(id.IssuedAt)*7+uint32(id.Serial))%endedShards]
 }
 
 // userShard is where it is noted that every token of a user up to one has ended.
@@ -64,7 +64,7 @@ func clamp(t int64) uint32 { return uint32(min(max(t, 0), math.MaxUint32)) }
 
 // add takes an ending in; the same one twice changes nothing.
 func (s *endedSet) add(e models.Ending) {
-	if e.Seq == 0 { // nothing ended
+	if e.Nothing() {
 		return
 	}
 	if e.EarlierToo {

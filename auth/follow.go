@@ -3,8 +3,6 @@ package auth
 import (
 	"context"
 	"time"
-
-	"latchkey/models"
 )
 
 // catchUp takes in what is new in the store: ended tokens and keys.
@@ -15,14 +13,10 @@ func (a *Authority) catchUp(ctx context.Context) error {
 		return err
 	}
 	if head.Endings != a.seq {
-		err := a.store.EndingsAfter(ctx, a.seq, func(e models.Ending) {
-			a.ended.add(e)
-			a.seq = e.Seq
-		})
-		if err != nil {
+		if err := a.store.EndingsAfter(ctx, a.seq, a.ended.add); err != nil {
 			return err
 		}
-		a.seq = max(a.seq, head.Endings)
+		a.seq = head.Endings // some may be newer: the same one twice changes nothing
 	}
 	if head.Ring != a.ring.now.Load().number {
 		if err := a.ring.reload(ctx); err != nil {

@@ -57,7 +57,7 @@ func (a *Authority) newToken(found models.Credentials, c Client) models.NewToken
 
 // lifetime is a duration that Options.check has let through, in seconds.
 func (a *Authority) lifetime(d time.Duration) int64 {
-	seconds, _ := Lifetime(d) //nolint:errcheck // checked
+	seconds, _ := Lifetime(d)
 	return seconds
 }
 

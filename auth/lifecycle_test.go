@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -307,15 +308,16 @@ func TestRotation(t *testing.T) {
 		a := newAuthority(t, Options{KeyRotation: 4 * time.Hour, TokenTTL: time.Hour, Lag: 10 * time.Second})
 		follow(t, a)
 		register(t, a, "ann@example.com")
-		states := func() (s string) {
+		states := func() string {
 			keys, err := a.Keys(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
+			var s strings.Builder
 			for _, k := range keys {
-				s += fmt.Sprintf("%d %s %d, ", k.ID, k.State, k.Use.Tokens)
+				fmt.Fprintf(&s, "%d %s %d, ", k.ID, k.State, k.Use.Tokens)
 			}
-			return s
+			return s.String()
 		}
 		old := mustLogin(t, a, "ann@example.com")
 		if got := states(); got != "1 signs 1, " {

@@ -24,7 +24,7 @@ func (a *Authority) End(ctx context.Context, id models.TokenID, reason string) e
 		return err
 	}
 	a.ended.add(ending)
-	if ending.Seq == 0 {
+	if ending.Nothing() {
 		_, err = a.store.TokenByID(ctx, id)
 	}
 	return err
@@ -46,7 +46,7 @@ func (a *Authority) EndAll(ctx context.Context, uid uint32, reason string) error
 		return err
 	}
 	a.ended.add(ending)
-	if ending.Seq == 0 {
+	if ending.Nothing() {
 		_, err = a.store.UserByID(ctx, uid)
 	}
 	return err

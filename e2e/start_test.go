@@ -46,14 +46,14 @@ func fingerprint(t *testing.T, dir string) (all string) {
 	return all
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func execSQL(t *testing.T, path, statement string) {
+func execSQL(t testing.TB, path, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", path)
 	must(t, err)

@@ -71,7 +71,7 @@ func (h *house) ask(method, target, body string, headers ...string) *httptest.Re
 	return w
 }
 
-// get asks with a token and expects a status; the answer is decoded.
+// with asks with a token and expects a status; the answer is decoded.
 func (h *house) with(token, method, target, body string, status int) map[string]any {
 	h.t.Helper()
 	w := h.ask(method, target, body, "Authorization: Bearer "+token)
@@ -135,7 +135,7 @@ func (h *house) accepted(times int, carry func(*http.Request)) (n int) {
 				carry(r)
 				w := httptest.NewRecorder()
 				h.server.ServeHTTP(w, r)
-				if w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), `"error_code":1002,"msg":"token is invalid"`) {
+				if w.Code != 401 || !strings.Contains(w.Body.String(), `"error_code":1002,"msg":"token is invalid"`) {
 					counts[part]++
 				}
 			}
@@ -171,8 +171,12 @@ func endings(h *house) map[string]func(uid uint32, account, token string) {
 			_, reset, _ := strings.Cut(link, "?token=")
 			must(h.t, h.authority.Reset(h.t.Context(), reset, "secret2"))
 		},
-		"PUT /v1/user/:uid role":  func(uid uint32, _, _ string) { h.with(h.admin, "PUT", user(uid), `{"role":"admin"}`, 200) },
-		"PUT /v1/user/:uid state": func(uid uint32, _, _ string) { h.with(h.admin, "PUT", user(uid), `{"state":"disabled"}`, 200) },
+		"PUT /v1/user/:uid role": func(uid uint32, _, _ string) {
+			h.with(h.admin, "PUT", user(uid), `{"role":"admin"}`, 200)
+		},
+		"PUT /v1/user/:uid state": func(uid uint32, _, _ string) {
+			h.with(h.admin, "PUT", user(uid), `{"state":"disabled"}`, 200)
+		},
 		"DELETE /v1/user":         func(_ uint32, _, token string) { h.with(token, "DELETE", "/v1/user", "", 202) },
 		"DELETE /v1/user/:uid":    func(uid uint32, _, _ string) { h.with(h.admin, "DELETE", user(uid), "", 202) },
 		"POST /logout": func(_ uint32, _, token string) {
@@ -340,7 +344,8 @@ func TestChangeMe(t *testing.T) {
 	}
 	h.with(token, "PUT", "/v1/user/secret", `{"old":"secret1","new":"secret2"}`, 200)
 	h.login(account, "secret2")
-	if w := h.ask("POST", "/v1/token", fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100}`, account)); w.Code != 401 {
+	old := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100}`, account)
+	if w := h.ask("POST", "/v1/token", old); w.Code != 401 {
 		t.Errorf("the old secret: %d", w.Code)
 	}
 }

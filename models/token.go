@@ -198,6 +198,7 @@ func (t transaction) insertToken(k Token) error {
 	return err
 }
 
+//nolint:gosec // names of columns, no credentials
 const tokenColumns = `uid, issued_at, serial, expires_at, ends_at, kind, client_type, scope, label,
 	login_at, used_at, user_agent, address`
 
