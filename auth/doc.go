@@ -21,16 +21,16 @@
 //
 //	byte  0-3   uid, the user's number
 //	byte  4-5   lifetime: 2 bits unit (0 seconds, 1 minutes, 2 hours), 14 bits count, never 0
-//	byte  6     scope (1 UserScope, 2 AdminScope)
+//	byte  6     scope (1 UserScope, 2 AdminScope, from 3 on those that the operator named)
 //	byte  7-8   4 bits client type (1 e-mail, 2 mobile number), 12 bits serial
 //
 // The MAC is HMAC over unkeyed BLAKE2b with an output of 18 bytes (144 bits), computed over
 //
 //	purpose "|" time of issue "|" base64url of the claims
 //
-// with a 32-byte key of the key ring. The purpose is "token" for tokens and "setup" for the
-// one-time link that makes the first administrator; it is not sent, so a token of one purpose
-// never passes for another.
+// with a 32-byte key of the key ring. The purpose is "token" for tokens, "setup" for the one-time
+// link that makes the first administrator and "reset" for the one-time link that sets a secret
+// anew; it is not sent, so a token of one purpose never passes for another.
 //
 // A token is accepted when its length and alphabet are right, a key of the ring made its MAC, its
 // claims are known values, its time of issue is at most 60 seconds ahead of the clock, its time
