@@ -2,6 +2,9 @@ package auth
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"time"
 
 	"latchkey/models"
 )
@@ -15,6 +18,20 @@ func (a *Authority) Tokens(ctx context.Context, f models.TokenFilter) ([]models.
 	}
 	return tokens, err
 }
+
+// Grantable names the scopes that a token of a scope can give to another, the usual one first.
+func (a *Authority) Grantable(most models.Scope) []string {
+	var names []string
+	for _, scope := range slices.Sorted(maps.Keys(a.scopes)) {
+		if most.Includes(scope) {
+			names = append(names, a.scopes.Name(scope))
+		}
+	}
+	return names
+}
+
+// MaxTokenTTL is the longest lifetime of a service's token.
+func (a *Authority) MaxTokenTTL() time.Duration { return a.options.MaxTokenTTL }
 
 // End ends one token: it is refused from the moment End returns. Ending an ended token is no
 // error. Errors: models.ErrNotFound for one that was never issued.

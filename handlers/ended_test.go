@@ -177,8 +177,8 @@ func endings(h *house) map[string]func(uid uint32, account, token string) {
 		"PUT /v1/user/:uid state": func(uid uint32, _, _ string) {
 			h.with(h.admin, "PUT", user(uid), `{"state":"disabled"}`, 200)
 		},
-		"DELETE /v1/user":         func(_ uint32, _, token string) { h.with(token, "DELETE", "/v1/user", "", 202) },
-		"DELETE /v1/user/:uid":    func(uid uint32, _, _ string) { h.with(h.admin, "DELETE", user(uid), "", 202) },
+		"DELETE /v1/user":      func(_ uint32, _, token string) { h.with(token, "DELETE", "/v1/user", "", 202) },
+		"DELETE /v1/user/:uid": func(uid uint32, _, _ string) { h.with(h.admin, "DELETE", user(uid), "", 202) },
 		"POST /logout": func(_ uint32, _, token string) {
 			if w := h.ask("POST", "/logout", "", "Cookie: "+auth.CookieName(false)+"="+token); w.Code != 303 {
 				h.t.Errorf("%d %s", w.Code, w.Body)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -78,8 +77,11 @@ func (s *Server) loginPage(c echo.Context) error {
 		return c.Redirect(http.StatusSeeOther, next)
 	}
 	p := templates.Login{Next: next, RegistrationOpen: s.config.RegistrationOpen}
-	if c.QueryParams().Has("signed-out") {
+	switch {
+	case c.QueryParams().Has("signed-out"):
 		p.Notice = "You are signed out."
+	case c.QueryParams().Has("secret-changed"):
+		p.Notice = "Your secret is changed. Please sign in with it."
 	}
 	return render(c, http.StatusOK, p)
 }
@@ -160,13 +162,8 @@ func (s *Server) registerForm(c echo.Context) error {
 		if problems == nil {
 			return err
 		}
-		return s.refuseForm(
-			c,
-			err,
-			status,
-			templates.Register{Account: r.Account, Nickname: r.Nickname,
-				Next: next, MinSecret: s.config.MinSecret, Errors: problems},
-		)
+		return s.refuseForm(c, err, status, templates.Register{Account: r.Account,
+			Nickname: r.Nickname, Next: next, MinSecret: s.config.MinSecret, Errors: problems})
 	}
 	return s.signIn(c, r.Account, next)
 }
@@ -220,75 +217,66 @@ func (s *Server) setupForm(c echo.Context) error {
 
 // setupProblem says why a setup link does not work; other errors pass through.
 func (s *Server) setupProblem(c echo.Context, err error) error {
-	message := ""
 	switch {
 	case errors.Is(err, models.ErrSetupDone):
-		message = "An administrator exists already. Please sign in."
+		return s.linkProblem(c, err, "An administrator exists already. Please sign in.")
 	case errors.Is(err, auth.ErrTokenExpired):
-		message = "This setup link has expired. Restart the server for a new one."
+		return s.linkProblem(c, err, "This setup link has expired. Restart the server for a new one.")
 	case errors.Is(err, auth.ErrTokenInvalid):
-		message = "This setup link is not valid. Take the one that the server printed last."
-	default:
-		return err
+		return s.linkProblem(c, err,
+			"This setup link is not valid. Take the one that the server printed last.")
 	}
-	return s.refuseForm(c, err, http.StatusForbidden, templates.Problem{Chrome: s.chrome(c),
+	return err
+}
+
+// linkProblem is the page of a link that does not work.
+func (s *Server) linkProblem(c echo.Context, why error, message string) error {
+	return s.refuseForm(c, why, http.StatusForbidden, templates.Problem{Chrome: s.chrome(c),
 		Status: http.StatusForbidden, Title: "This link does not work", Message: message,
 		RequestID: c.Response().Header().Get(echo.HeaderXRequestID)})
 }
 
-// accountPage is GET /account: who is signed in, and the token.
-func (s *Server) accountPage(c echo.Context) error {
-	identity, token, err := s.session(c)
-	if errors.Is(err, auth.ErrTokenInvalid) || errors.Is(err, auth.ErrTokenExpired) {
-		return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
-	}
+// resetPage is GET /reset, the one-time link by which a secret is set anew.
+func (s *Server) resetPage(c echo.Context) error {
+	token := c.QueryParam("token")
+	user, err := s.authority.CheckReset(c.Request().Context(), token)
 	if err != nil {
-		return err
+		return s.resetProblem(c, err)
 	}
-	user, err := s.store.UserByID(c.Request().Context(), identity.UID)
-	if errors.Is(err, models.ErrNotFound) {
-		return s.signedOut(c)
-	}
-	if err != nil {
-		return err
-	}
-	kind := "E-mail"
-	if user.ClientType == models.Mobile {
-		kind = "Mobile number"
-	}
-	return render(c, http.StatusOK, templates.Account{
-		Chrome:      chromeOf(user),
-		UID:         user.ID,
-		AccountName: user.Account,
-		Kind:        kind,
-		Scope:       s.authority.ScopeName(identity.Scope),
-		Role:        user.Role.String(),
-		Token:       token,
-		IssuedAt:    time.Unix(identity.TokenID.IssuedAt, 0).UTC(),
-		ExpiresAt:   time.Unix(identity.ExpiresAt, 0).UTC(),
-		Now:         time.Now().UTC(),
-		BaseURL:     baseURL(c),
-		Fresh:       c.QueryParams().Has("fresh"),
-	})
+	return render(c, http.StatusOK, templates.Reset{Token: token, AccountName: user.Account,
+		MinSecret: s.config.MinSecret})
 }
 
-// freshToken is POST /account/token: the session goes on with one more token; the earlier one
-// stays valid, for it may be in use elsewhere.
-func (s *Server) freshToken(c echo.Context) error {
-	identity, _, err := s.session(c)
-	if err == nil {
-		var issued auth.Issued
-		if issued, err = s.authority.IssueLike(
-			c.Request().Context(),
-			identity,
-			client(c),
-		); err == nil {
-			setCookie(c, issued)
-			return c.Redirect(http.StatusSeeOther, "/account?fresh")
-		}
+// resetForm is POST /reset; the link is spent here, not by looking at it.
+func (s *Server) resetForm(c echo.Context) error {
+	if err := readForm(c); err != nil {
+		return err
 	}
-	if errors.Is(err, auth.ErrTokenInvalid) || errors.Is(err, auth.ErrTokenExpired) {
-		return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
+	ctx, form := c.Request().Context(), c.Request().PostForm
+	token := form.Get("token")
+	user, err := s.authority.CheckReset(ctx, token)
+	if err == nil {
+		err = s.authority.Reset(ctx, token, form.Get("secret"))
+	}
+	if err == nil {
+		return c.Redirect(http.StatusSeeOther, "/login?secret-changed")
+	}
+	problems, status := formProblems(err)
+	if problems == nil {
+		return s.resetProblem(c, err)
+	}
+	return s.refuseForm(c, err, status, templates.Reset{Token: token, AccountName: user.Account,
+		MinSecret: s.config.MinSecret, Errors: problems})
+}
+
+// resetProblem says why a link to set a secret does not work; other errors pass through.
+func (s *Server) resetProblem(c echo.Context, err error) error {
+	switch {
+	case errors.Is(err, auth.ErrTokenExpired):
+		return s.linkProblem(c, err, "This link has expired. Ask your administrator for a new one.")
+	case errors.Is(err, auth.ErrTokenInvalid):
+		return s.linkProblem(c, err,
+			"This link was used already or replaced by a newer one. Ask your administrator for another.")
 	}
 	return err
 }

@@ -38,7 +38,13 @@ type Account struct {
 	ExpiresAt   time.Time // of the token
 	Now         time.Time // the server's clock; time left is counted from it
 	BaseURL     string    // https://host[:port], as clients reach this server
-	Fresh       bool      // whether the token was issued just now: the page says so
+	Notice      string    // such as "The token has ended."; may be empty
+	Made        *Made     // a token for a program that was made just now
+	Tokens      []TokenRow
+	More        bool // whether there are more tokens than Tokens
+	Service     ServiceForm
+	Name        NameForm
+	Secret      SecretForm
 }
 
 // accountBody is what the account page is given.
@@ -51,12 +57,19 @@ type accountBody struct {
 	Rest     int64 // seconds
 	SoonAt   int   // seconds
 	Recipes  []recipe
+	Made     *madeBody
+	Ending   []TokenRow // of programs, soon
+	Forms    []foldedForm
 }
 
 // Render writes the page. Nothing is written when it fails, as it does for a token or a base URL
 // that could break out of the command lines it is put in.
 func (p Account) Render(w io.Writer) error {
 	recipes, err := newRecipes(p.BaseURL, p.Token, p.ExpiresAt)
+	if err != nil {
+		return fmt.Errorf("rendering the account page: %w", err)
+	}
+	made, err := newMade(p.Made, p.BaseURL)
 	if err != nil {
 		return fmt.Errorf("rendering the account page: %w", err)
 	}
@@ -70,8 +83,15 @@ func (p Account) Render(w io.Writer) error {
 		Rest:     int64(rest / time.Second),
 		SoonAt:   soonSeconds,
 		Recipes:  recipes,
+		Made:     made,
+		Ending:   endingSoon(p.Tokens),
+		Forms:    []foldedForm{p.Service.form(), p.Name.form(), p.Secret.form()},
 	}
-	return render(w, "account", view{Chrome: p.Chrome, Title: "Your account", Body: body})
+	title := "Your account"
+	for _, f := range body.Forms {
+		title = f.title(title)
+	}
+	return render(w, "account", view{Chrome: p.Chrome, Title: title, Body: body})
 }
 
 // Time is a moment as the page shows it, for people and for programs.

@@ -38,12 +38,8 @@ type Setup struct {
 
 // Render writes the page. Nothing is written when it fails.
 func (p Login) Render(w io.Writer) error {
-	f := newForm(
-		"/login",
-		p.Errors,
-		accountInput(p.Account, ""),
-		secretInput("current-password", ""),
-	)
+	f := newForm("/login", p.Errors, accountInput(p.Account, ""),
+		secretInput("secret", "Secret", "current-password", ""))
 	f.Button, f.Busy = "Sign in", "Signing in…"
 	f.hide("next", p.Next)
 	body := struct {
@@ -62,11 +58,8 @@ func (p Register) Render(w io.Writer) error {
 		Register
 		Form form
 	}{p, f}
-	return render(
-		w,
-		"register",
-		view{Chrome: p.Chrome, Title: f.title("Create an account"), Body: body},
-	)
+	return render(w, "register",
+		view{Chrome: p.Chrome, Title: f.title("Create an account"), Body: body})
 }
 
 // Render writes the page. Nothing is written when it fails.
@@ -75,6 +68,26 @@ func (p Setup) Render(w io.Writer) error {
 	f.Button, f.Busy = "Create administrator", "Creating the account…"
 	f.hide("token", p.Token)
 	return render(w, "setup", view{Chrome: p.Chrome, Title: f.title("Set up"), Body: f})
+}
+
+// Reset is the page on which a person sets the secret anew by a one-time link. It posts token and
+// secret to /reset.
+type Reset struct {
+	Chrome
+	Token       string // of the link, sent back as it is
+	AccountName string
+	MinSecret   int // characters
+	Errors      FieldErrors
+}
+
+// Render writes the page. Nothing is written when it fails.
+func (p Reset) Render(w io.Writer) error {
+	account := accountInput(p.AccountName, "")
+	account.Label, account.Fixed = "Account", true
+	f := newForm("/reset", p.Errors, account, newSecretInput("secret", p.MinSecret))
+	f.Button, f.Busy = "Set the secret", "Setting the secret…"
+	f.hide("token", p.Token)
+	return render(w, "reset", view{Chrome: p.Chrome, Title: f.title("A new secret"), Body: f})
 }
 
 // form is what the "form" part shows.
@@ -95,9 +108,17 @@ type input struct {
 	Name, Label, Hint   string
 	Value, Autocomplete string
 	Secret, Account     bool // which keyboard, which type
+	Fixed               bool // shown, not to be changed
+	Options             []Option
 	Focus               bool // whether the page opens with the cursor here
 	Errors              []string
 	Whole               bool // whether the sentences about the whole form describe this field
+}
+
+// Option is one choice of a field.
+type Option struct {
+	Value, Label string
+	Chosen       bool
 }
 
 // problem is one line of the summary. Field is empty when the form has no such field.
@@ -127,6 +148,17 @@ func newForm(action string, errs FieldErrors, inputs ...input) form {
 	return f
 }
 
+// embedded is a form among other things: the cursor goes into it only when something is wrong.
+func (f form) embedded() form {
+	for i := range f.Inputs {
+		f.Inputs[i].Focus = f.Inputs[i].Focus && f.Wrong()
+	}
+	return f
+}
+
+// Wrong says whether the form comes back with errors.
+func (f form) Wrong() bool { return len(f.Whole)+len(f.Problems) > 0 }
+
 // addStrays keeps sentences about fields that the form does not have from being lost.
 func (f *form) addStrays(errs FieldErrors) {
 	var strays []string
@@ -154,7 +186,7 @@ func (f *form) hide(name, value string) {
 // title marks the title of a page that comes back with errors: it is what a screen reader says
 // first.
 func (f *form) title(title string) string {
-	if len(f.Whole)+len(f.Problems) > 0 {
+	if f.Wrong() {
 		return "Error: " + title
 	}
 	return title
@@ -165,23 +197,30 @@ func accountInput(value, hint string) input {
 		Autocomplete: "username", Account: true}
 }
 
-func secretInput(autocomplete, hint string) input {
-	return input{
-		Name:         "secret",
-		Label:        "Secret",
-		Hint:         hint,
-		Autocomplete: autocomplete,
-		Secret:       true,
+func secretInput(name, label, autocomplete, hint string) input {
+	return input{Name: name, Label: label, Hint: hint, Autocomplete: autocomplete, Secret: true}
+}
+
+// newSecretInput is the field of a secret that is set.
+func newSecretInput(name string, minSecret int) input {
+	label := "Secret"
+	if name == "new" {
+		label = "New secret"
 	}
+	return secretInput(name, label, "new-password",
+		fmt.Sprintf("At least %d characters. Any characters, exactly as typed.", minSecret))
+}
+
+func nicknameInput(value string) input {
+	return input{Name: "nickname", Label: "Nickname", Hint: "2 to 22 characters.", Value: value,
+		Autocomplete: "nickname"}
 }
 
 // newAccountInputs are the fields of a form that creates an account.
 func newAccountInputs(account, nickname string, minSecret int) []input {
 	return []input{
 		accountInput(account, "A mobile number is digits only, country code first."),
-		{Name: "nickname", Label: "Nickname", Hint: "2 to 22 characters.", Value: nickname,
-			Autocomplete: "nickname"},
-		secretInput("new-password",
-			fmt.Sprintf("At least %d characters. Any characters, exactly as typed.", minSecret)),
+		nicknameInput(nickname),
+		newSecretInput("secret", minSecret),
 	}
 }

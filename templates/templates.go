@@ -18,7 +18,7 @@ import (
 var files embed.FS
 
 // pages are the compiled pages by name; each is the layout with that page's "main".
-var pages = compile("login", "register", "setup", "account", "problem")
+var pages = compile("login", "register", "setup", "reset", "account", "problem")
 
 // Chrome is what every page shares.
 type Chrome struct {

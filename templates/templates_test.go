@@ -27,7 +27,14 @@ func pages() map[string]page {
 		"setup":    templates.Setup{Token: hostile, Account: hostile, Nickname: hostile, MinSecret: 6, Errors: wrong},
 		"account": templates.Account{Chrome: someone, UID: 7, AccountName: hostile, Kind: "E-mail",
 			Scope: "UserScope", Role: "user", Token: strings.Repeat("aB-_", 14), IssuedAt: at,
-			ExpiresAt: at.Add(2 * time.Hour), Now: at.Add(time.Minute), BaseURL: "http://127.0.0.1:8080"},
+			ExpiresAt: at.Add(2 * time.Hour), Now: at.Add(time.Minute), BaseURL: "http://127.0.0.1:8080",
+			Notice: hostile, Made: &templates.Made{Token: strings.Repeat("Cd-_", 14), Label: hostile},
+			Tokens: []templates.TokenRow{{ID: "7-1-0", Scope: "UserScope", UserAgent: hostile, Current: true},
+				{ID: "7-2-0", Label: hostile, Scope: "read", ExpiresAt: at.Add(72 * time.Hour), ExpiresSoon: true}},
+			Service: templates.ServiceForm{Label: hostile, Scopes: []templates.Option{{Value: "read", Label: "read"}},
+				Lifetimes: []templates.Option{{Value: "60", Label: hostile}}, Errors: templates.FieldErrors{"label": {hostile}}},
+			Name: templates.NameForm{Nickname: hostile}, Secret: templates.SecretForm{MinSecret: 6}},
+		"reset":   templates.Reset{Token: hostile, AccountName: hostile, MinSecret: 6, Errors: wrong},
 		"problem": templates.Problem{Chrome: someone, Status: 404, Title: hostile, Message: hostile, RequestID: "abc"},
 	}
 }
@@ -75,8 +82,9 @@ func TestPages(t *testing.T) {
 
 // TestFields: every field that is shown has a label, and password managers are told what it is.
 func TestFields(t *testing.T) {
-	input, attribute := regexp.MustCompile(`(?s)<input[^>]*>`), regexp.MustCompile(`id="([^"]+)"`)
-	want := map[string]string{"login": "current-password", "register": "new-password", "setup": "new-password"}
+	input, attribute := regexp.MustCompile(`(?s)<(?:input|select)[^>]*>`), regexp.MustCompile(`id="([^"]+)"`)
+	want := map[string]string{"login": "current-password", "register": "new-password", "setup": "new-password",
+		"reset": "new-password", "account": "current-password"}
 	for name, autocomplete := range want {
 		html := render(t, pages()[name])
 		for _, field := range input.FindAllString(html, -1) {
@@ -87,7 +95,7 @@ func TestFields(t *testing.T) {
 			if id == nil || !strings.Contains(html, `for="`+id[1]+`"`) {
 				t.Errorf("%s: no label for %s", name, field)
 			}
-			if !strings.Contains(field, "autocomplete=") {
+			if strings.HasPrefix(field, "<input") && !strings.Contains(field, "autocomplete=") {
 				t.Errorf("%s: no autocomplete in %s", name, field)
 			}
 		}
@@ -103,6 +111,28 @@ func TestRecipes(t *testing.T) {
 	html := strings.NewReplacer("&#39;", "'", "&#34;", `"`).Replace(render(t, pages()["account"]))
 	for _, want := range []string{"curl -u '" + token + ":' ", "machine 127.0.0.1 login " + token,
 		"username=" + token, `"` + token + `"`, "anyname:" + token, "1 h 59 min left"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+}
+
+// TestTokenRows: the account page names every token in words, and says which end soon.
+func TestTokenRows(t *testing.T) {
+	chrome := "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+	for agent, want := range map[string]string{
+		chrome: "Sign-in, Chrome on Linux", chrome + " Edg/140.0": "Sign-in, Edge on Linux",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1": "Sign-in, Safari on iPhone",
+		"Mozilla/5.0 (Windows NT 10.0; rv:143.0) Gecko/20100101 Firefox/143.0":             "Sign-in, Firefox on Windows",
+		"curl/8.5.0": "Sign-in, curl/8.5.0", "python-requests/2.31 x": "Sign-in, python-requests/2.31",
+		"": "Sign-in, unknown client",
+	} {
+		if got := (templates.TokenRow{UserAgent: agent}).Name(); got != want {
+			t.Errorf("%q: %q, want %q", agent, got, want)
+		}
+	}
+	html := render(t, pages()["account"])
+	for _, want := range []string{"expires in 2 days", `value="7-2-0"`, "never used", "This one", "Copy it now"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %q", want)
 		}
