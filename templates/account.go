@@ -59,7 +59,8 @@ type accountBody struct {
 	Recipes  []recipe
 	Made     *madeBody
 	Ending   []TokenRow // of programs, soon
-	Forms    []foldedForm
+
+	Program, Rename, Resecret foldedForm
 }
 
 // Render writes the page. Nothing is written when it fails, as it does for a token or a base URL
@@ -84,11 +85,13 @@ func (p Account) Render(w io.Writer) error {
 		SoonAt:   soonSeconds,
 		Recipes:  recipes,
 		Made:     made,
-		Ending:   endingSoon(p.Tokens),
-		Forms:    []foldedForm{p.Service.form(), p.Name.form(), p.Secret.form()},
+		Ending:   endingSoon(p.Tokens, p.Now),
+		Program:  p.Service.form(),
+		Rename:   p.Name.form(),
+		Resecret: p.Secret.form(),
 	}
 	title := "Your account"
-	for _, f := range body.Forms {
+	for _, f := range []foldedForm{body.Program, body.Rename, body.Resecret} {
 		title = f.title(title)
 	}
 	return render(w, "account", view{Chrome: p.Chrome, Title: title, Body: body})

@@ -43,9 +43,10 @@ func (r TokenRow) Days(now time.Time) string {
 	}
 }
 
-func endingSoon(rows []TokenRow) (soon []TokenRow) {
+// endingSoon are those that the page begins with: not one that was made a moment ago for a week.
+func endingSoon(rows []TokenRow, now time.Time) (soon []TokenRow) {
 	for _, row := range rows {
-		if row.ExpiresSoon {
+		if row.ExpiresSoon && row.ExpiresAt.Sub(now) < now.Sub(row.IssuedAt) {
 			soon = append(soon, row)
 		}
 	}
