@@ -5,7 +5,6 @@ package e2e_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -36,12 +35,11 @@ type window struct {
 // open starts a Chromium for one test. Whatever it complains about fails the test.
 func open(t *testing.T, url string) *window {
 	t.Helper()
-	profile, err := os.MkdirTemp("", "latchkey-chromium-")
-	must(t, err)
+	profile := t.TempDir() // removed after the browser has ended
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("/usr/bin/chromium"), chromedp.UserDataDir(profile), chromedp.NoSandbox,
 		chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true))
+		chromedp.Flag("disable-component-update", true), chromedp.Env("TMPDIR="+profile))
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	tab, stopTab := chromedp.NewContext(allocator)
 	ctx, stopTimeout := context.WithTimeout(tab, 90*time.Second)
@@ -51,7 +49,6 @@ func open(t *testing.T, url string) *window {
 		stopTimeout()
 		stopTab()
 		stopAllocator()
-		_ = os.RemoveAll(profile)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, complaint := range w.complaints {
@@ -101,11 +98,24 @@ func (w *window) visit(path string) {
 // submit fills the fields of the page's form and sends it, and waits for what selector names.
 func (w *window) submit(fields map[string]string, selector string) {
 	w.t.Helper()
+	w.submitTo("/", fields, selector)
+}
+
+// submitTo is submit for the form that is sent to an address.
+func (w *window) submitTo(action string, fields map[string]string, selector string) {
+	w.t.Helper()
+	form := `form.form[action^="` + action + `"] `
 	for name, value := range fields {
-		w.do(chromedp.SetValue(`form.form [name=`+name+`]`, value, chromedp.ByQuery))
+		w.do(chromedp.SetValue(form+`[name=`+name+`]`, value, chromedp.ByQuery))
 	}
-	w.do(chromedp.Click(`form.form button[type=submit]`, chromedp.ByQuery),
+	w.do(chromedp.Click(form+`button[type=submit]`, chromedp.ByQuery),
 		chromedp.WaitVisible(selector, chromedp.ByQuery))
+}
+
+// unfold opens a folded part of the account page.
+func (w *window) unfold(summary string) {
+	w.t.Helper()
+	w.do(chromedp.Click(`//summary[contains(., "`+summary+`")]`, chromedp.BySearch))
 }
 
 // text is the text of an element, whether or not it is shown.
