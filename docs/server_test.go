@@ -32,7 +32,8 @@ func newServer(t *testing.T, account, secret, nickname string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	authority, err := auth.NewAuthority(t.Context(), store, ring, auth.Options{})
+	authority, err := auth.NewAuthority(t.Context(), store, ring,
+		auth.Options{Scopes: []string{"read", "metrics"}})
 	if err != nil {
 		t.Fatal(err)
 	}
