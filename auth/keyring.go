@@ -20,10 +20,9 @@ type KeyRing struct {
 	store *models.Store
 	path  string // of the secret
 
-	mu     sync.Mutex // held while the keys are read or resealed
-	secret Secret
-
-	now atomic.Pointer[keySet]
+	mu     sync.Mutex // held while the keys are read
+	secret atomic.Pointer[Secret]
+	now    atomic.Pointer[keySet]
 }
 
 // keySet is the keys at one moment, newest first. It is never changed.
@@ -60,7 +59,8 @@ func (s *keySet) signing(now int64) ringKey {
 func LoadKeyRing(
 	ctx context.Context, store *models.Store, secret Secret, path string,
 ) (*KeyRing, error) {
-	r := &KeyRing{store: store, path: path, secret: secret}
+	r := &KeyRing{store: store, path: path}
+	r.secret.Store(&secret)
 	set, err := r.read(ctx)
 	if err == nil && len(set.keys) > 0 {
 		r.now.Store(set)
@@ -98,11 +98,9 @@ func (r *KeyRing) createFirstKey(ctx context.Context) error {
 
 // sealNew makes a new key, sealed.
 func (r *KeyRing) sealNew(id, createdAt int64) ([]byte, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	key := make([]byte, keySize)
 	rand.Read(key) // cannot fail since Go 1.24
-	return r.secret.seal(key, aboutKey(id, createdAt))
+	return r.secret.Load().seal(key, aboutKey(id, createdAt))
 }
 
 // reload takes the keys of the store. Errors: those of the store, ErrSecretWrong.
@@ -131,7 +129,7 @@ func (r *KeyRing) read(ctx context.Context) (*keySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := openKeys(sealed, r.secret)
+	set, err := openKeys(sealed, *r.secret.Load())
 	for _, path := range []string{r.path, nextSecret(r.path)} {
 		if err == nil {
 			break
@@ -141,7 +139,8 @@ func (r *KeyRing) read(ctx context.Context) (*keySet, error) {
 			continue // err tells
 		}
 		if set, fileErr = openKeys(sealed, secret); fileErr == nil {
-			err, r.secret = nil, secret
+			err = nil
+			r.secret.Store(&secret)
 		}
 	}
 	if err != nil {
@@ -183,7 +182,7 @@ func nextSecret(path string) string { return path + ".new" }
 func (r *KeyRing) adopt() error {
 	for _, last := range []bool{false, true} {
 		inPlace, err := LoadSecret(r.path)
-		if err != nil || inPlace == r.secret {
+		if err != nil || inPlace == *r.secret.Load() {
 			return err
 		}
 		if err := os.Rename(nextSecret(r.path), r.path); err == nil {

@@ -147,15 +147,14 @@ func (a *Authority) dropOldKeys(ctx context.Context) error {
 // next start finds it.
 func (a *Authority) Reseal(ctx context.Context) error {
 	r := a.ring
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	old := *r.secret.Load()
 	// One that lies there was made by a Reseal that came no further; it is as good as a new one.
 	secret, err := CreateSecret(nextSecret(r.path))
 	if err != nil {
 		return err
 	}
 	err = r.store.ResealKeys(ctx, r.now.Load().number, func(k models.SealedKey) ([]byte, error) {
-		key, err := openKey(k, r.secret)
+		key, err := openKey(k, old)
 		if err != nil {
 			return nil, err
 		}
@@ -164,6 +163,6 @@ func (a *Authority) Reseal(ctx context.Context) error {
 	if err != nil {
 		return err // the new secret stays: whether the keys are sealed under it is not certain
 	}
-	r.secret = secret
+	r.secret.Store(&secret)
 	return r.adopt()
 }

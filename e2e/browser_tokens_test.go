@@ -117,7 +117,8 @@ func TestBrowserService(t *testing.T) {
 	w := open(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
 	w.unfold("Make a token for a program")
-	w.submitTo("/account/tokens", map[string]string{"label": "CI <b>", "scope": "read", "lifetime": "604800"}, "#made-title")
+	w.submitTo("/account/tokens", map[string]string{"label": "CI <b>", "scope": "read", "lifetime": "604800"},
+		"#made-title")
 	token := w.text("#made-text")
 	body := `{"token":"` + token + `"}`
 	if got := request(t, "POST", s.URL+"/v1/token/secret", body, asJSON); !strings.Contains(got.Body, `"scope":"read"`) {
@@ -146,7 +147,8 @@ func TestBrowserChanges(t *testing.T) {
 	token := w.text("#token-text")
 	w.unfold("Change your secret")
 	w.submitTo("/account/secret", map[string]string{"old": "wrong", "new": "battery staple"}, "#old-wrong")
-	w.submitTo("/account/secret", map[string]string{"old": "correct horse", "new": "battery staple"}, `form[action="/login"]`)
+	w.submitTo("/account/secret", map[string]string{"old": "correct horse", "new": "battery staple"},
+		`form[action="/login"]`)
 	if got := statusOf(t, s, token); got != http.StatusUnauthorized {
 		t.Errorf("the old token: %d", got)
 	}
