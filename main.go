@@ -59,6 +59,12 @@ type cli struct {
 
 // Validate refuses durations that make no sense; the parser calls it.
 func (c *cli) Validate() error {
+	if c.TokenTTL < time.Second || c.MaxTokenTTL < time.Second || c.MaxSession < time.Second {
+		return errors.New("--token-ttl, --max-token-ttl and --max-session are at least 1s")
+	}
+	if c.MinSecret < 1 {
+		return errors.New("--min-secret is at least 1")
+	}
 	if c.RevocationLag < time.Second {
 		return errors.New("--revocation-lag is at least 1s")
 	}
@@ -137,20 +143,22 @@ func (c *cli) open(ctx context.Context, create bool, logger *slog.Logger) (data,
 	if path == "" {
 		path = filepath.Join(c.Data, "secret")
 	}
-	secret, secretErr := auth.LoadSecret(path)
-	if secretErr != nil && !errors.Is(secretErr, auth.ErrSecretMissing) {
-		return data{}, secretErr
-	}
-	if state, err := models.Inspect(c.Data); err != nil {
-		return data{}, err
-	} else if state != models.FilePresent && secretErr == nil {
-		return data{}, fmt.Errorf("the database in %s is missing or empty beside the secret %s: "+
-			"restore it from a backup, or remove the secret to start anew", c.Data, path)
-	}
-	if create {
+	if _, err := os.Stat(c.Data); create && errors.Is(err, os.ErrNotExist) {
+		if _, _, err := c.inspect(path); err != nil {
+			return data{}, err
+		}
 		if err := os.MkdirAll(c.Data, 0o700); err != nil {
 			return data{}, err
 		}
+	}
+	unlock, err := models.Lock(c.Data)
+	if err != nil {
+		return data{}, err
+	}
+	defer unlock() //nolint:errcheck // nothing was written to it
+	secret, secretErr, err := c.inspect(path)
+	if err != nil {
+		return data{}, err
 	}
 	store, err := models.Open(ctx, c.Data, create)
 	if err != nil {
@@ -161,6 +169,21 @@ func (c *cli) open(ctx context.Context, create bool, logger *slog.Logger) (data,
 		return data{}, errors.Join(err, store.Close())
 	}
 	return data{store, authority}, nil
+}
+
+// inspect reads the secret, or returns why it is missing, and changes nothing. Its error is what
+// stops the start.
+func (c *cli) inspect(path string) (secret auth.Secret, missing, err error) {
+	secret, missing = auth.LoadSecret(path)
+	if missing != nil && !errors.Is(missing, auth.ErrSecretMissing) {
+		return auth.Secret{}, nil, missing
+	}
+	state, err := models.Inspect(c.Data)
+	if err == nil && state != models.FilePresent && missing == nil {
+		err = fmt.Errorf("the database in %s is missing or empty beside the secret %s: "+
+			"restore it from a backup, or remove the secret to start anew", c.Data, path)
+	}
+	return secret, missing, err
 }
 
 // authority brings the schema up to date and loads the keys, after making the secret of a first

@@ -101,12 +101,20 @@ func (a *Authority) checkLink(purpose, token string) (Identity, error) {
 // CheckSetup says whether a setup token works now. Errors: ErrTokenInvalid, ErrTokenExpired,
 // models.ErrSetupDone.
 func (a *Authority) CheckSetup(ctx context.Context, token string) error {
-	if _, err := a.checkLink(purposeSetup, token); err != nil {
+	i, err := a.checkLink(purposeSetup, token)
+	if err != nil {
 		return err
 	}
 	done, err := a.store.HasAdministrator(ctx)
-	if err == nil && done {
-		err = models.ErrSetupDone
+	if err != nil {
+		return err
+	}
+	if done {
+		return models.ErrSetupDone
+	}
+	spent, err := a.store.SetupSpent(ctx, i.TokenID.IssuedAt)
+	if err == nil && spent {
+		err = errSpent
 	}
 	return err
 }

@@ -28,8 +28,8 @@ type endedToken struct {
 	serial        uint16
 }
 
-// endedSpan is when an ended token is refused because it was ended, in Unix seconds: from its end
-// to its expiry.
+// endedSpan is when an ended token is refused because it was ended, in Unix seconds: from its end,
+// 0 if that was at once, to its expiry.
 type endedSpan struct{ from, expires uint32 }
 
 // endedThrough says that every token of a user up to an order has ended.
@@ -108,23 +108,23 @@ func (s *endedShard) hasSingle(id models.TokenID, now int64) bool {
 	return ok && now >= int64(span.from)
 }
 
-// sweep forgets what would have expired by now anyway.
-func (s *endedSet) sweep(now int64) {
+// sweep forgets what expired before a Unix second.
+func (s *endedSet) sweep(before int64) {
 	for i := range s.shards {
-		s.shards[i].sweep(now)
+		s.shards[i].sweep(before)
 	}
 }
 
-func (s *endedShard) sweep(now int64) {
+func (s *endedShard) sweep(before int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, span := range s.single {
-		if int64(span.expires) <= now {
+		if int64(span.expires) < before {
 			delete(s.single, id)
 		}
 	}
 	for uid, through := range s.through {
-		if through.expires <= now {
+		if through.expires < before {
 			delete(s.through, uid)
 		}
 	}

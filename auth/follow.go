@@ -33,7 +33,8 @@ const (
 	flushEvery  = 30 * time.Second
 	sweepEvery  = time.Minute
 	purgeEvery  = time.Hour
-	purgeAfter  = 24 * time.Hour // a token expired this long ago is forgotten
+	forgetAfter = 24 * time.Hour // a token expired this long ago is forgotten
+	maxJump     = time.Hour      // a clock that jumped further is not trusted to forget by
 	purgeBatch  = 1000           // rows a transaction
 )
 
@@ -61,7 +62,7 @@ func (a *Authority) Follow(ctx context.Context) {
 		case <-flush.C:
 			a.flush(ctx)
 		case <-sweep.C:
-			a.ended.sweep(time.Now().Unix())
+			a.sweep()
 			a.complain("the keys cannot be rotated", a.rotateWhenDue(ctx))
 		case <-purge.C:
 			a.purge(ctx)
@@ -91,10 +92,25 @@ func (a *Authority) logFollowing(err error) {
 		"error", err, "refusing_after", a.options.Lag)
 }
 
+// forgetBefore is the Unix second such that what expired before it can be forgotten. While the
+// clock disagrees with the time that has passed since the start, nothing is: a token that was
+// ended must stay so when the clock is put right.
+func (a *Authority) forgetBefore() (before int64, steady bool) {
+	now := time.Now()
+	jump := now.Round(0).Sub(a.started.Round(0)) - now.Sub(a.started)
+	return now.Add(-forgetAfter).Unix(), jump.Abs() < maxJump
+}
+
+func (a *Authority) sweep() {
+	if before, steady := a.forgetBefore(); steady {
+		a.ended.sweep(before)
+	}
+}
+
 func (a *Authority) purge(ctx context.Context) {
 	a.complain("old keys cannot be cleared away", a.dropOldKeys(ctx))
-	before := time.Now().Add(-purgeAfter).Unix()
-	for ctx.Err() == nil {
+	before, steady := a.forgetBefore()
+	for steady && ctx.Err() == nil {
 		gone, err := a.store.Purge(ctx, before, purgeBatch)
 		a.complain("expired tokens cannot be cleared away", err)
 		if err != nil || gone == 0 {

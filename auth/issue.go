@@ -174,22 +174,32 @@ func (a *Authority) checkLifetime(v models.Invalid, seconds int64) int64 {
 
 // IssueRequest asks for a token without the account's secret.
 type IssueRequest struct {
-	Account string
-	TTL     time.Duration // 0: as long as a login's
+	Account string // or
+	UID     uint32
+	TTL     time.Duration // 0: as long as a login's, and renewable; else a service's
 	Scope   string        // name; "" is what a login gives
-	Label   string        // "" for a token like a login's, else one for a service
+	Label   string        // of a service's token; "" for one like a login's
 	Client  Client
+}
+
+// owner finds the account that is asked for.
+func (r IssueRequest) owner(ctx context.Context, s *models.Store) (models.Credentials, error) {
+	if r.UID != 0 {
+		return s.CredentialsByID(ctx, r.UID)
+	}
+	return s.Credentials(ctx, r.Account)
 }
 
 // IssueFor issues a token to an account without its secret, for whoever administers the data
 // directory. Errors: models.ErrNotFound, models.ErrChanged for a disabled account, models.Invalid.
 func (a *Authority) IssueFor(ctx context.Context, r IssueRequest) (Issued, error) {
-	found, err := a.store.Credentials(ctx, r.Account)
+	found, err := r.owner(ctx, a.store)
 	if err != nil {
 		return Issued{}, err
 	}
 	n := a.newToken(found, r.Client)
-	if r.TTL != 0 {
+	if r.TTL != 0 { // what is to end then must not be renewed, nor make others
+		n.Kind = models.ServiceToken
 		if n.Lifetime, err = Lifetime(r.TTL); err != nil {
 			return Issued{}, err
 		}

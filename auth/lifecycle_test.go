@@ -464,3 +464,38 @@ func TestStaleSecretMakesNoKey(t *testing.T) {
 		t.Errorf("after catching up: %v", err)
 	}
 }
+
+// TestEndedWhileClockIsAhead: what was ended while the clock stood ahead stays ended when it is put right, here, in
+// a process that started meanwhile, and after a restart.
+func TestEndedWhileClockIsAhead(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		dir := t.TempDir()
+		secret, err := CreateSecret(filepath.Join(dir, "secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := openAuthority(t, dir, secret, Options{})
+		one, two, three := register(t, a, "a@b.cn"), register(t, a, "b@b.cn"), register(t, a, "c@b.cn")
+		tokens := []Issued{mustLogin(t, a, one.Account), mustLogin(t, a, two.Account), mustLogin(t, a, three.Account)}
+		right := time.Now().Unix()
+		time.Sleep(3 * time.Hour) // every token has expired by this clock
+		if err := a.SetState(t.Context(), one.ID, models.Disabled); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Delete(t.Context(), two.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.End(t.Context(), tokens[2].Identity.TokenID, "test"); err != nil {
+			t.Fatal(err)
+		}
+		a.sweep()
+		a.purge(t.Context())
+		for name, a := range map[string]*Authority{"here": a, "restarted": openAuthority(t, dir, secret, Options{})} {
+			for i, token := range tokens {
+				if !a.ended.has(token.Identity.TokenID, right) {
+					t.Errorf("%s: token %d is accepted again", name, i)
+				}
+			}
+		}
+	})
+}

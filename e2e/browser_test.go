@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -35,7 +36,8 @@ type window struct {
 // open starts a Chromium for one test. Whatever it complains about fails the test.
 func open(t *testing.T, url string) *window {
 	t.Helper()
-	profile := t.TempDir() // removed after the browser has ended
+	profile, err := os.MkdirTemp("", "latchkey-chromium-")
+	must(t, err)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("/usr/bin/chromium"), chromedp.UserDataDir(profile), chromedp.NoSandbox,
 		chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
@@ -49,6 +51,9 @@ func open(t *testing.T, url string) *window {
 		stopTimeout()
 		stopTab()
 		stopAllocator()
+		await(t, "the browser's last processes to leave its profile", func() bool {
+			return os.RemoveAll(profile) == nil
+		})
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, complaint := range w.complaints {

@@ -37,7 +37,7 @@ type object struct {
 func readObject(r *http.Request) (object, error) {
 	raw, err := io.ReadAll(r.Body) // bounded by the body limit
 	if err != nil {
-		return object{}, readFailed(err)
+		return object{}, readFailed(err, err)
 	}
 	o := object{map[string]json.RawMessage{}, models.Invalid{}}
 	if len(raw) == 0 {
@@ -54,13 +54,14 @@ func readObject(r *http.Request) (object, error) {
 	return o, nil
 }
 
-// readFailed tells a body over the limit from a client that went away.
-func readFailed(err error) error {
+// readFailed tells a body over the limit from a client that went away; internal is for the log.
+func readFailed(err, internal error) error {
 	var known *echo.HTTPError
 	if errors.As(err, &known) {
 		return known
 	}
-	return echo.NewHTTPError(http.StatusBadRequest, "The body could not be read.").WithInternal(err)
+	return echo.NewHTTPError(http.StatusBadRequest, "The body could not be read.").
+		WithInternal(internal)
 }
 
 // decode takes the members in and returns what is wrong with the text as a whole, "" for nothing.

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -38,7 +39,9 @@ func newHouse(t *testing.T, options auth.Options) *house {
 	must(t, store.Migrate(t.Context()))
 	ring, err := auth.LoadKeyRing(t.Context(), store, secret, path)
 	must(t, err)
-	options.Lag = time.Hour // nobody follows
+	if options.Lag == 0 {
+		options.Lag = time.Hour // nobody follows
+	}
 	options.Params = auth.Params{MemoryKiB: 7168, Time: 1, Threads: 1}
 	authority, err := auth.NewAuthority(t.Context(), store, ring, options)
 	must(t, err)
@@ -410,4 +413,74 @@ func TestResetLink(t *testing.T) {
 		t.Error("a link of a disabled account works")
 	}
 	h.with(h.admin, "POST", path+"/secret", "", 404)
+}
+
+// TestLogoutWhileStale: nobody is told that a token has ended that may go on.
+func TestLogoutWhileStale(t *testing.T) {
+	h := newHouse(t, auth.Options{Lag: time.Nanosecond})
+	if w := h.ask("POST", "/logout", "", "Cookie: "+auth.CookieName(false)+"="+h.admin); w.Code != 503 {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
+// TestSetupLinkIsSpent: a link that made an administrator works no longer, not even when that one is gone.
+func TestSetupLinkIsSpent(t *testing.T) {
+	h := newHouse(t, auth.Options{})
+	link, err := h.authority.SetupToken()
+	must(t, err)
+	h.with(h.admin, "DELETE", "/v1/user", "", 202)
+	if err := h.authority.CheckSetup(t.Context(), link); !errors.Is(err, models.ErrSetupDone) && err == nil {
+		t.Error("the link works again")
+	}
+}
+
+// TestShortTokenStaysShort: one that was issued for a time cannot be made to last longer.
+func TestShortTokenStaysShort(t *testing.T) {
+	h := newHouse(t, auth.Options{})
+	issued, err := h.authority.IssueFor(t.Context(), auth.IssueRequest{UID: 1, TTL: time.Minute})
+	must(t, err)
+	h.with(issued.Token, "GET", "/v1/user", "", 200)
+	h.with(issued.Token, "POST", "/v1/token/renew", "", 403)
+	h.with(issued.Token, "POST", "/v1/tokens", `{"label":"x","lifetime":99999}`, 403)
+	if w := h.ask("POST", "/account/token", "", "Cookie: "+auth.CookieName(false)+"="+issued.Token,
+		"Content-Type: application/x-www-form-urlencoded"); w.Code != 403 {
+		t.Errorf("in the browser: %d", w.Code)
+	}
+}
+
+// TestLimits: a body of 16 KiB is read, one byte more is not; a Host that is none is refused.
+func TestLimits(t *testing.T) {
+	h := newHouse(t, auth.Options{})
+	for size, want := range map[int]int{16 << 10: 400, 16<<10 + 1: 413} {
+		body := `{"account":"` + strings.Repeat("a", size-len(`{"account":""}`)) + `"}`
+		if w := h.ask("POST", "/v1/token", body); w.Code != want {
+			t.Errorf("%d bytes: %d, want %d", size, w.Code, want)
+		}
+	}
+	for host, want := range map[string]int{"a'b": 400, "a b": 400, "<x>": 400, "[::1]:80": 200, "a-b.example:1": 200} {
+		r := httptest.NewRequest("GET", "/account", nil)
+		r.Host = host
+		r.AddCookie(&http.Cookie{Name: auth.CookieName(false), Value: h.admin})
+		w := httptest.NewRecorder()
+		h.server.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("Host %q: %d, want %d", host, w.Code, want)
+		}
+	}
+}
+
+// TestLogHoldsNoSecret: not in a path that was mistyped, however long, nor from a form that is none.
+func TestLogHoldsNoSecret(t *testing.T) {
+	h := newHouse(t, auth.Options{})
+	var log strings.Builder
+	h.server.config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	for pad := range 300 {
+		h.ask("GET", "/a/"+strings.Repeat("a/", pad)+h.admin, "")
+	}
+	h.ask("POST", "/login", "secret=pa%zzword", "Content-Type: application/x-www-form-urlencoded")
+	for _, secret := range []string{h.admin[:20], "%zz", "zzword"} {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("%q stands in the log", secret)
+		}
+	}
 }

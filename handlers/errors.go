@@ -28,9 +28,6 @@ const (
 	codeLastAdmin  = 1103
 )
 
-// statusClientGone is logged when the client left before its answer, as nginx does.
-const statusClientGone = 499
-
 // answer is the body of every error and every plain success.
 type answer struct {
 	ErrorCode int    `json:"error_code"`
@@ -71,6 +68,8 @@ func refusals() []refusal {
 		{auth.ErrStale, http.StatusServiceUnavailable, codeBusy, "not available at the moment"},
 		{models.ErrUnavailable, http.StatusServiceUnavailable, codeBusy,
 			"not available at the moment"},
+		{models.ErrChanged, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
+		{context.Canceled, http.StatusServiceUnavailable, codeBusy, "the client went away"},
 		{models.ErrClock, http.StatusServiceUnavailable, codeBusy, "not available at the moment"},
 	}
 }
@@ -121,10 +120,6 @@ func explainHTTP(err *echo.HTTPError) answer {
 // handleError is Echo's error handler: it writes the answer to an error, as JSON or as a page.
 func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
-		return
-	}
-	if errors.Is(c.Request().Context().Err(), context.Canceled) {
-		c.Response().Status = statusClientGone // for the log: nobody is there to be answered
 		return
 	}
 	a := s.explain(err)

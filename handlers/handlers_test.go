@@ -23,6 +23,7 @@ func TestSafeNext(t *testing.T) {
 		"//evil.example": defaultNext, "/\\evil.example": defaultNext, "\\/evil.example": defaultNext,
 		"https://evil.example/": defaultNext, "javascript:alert(1)": defaultNext, "/\t/evil.example": defaultNext,
 		"/\n/evil.example": defaultNext, "\u0020/account": defaultNext, "///evil.example": defaultNext,
+		"/%2Fevil.example/\"": defaultNext, "/%2fevil.example": defaultNext, "/%5Cevil.example": "/%5Cevil.example",
 		"/%zz": defaultNext, "account": defaultNext, "/a/../b": "/a/../b", "/.//evil.example": "/.//evil.example",
 	} {
 		if got := safeNext(next); got != want {
@@ -32,7 +33,7 @@ func TestSafeNext(t *testing.T) {
 }
 
 func FuzzSafeNext(f *testing.F) {
-	for _, seed := range []string{"/account", "//evil.example", "/\\evil", "/a?b=c", "https://u@evil/"} {
+	for _, seed := range []string{"/account", "//evil.example", "/\\evil", "/a?b=c", "https://u@evil/", "/%2Fevil/\""} {
 		f.Add(seed)
 	}
 	base, err := url.Parse("https://latchkey.example/login")

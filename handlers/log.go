@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"maps"
@@ -16,6 +17,10 @@ import (
 	"latchkey/models"
 )
 
+// statusClientGone is logged, as nginx does, when the connection failed before the answer. What was
+// answered is the status all the same: a client may have closed only its own half.
+const statusClientGone = 499
+
 // accessLog writes one line for each request: fields by list, no header, no query, no body. A
 // token is named by its id. It hands errors to the error handler, so that the status is the one
 // that was sent.
@@ -26,18 +31,21 @@ func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			c.Error(err)
 		}
+		ctx := c.Request().Context()
 		status, level := c.Response().Status, slog.LevelInfo
+		if errors.Is(ctx.Err(), context.Canceled) {
+			status = statusClientGone
+		}
 		if status >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}
-		ctx := c.Request().Context()
 		if !s.config.Logger.Enabled(ctx, level) {
 			return nil
 		}
 		r := c.Request()
 		attrs := append(make([]slog.Attr, 0, 12),
 			slog.String("method", shorten(r.Method, 16)),
-			slog.String("path", maskTokens(shorten(r.URL.Path, 300))),
+			slog.String("path", shorten(maskTokens(r.URL.Path), 300)),
 			slog.Int("status", status),
 			slog.Int64("bytes", c.Response().Size),
 			slog.Int64("us", time.Since(started).Microseconds()),

@@ -55,7 +55,7 @@ func (s *Server) problemPage(c echo.Context, a answer) error {
 func readForm(c echo.Context) error {
 	r := c.Request()
 	if err := r.ParseForm(); err != nil {
-		return readFailed(err)
+		return readFailed(err, nil) // the error quotes the form
 	}
 	for _, values := range r.PostForm {
 		if len(values) > 1 {
@@ -156,7 +156,7 @@ func (s *Server) registerForm(c echo.Context) error {
 		return err
 	}
 	r, next := formRegistration(c), safeNext(c.Request().PostForm.Get("next"))
-	_, err := s.authority.Register(c.Request().Context(), r, models.RoleUser)
+	user, err := s.authority.Register(c.Request().Context(), r, models.RoleUser)
 	if err != nil {
 		problems, status := formProblems(err)
 		if problems == nil {
@@ -165,7 +165,7 @@ func (s *Server) registerForm(c echo.Context) error {
 		return s.refuseForm(c, err, status, templates.Register{Account: r.Account,
 			Nickname: r.Nickname, Next: next, MinSecret: s.config.MinSecret, Errors: problems})
 	}
-	return s.signIn(c, r.Account, next)
+	return s.signIn(c, user, next)
 }
 
 func formRegistration(c echo.Context) auth.Registration {
@@ -176,9 +176,9 @@ func formRegistration(c echo.Context) auth.Registration {
 }
 
 // signIn starts the session of an account that was made a moment ago.
-func (s *Server) signIn(c echo.Context, account, next string) error {
+func (s *Server) signIn(c echo.Context, user models.User, next string) error {
 	issued, err := s.authority.IssueFor(c.Request().Context(),
-		auth.IssueRequest{Account: account, Client: client(c)})
+		auth.IssueRequest{UID: user.ID, Client: client(c)})
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (s *Server) setupForm(c echo.Context) error {
 		return err
 	}
 	token, r := c.Request().PostForm.Get("token"), formRegistration(c)
-	_, err := s.authority.Setup(c.Request().Context(), token, r)
+	user, err := s.authority.Setup(c.Request().Context(), token, r)
 	if err != nil {
 		problems, status := formProblems(err)
 		if problems == nil {
@@ -212,7 +212,7 @@ func (s *Server) setupForm(c echo.Context) error {
 		return s.refuseForm(c, err, status, templates.Setup{Token: token, Account: r.Account,
 			Nickname: r.Nickname, MinSecret: s.config.MinSecret, Errors: problems})
 	}
-	return s.signIn(c, r.Account, defaultNext)
+	return s.signIn(c, user, defaultNext)
 }
 
 // setupProblem says why a setup link does not work; other errors pass through.
@@ -283,10 +283,8 @@ func (s *Server) resetProblem(c echo.Context, err error) error {
 
 // logout is POST /logout: the session's token ends, the cookie goes.
 func (s *Server) logout(c echo.Context) error {
-	if identity, _, err := s.session(c); err == nil {
-		if err := s.end(c, identity.TokenID, "logged out"); err != nil {
-			return err
-		}
+	if err := s.endCookie(c, "logged out"); err != nil {
+		return err
 	}
 	return s.signedOut(c)
 }

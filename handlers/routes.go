@@ -21,7 +21,7 @@ func (s *Server) routes() []route {
 	holder := s.authority.Require(models.AnyScope)
 	user, admin := s.authority.Require(models.UserScope), s.authority.Require(models.AdminScope)
 	only := func(guards ...echo.MiddlewareFunc) []echo.MiddlewareFunc { return guards }
-	return []route{
+	return append(s.pages(), []route{
 		// The API: contract and codes in docs/api.md.
 		{post, "/v1/client/register", s.register, nil},
 		{post, "/v1/token", s.login, nil},
@@ -55,8 +55,13 @@ func (s *Server) routes() []route {
 		// Whether the server lives, and whether it can serve.
 		{get, "/healthz", s.healthz, nil},
 		{get, "/readyz", s.readyz, nil},
+	}...)
+}
 
-		// The pages.
+// pages is the rows of routes for people.
+func (s *Server) pages() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
 		{get, "/", s.home, nil},
 		{get, "/login", s.loginPage, nil},
 		{post, "/login", s.loginForm, nil},

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -58,7 +59,8 @@ func New(config Config) *Server {
 		s.accessLog,
 		s.recovered,
 		securityHeaders,
-		middleware.BodyLimit("16K"),
+		plainHost,
+		middleware.BodyLimit("16KiB"),
 		s.sameOrigin,
 	)
 	for _, r := range s.routes() {
@@ -105,6 +107,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	err := server.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) { // whoever is not done by now is cut off
+		err = server.Close()
+	}
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}
@@ -217,6 +222,19 @@ func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 		maps.Copy(h, fixed)
 		if c.Scheme() == "https" {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		return next(c)
+	}
+}
+
+// hostForm is a host name or address and perhaps a port.
+var hostForm = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?$`)
+
+// plainHost refuses a Host header that is none: links and ready-made lines are made of it.
+func plainHost(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if host := c.Request().Host; host != "" && !hostForm.MatchString(host) {
+			return echo.NewHTTPError(http.StatusBadRequest, "The Host header is malformed.")
 		}
 		return next(c)
 	}

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,9 +13,18 @@ import (
 	"latchkey/models"
 )
 
-// session is who the session cookie speaks for. Pages look at the cookie alone: a browser goes on
+// session is who the session cookie speaks for, if its scope is enough for a person. Pages look at the cookie alone: a browser goes on
 // sending credentials that were once typed into its own dialog.
 func (s *Server) session(c echo.Context) (identity auth.Identity, token string, err error) {
+	identity, token, err = s.cookie(c)
+	if err == nil && !identity.Scope.Includes(models.UserScope) {
+		return auth.Identity{}, "", auth.ErrScope
+	}
+	return identity, token, err
+}
+
+// cookie is who the session cookie speaks for, whatever its scope.
+func (s *Server) cookie(c echo.Context) (identity auth.Identity, token string, err error) {
 	cookie := &http.Request{Header: http.Header{"Cookie": c.Request().Header["Cookie"]}}
 	token, err = auth.TokenFrom(cookie, isSecure(c))
 	if err != nil {
@@ -25,9 +35,6 @@ func (s *Server) session(c echo.Context) (identity auth.Identity, token string, 
 		return auth.Identity{}, "", err
 	}
 	auth.SetIdentity(c, identity) // for the log
-	if !identity.Scope.Includes(models.UserScope) {
-		return auth.Identity{}, "", auth.ErrScope
-	}
 	return identity, token, nil
 }
 
@@ -36,15 +43,25 @@ func isSecure(c echo.Context) bool { return c.Scheme() == "https" }
 // startSession sets the session cookie, which lives as long as its token, and ends the token of
 // the session that it takes the place of.
 func (s *Server) startSession(c echo.Context, issued auth.Issued) error {
-	old, _, err := s.session(c)
-	if err == nil {
-		if err := s.end(c, old.TokenID, "another login in its browser"); err != nil {
-			return err
-		}
+	if err := s.endCookie(c, "another login in its browser"); err != nil {
+		return err
 	}
 	auth.SetIdentity(c, issued.Identity)
 	setCookie(c, issued)
 	return nil
+}
+
+// endCookie ends the token in the session cookie, if there is a good one. A token of which it
+// cannot be said whether it is good is an error: nobody may think it has ended.
+func (s *Server) endCookie(c echo.Context, reason string) error {
+	identity, _, err := s.cookie(c)
+	if errors.Is(err, auth.ErrTokenInvalid) || errors.Is(err, auth.ErrTokenExpired) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.end(c, identity.TokenID, reason)
 }
 
 func setCookie(c echo.Context, issued auth.Issued) {
@@ -80,5 +97,9 @@ func safeNext(next string) string {
 	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || len(next) > 2048 {
 		return defaultNext
 	}
-	return u.RequestURI()
+	// What is decoded may be spelt anew: "/%2Fhost" must not become "//host".
+	if out := u.RequestURI(); !strings.HasPrefix(u.Path, "//") && !strings.HasPrefix(out, "//") {
+		return out
+	}
+	return defaultNext
 }

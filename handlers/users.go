@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
 
@@ -192,5 +193,12 @@ func (s *Server) resetLink(c echo.Context) error {
 	}{baseURL(c) + "/reset?token=" + token, expires})
 }
 
-// baseURL is where the caller reached this server.
-func baseURL(c echo.Context) string { return c.Scheme() + "://" + c.Request().Host }
+// baseURL is where the caller reached this server. HTTP/1.0 may not say: then it is where the
+// connection ended.
+func baseURL(c echo.Context) string {
+	host := c.Request().Host
+	if local, ok := c.Request().Context().Value(http.LocalAddrContextKey).(net.Addr); ok && host == "" {
+		host = local.String()
+	}
+	return c.Scheme() + "://" + host
+}

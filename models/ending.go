@@ -24,6 +24,9 @@ type Head struct {
 // Head returns how far the store has come.
 func (s *Store) Head(ctx context.Context) (Head, error) {
 	var h Head
+	if err := s.checkPresent(); err != nil {
+		return h, err
+	}
 	err := s.scan(ctx, `SELECT (SELECT value FROM sequences WHERE name = 'ending'),
 		(SELECT value FROM sequences WHERE name = 'ring')`, nil, &h.Endings, &h.Ring)
 	return h, err
@@ -32,18 +35,18 @@ func (s *Store) Head(ctx context.Context) (Head, error) {
 // Nothing says that nothing ended.
 func (e Ending) Nothing() bool { return e == Ending{} }
 
-// EndToken ends one token. Ending what has ended or expired already, or was never issued, is no
-// error: the ending returned is zero.
+// EndToken ends one token, expired or not: a clock that stands wrong must not revive it. Ending
+// what has ended already, or was never issued, is no error: the ending returned is zero.
 func (s *Store) EndToken(ctx context.Context, id TokenID, reason string) (Ending, error) {
 	var ending Ending
 	err := s.inTransaction(ctx, func(t transaction) (err error) {
-		ending, err = t.endToken(id, now(), reason)
+		ending, err = t.endToken(id, 0, reason)
 		return err
 	})
 	return ending, err
 }
 
-// endToken ends one token from a second on, unless it ends earlier anyway.
+// endToken ends one token from a second on, 0 for at once, unless it ends earlier anyway.
 func (t transaction) endToken(id TokenID, from int64, reason string) (Ending, error) {
 	var expires int64
 	err := t.scan(`UPDATE tokens SET ends_at = $1
@@ -58,13 +61,12 @@ func (t transaction) endToken(id TokenID, from int64, reason string) (Ending, er
 	return t.addEnding(Ending{Through: id, EndsAt: from, ExpiresAt: expires}, reason)
 }
 
-// EndOthers ends every live token of a user but one.
+// EndOthers ends every token of a user but one.
 func (s *Store) EndOthers(
 	ctx context.Context, but TokenID, reason string,
 ) (endings []Ending, err error) {
 	err = s.inTransaction(ctx, func(t transaction) error {
-		at := now()
-		ids, err := t.live(but.UID, at)
+		ids, err := t.notEnded(but.UID)
 		if err != nil {
 			return err
 		}
@@ -73,7 +75,7 @@ func (s *Store) EndOthers(
 			if id == but {
 				continue
 			}
-			ending, err := t.endToken(id, at, reason)
+			ending, err := t.endToken(id, 0, reason)
 			if err != nil {
 				return err
 			}
@@ -84,10 +86,10 @@ func (s *Store) EndOthers(
 	return endings, err
 }
 
-// live names the live tokens of a user.
-func (t transaction) live(uid uint32, at int64) ([]TokenID, error) {
+// notEnded names the tokens of a user that have not been ended, expired or not.
+func (t transaction) notEnded(uid uint32) ([]TokenID, error) {
 	rows, err := t.tx.QueryContext(t.ctx, forSQLite(
-		"SELECT issued_at, serial FROM tokens WHERE uid = $1 AND ends_at > $2"), uid, at)
+		"SELECT issued_at, serial FROM tokens WHERE uid = $1 AND ends_at > 0"), uid)
 	if err != nil {
 		return nil, err
 	}
@@ -112,17 +114,16 @@ func (s *Store) EndAll(ctx context.Context, uid uint32, reason string) (ending E
 	return ending, err
 }
 
-// endAll ends every live token of a user.
+// endAll ends every token of a user, expired or not.
 func (t transaction) endAll(uid uint32, reason string) (Ending, error) {
-	at := now()
 	var order, expires int64
 	err := t.scan(`SELECT COALESCE(MAX(issued_at * 4096 + serial), 0), COALESCE(MAX(expires_at), 0)
-		FROM tokens WHERE uid = $1 AND expires_at > $2`, []any{uid, at}, &order, &expires)
+		FROM tokens WHERE uid = $1`, []any{uid}, &order, &expires)
 	if err != nil || order == 0 {
 		return Ending{}, err
 	}
-	if _, err := t.exec("UPDATE tokens SET ends_at = $1 WHERE uid = $2 AND ends_at > $3",
-		at, uid, at); err != nil {
+	if _, err := t.exec("UPDATE tokens SET ends_at = 0 WHERE uid = $1 AND ends_at > 0",
+		uid); err != nil {
 		return Ending{}, err
 	}
 	if _, err := t.exec("UPDATE users SET ended_through = $1 WHERE id = $2 AND ended_through < $3",
@@ -130,7 +131,7 @@ func (t transaction) endAll(uid uint32, reason string) (Ending, error) {
 		return Ending{}, err
 	}
 	return t.addEnding(
-		Ending{Through: idOf(uid, order), EarlierToo: true, EndsAt: at, ExpiresAt: expires}, reason)
+		Ending{Through: idOf(uid, order), EarlierToo: true, ExpiresAt: expires}, reason)
 }
 
 func (t transaction) addEnding(e Ending, reason string) (Ending, error) {
@@ -143,22 +144,21 @@ func (t transaction) addEnding(e Ending, reason string) (Ending, error) {
 		earlier = 1
 	}
 	_, err = t.exec(
-		`INSERT INTO endings (seq, uid, token_order, earlier_too, expires_at, ended_at, reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		seq, e.Through.UID, e.Through.Order(), earlier, e.ExpiresAt, e.EndsAt, reason)
+		`INSERT INTO endings (seq, uid, token_order, earlier_too, expires_at, ends_at, ended_at, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		seq, e.Through.UID, e.Through.Order(), earlier, e.ExpiresAt, e.EndsAt, now(), reason)
 	return e, err
 }
 
-// EndingsAfter calls add for each ending with a number above seq that still matters: those of
-// tokens that have not expired by now. They come in no order, and without their numbers.
+// EndingsAfter calls add for each ending with a number above seq. They come in no order. Those of
+// tokens that have long expired are there until they are purged.
 func (s *Store) EndingsAfter(ctx context.Context, seq int64, add func(Ending)) error {
-	query := `SELECT uid, token_order, earlier_too, expires_at, ended_at FROM endings
-		WHERE seq > $1 AND expires_at > $2`
+	query := "SELECT uid, token_order, earlier_too, expires_at, ends_at FROM endings WHERE seq > $1"
 	if seq == 0 { // every one: reading the table through is faster than by an index
-		query = `SELECT uid, token_order, earlier_too, expires_at, ended_at FROM endings
-			WHERE seq + 0 > $1 AND expires_at + 0 > $2`
+		query = `SELECT uid, token_order, earlier_too, expires_at, ends_at
+			FROM endings WHERE seq + 0 > $1`
 	}
-	return s.all(ctx, query, []any{seq, now()}, func(scan func(...any) error) error {
+	return s.all(ctx, query, []any{seq}, func(scan func(...any) error) error {
 		var e Ending
 		var uid uint32
 		var order int64
@@ -171,14 +171,14 @@ func (s *Store) EndingsAfter(ctx context.Context, seq int64, add func(Ending)) e
 	})
 }
 
-// WhyEnded returns from when a token is refused and for what reason, or ErrNotFound for a token
-// that has not been ended.
-func (s *Store) WhyEnded(ctx context.Context, id TokenID) (from int64, reason string, err error) {
+// WhyEnded returns when a token was ended, in Unix seconds, and for what reason, or ErrNotFound for
+// one that has not been.
+func (s *Store) WhyEnded(ctx context.Context, id TokenID) (at int64, reason string, err error) {
 	err = s.scan(ctx, `SELECT ended_at, reason FROM endings
 		WHERE uid = $1 AND ((earlier_too = 0 AND token_order = $2)
 			OR (earlier_too = 1 AND token_order >= $3))
-		ORDER BY ended_at, seq LIMIT 1`, []any{id.UID, id.Order(), id.Order()}, &from, &reason)
-	return from, reason, err
+		ORDER BY seq LIMIT 1`, []any{id.UID, id.Order(), id.Order()}, &at, &reason)
+	return at, reason, err
 }
 
 // Purge forgets tokens and endings that expired before the given Unix second, at most limit of

@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 )
 
 // SealedKey is a signing key as it is stored: readable only with the secret of the data
@@ -33,10 +34,12 @@ func (s *Store) Keys(ctx context.Context) ([]SealedKey, error) {
 			if err := scan(&k.ID, &k.CreatedAt, &k.SignsAt, &text); err != nil {
 				return err
 			}
-			sealed, err := base64.StdEncoding.DecodeString(text)
-			k.Sealed = sealed
+			var err error
+			if k.Sealed, err = base64.StdEncoding.DecodeString(text); err != nil {
+				return fmt.Errorf("%w: key %d: %w", ErrDamaged, k.ID, err)
+			}
 			keys = append(keys, k)
-			return err
+			return nil
 		})
 	return keys, err
 }
@@ -121,9 +124,8 @@ func (s *Store) RetireKey(ctx context.Context, known, id int64, seal Seal) error
 		if rows == 0 {
 			return ErrNotFound
 		}
-		at := now()
-		if _, err := t.exec("UPDATE tokens SET ends_at = $1 WHERE key_id = $2 AND ends_at > $3",
-			at, id, at); err != nil {
+		if _, err := t.exec("UPDATE tokens SET ends_at = 0 WHERE key_id = $1 AND ends_at > 0",
+			id); err != nil {
 			return err
 		}
 		if seal == nil {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/mattn/go-sqlite3"
 )
@@ -43,6 +44,28 @@ const (
 	FileEmpty             // zero bytes
 	FilePresent
 )
+
+// Lock keeps other processes from opening a data directory, which must exist, until unlock is
+// called: two first starts at once would make the same things twice. Errors: ErrNoDatabase.
+func Lock(dir string) (unlock func() error, err error) {
+	f, err := os.Open(dir) //nolint:gosec // the operator names the data directory
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w in %s", ErrNoDatabase, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), f.Close())
+	}
+	return f.Close, nil
+}
 
 // Inspect tells what stands at the database's path in a data directory without changing anything.
 // Errors: ErrForeign for a file that is no Latchkey database, ErrDamaged for one too short to be
@@ -160,8 +183,14 @@ func checkSettings(ctx context.Context, write, read *sql.DB) error {
 // checkIntegrity refuses a structurally damaged file.
 func checkIntegrity(ctx context.Context, db *sql.DB, path string) error {
 	var verdict string
-	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+	err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)
+	var engine sqlite3.Error
+	switch {
+	case errors.As(err, &engine) &&
+		(engine.Code == sqlite3.ErrCorrupt || engine.Code == sqlite3.ErrNotADB):
 		return fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
+	case err != nil: // locked, no space, not writable
+		return fmt.Errorf("%s: %w", path, classify(err))
 	}
 	if verdict != "ok" {
 		return fmt.Errorf("%w: %s: %s", ErrDamaged, path, firstLine(verdict))

@@ -26,6 +26,7 @@ const writeTimeout = 10 * time.Second
 // processes may have the same data directory open.
 type Store struct {
 	path  string
+	file  os.FileInfo // of the database when it was opened
 	write *sql.DB
 	read  *sql.DB
 
@@ -54,14 +55,15 @@ func open(ctx context.Context, driver, dir string, create bool) (*Store, error) 
 			return nil, err
 		}
 	}
-	if err := checkWritable(path); err != nil {
+	file, err := checkWritable(path)
+	if err != nil {
 		return nil, err
 	}
 	write, read, err := openPools(driver, path)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, write: write, read: read, prepared: map[string]*sql.Stmt{}}
+	s := &Store{path: path, file: file, write: write, read: read, prepared: map[string]*sql.Stmt{}}
 	if err := s.check(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -69,12 +71,23 @@ func open(ctx context.Context, driver, dir string, create bool) (*Store, error) 
 }
 
 // checkWritable opens the file for writing, which a read-only file or file system refuses.
-func checkWritable(path string) error {
+func checkWritable(path string) (os.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the operator names the directory
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return f.Close()
+	info, err := f.Stat()
+	return info, errors.Join(err, f.Close())
+}
+
+// checkPresent refuses to go on when the file at the database's path is no longer the one that was
+// opened: what is written to that one is lost, and what others write is not seen.
+func (s *Store) checkPresent() error {
+	if now, err := os.Stat(s.path); err != nil || !os.SameFile(s.file, now) {
+		return fmt.Errorf("%w: %s was removed or replaced while it was open: restart",
+			ErrUnavailable, s.path)
+	}
+	return nil
 }
 
 func (s *Store) check(ctx context.Context) error {
@@ -141,6 +154,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 
 // Ping says whether the database can be read now.
 func (s *Store) Ping(ctx context.Context) error {
+	if err := s.checkPresent(); err != nil {
+		return err
+	}
 	var one int
 	return s.scan(ctx, "SELECT 1 FROM sequences WHERE name = $1", []any{"user"}, &one)
 }
@@ -235,7 +251,10 @@ func (s *Store) inTransaction(ctx context.Context, work func(transaction) error)
 		}
 		return classify(err)
 	}
-	return classify(tx.Commit())
+	if err := tx.Commit(); err != nil {
+		return classify(err)
+	}
+	return s.checkPresent()
 }
 
 // exec runs a statement and returns how many rows it touched.

@@ -69,7 +69,7 @@ func (k Kind) String() string {
 type Token struct {
 	ID         TokenID
 	ExpiresAt  int64 // Unix seconds: refused from this second on in any case
-	EndsAt     int64 // Unix seconds: refused from this second on; ExpiresAt unless it was ended
+	EndsAt     int64 // Unix seconds: refused from this second on; 0: it was ended at once
 	Kind       Kind
 	ClientType ClientType
 	Scope      Scope

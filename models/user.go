@@ -196,10 +196,28 @@ func (t transaction) createUser(n NewUser) (User, error) {
 		ON CONFLICT (account_key) DO NOTHING`,
 		u.ID, u.Account, AccountKey(u.Account), u.ClientType, u.Nickname, u.Role, u.State,
 		n.SecretHash, u.CreatedAt, u.UpdatedAt, fold(u.Nickname))
-	if err == nil && rows == 0 {
-		err = ErrAccountTaken
+	if err != nil {
+		return u, err
 	}
-	return u, err
+	if rows == 0 {
+		return u, ErrAccountTaken
+	}
+	return u, t.noteAdministrator(u.Role)
+}
+
+// noteAdministrator remembers when the newest administrator was made.
+func (t transaction) noteAdministrator(role Role) error {
+	if role != RoleAdministrator {
+		return nil
+	}
+	_, err := t.exec("UPDATE sequences SET value = $1 WHERE name = 'setup'", now())
+	return err
+}
+
+// SetupSpent says whether a link for the first administrator that was made at a Unix second is
+// spent, because an administrator was made since, whatever has become of it.
+func (s *Store) SetupSpent(ctx context.Context, issuedAt int64) (bool, error) {
+	return s.exists(ctx, "SELECT 1 FROM sequences WHERE name = 'setup' AND value >= $1", issuedAt)
 }
 
 // UpdateUser changes an account and, when its role, state or secret changes, ends every token of
@@ -220,6 +238,11 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Endin
 		}
 		if rows == 0 {
 			return up.unmet()
+		}
+		if up.Role != nil {
+			if err := t.noteAdministrator(*up.Role); err != nil {
+				return err
+			}
 		}
 		if up.KeepLast {
 			if err := t.checkAdministrators(); err != nil {

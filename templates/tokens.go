@@ -120,8 +120,8 @@ type ServiceForm struct {
 
 func (p ServiceForm) form() foldedForm {
 	f := newForm("/account/tokens", p.Errors,
-		input{Name: "label", Label: "Label", Hint: "By which you know it again, such as the program's name.",
-			Value: p.Label, Autocomplete: "off"},
+		input{Name: "label", Label: "Label", Value: p.Label, Autocomplete: "off",
+			Hint: "By which you know it again, such as the program's name."},
 		input{Name: "scope", Label: "Scope", Options: p.Scopes},
 		input{Name: "lifetime", Label: "Lifetime", Options: p.Lifetimes})
 	f.Button, f.Busy = "Make a token", "Making a token…"
