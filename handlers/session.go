@@ -13,8 +13,9 @@ import (
 	"latchkey/models"
 )
 
-// session is who the session cookie speaks for, if its scope is enough for a person. Pages look at the cookie alone: a browser goes on
-// sending credentials that were once typed into its own dialog.
+// session is who the session cookie speaks for, if its scope is enough for a person. Pages look at
+// the cookie alone: a browser goes on sending credentials that were once typed into its own
+// dialog.
 func (s *Server) session(c echo.Context) (identity auth.Identity, token string, err error) {
 	identity, token, err = s.cookie(c)
 	if err == nil && !identity.Scope.Includes(models.UserScope) {
