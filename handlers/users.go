@@ -197,7 +197,8 @@ func (s *Server) resetLink(c echo.Context) error {
 // connection ended.
 func baseURL(c echo.Context) string {
 	host := c.Request().Host
-	if local, ok := c.Request().Context().Value(http.LocalAddrContextKey).(net.Addr); ok && host == "" {
+	local, known := c.Request().Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if host == "" && known {
 		host = local.String()
 	}
 	return c.Scheme() + "://" + host
