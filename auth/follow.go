@@ -2,6 +2,9 @@ package auth
 
 import (
 	"context"
+	"errors"
+	"runtime"
+	"sync"
 	"time"
 )
 
@@ -13,10 +16,10 @@ func (a *Authority) catchUp(ctx context.Context) error {
 		return err
 	}
 	if head.Endings != a.seq {
-		if err := a.store.EndingsAfter(ctx, a.seq, a.ended.add); err != nil {
+		if err := a.readEndings(ctx, a.seq, head.Endings); err != nil {
 			return err
 		}
-		a.seq = head.Endings // some may be newer: the same one twice changes nothing
+		a.seq = head.Endings
 	}
 	if head.Ring != a.ring.now.Load().number {
 		if err := a.ring.reload(ctx); err != nil {
@@ -25,6 +28,24 @@ func (a *Authority) catchUp(ctx context.Context) error {
 	}
 	a.lastRead.Store(int64(asked))
 	return nil
+}
+
+// readEndings takes in the endings with a number above after and up to through; very many, as at a
+// start, on several cores.
+func (a *Authority) readEndings(ctx context.Context, after, through int64) error {
+	const many = 100_000
+	parts := int64(1)
+	if through-after > many {
+		parts = int64(min(4, runtime.GOMAXPROCS(0)))
+	}
+	errs := make([]error, parts)
+	var wait sync.WaitGroup
+	for part := range parts {
+		from, to := after+(through-after)*part/parts, after+(through-after)*(part+1)/parts
+		wait.Go(func() { errs[part] = a.store.Endings(ctx, from, to, a.ended.add) })
+	}
+	wait.Wait()
+	return errors.Join(errs...)
 }
 
 // How often the store is asked for what is new, and how often the rest is seen to.

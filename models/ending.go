@@ -150,15 +150,11 @@ func (t transaction) addEnding(e Ending, reason string) (Ending, error) {
 	return e, err
 }
 
-// EndingsAfter calls add for each ending with a number above seq. They come in no order. Those of
-// tokens that have long expired are there until they are purged.
-func (s *Store) EndingsAfter(ctx context.Context, seq int64, add func(Ending)) error {
-	query := "SELECT uid, token_order, earlier_too, expires_at, ends_at FROM endings WHERE seq > $1"
-	if seq == 0 { // every one: reading the table through is faster than by an index
-		query = `SELECT uid, token_order, earlier_too, expires_at, ends_at
-			FROM endings WHERE seq + 0 > $1`
-	}
-	return s.all(ctx, query, []any{seq}, func(scan func(...any) error) error {
+// Endings calls add for each ending with a number above after and up to through. Those of tokens
+// that have long expired are there until they are purged.
+func (s *Store) Endings(ctx context.Context, after, through int64, add func(Ending)) error {
+	return s.all(ctx, `SELECT uid, token_order, earlier_too, expires_at, ends_at FROM endings
+		WHERE seq > $1 AND seq <= $2`, []any{after, through}, func(scan func(...any) error) error {
 		var e Ending
 		var uid uint32
 		var order int64
