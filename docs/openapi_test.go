@@ -2,9 +2,11 @@ package docs_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -160,8 +162,9 @@ func exchange(t *testing.T, req *http.Request) (*http.Response, []byte) {
 
 // apiSpec is the OpenAPI document, ready to hold requests and answers against.
 type apiSpec struct {
-	doc    *openapi3.T
-	router routers.Router
+	doc       *openapi3.T
+	router    routers.Router
+	exercised map[string]bool // ids of the operations that the server took
 }
 
 // loadSpec reads the embedded document and validates it.
@@ -178,7 +181,7 @@ func loadSpec(t *testing.T) *apiSpec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &apiSpec{doc, router}
+	return &apiSpec{doc, router, map[string]bool{}}
 }
 
 // check fails when the document does not describe this answer, or does not allow a request that
@@ -207,8 +210,9 @@ func (s *apiSpec) check(t *testing.T, req *http.Request, res *http.Response, bod
 		lookup.Body, _ = req.GetBody()
 	}
 	input := &openapi3filter.RequestValidationInput{Request: lookup, PathParams: params, Route: route,
-		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}}
+		Options: &openapi3filter.Options{AuthenticationFunc: carries}}
 	if res.StatusCode < http.StatusBadRequest {
+		s.exercised[route.Operation.OperationID] = true
 		if err := openapi3filter.ValidateRequest(t.Context(), input); err != nil {
 			t.Errorf("the document refuses a request that the server took: %v", err)
 		}
@@ -222,6 +226,20 @@ func (s *apiSpec) check(t *testing.T, req *http.Request, res *http.Response, bod
 	if err := openapi3filter.ValidateResponse(t.Context(), answer.SetBodyBytes(body)); err != nil {
 		t.Errorf("%s %s, %d: not as documented: %v", route.Method, route.Path, res.StatusCode, err)
 	}
+}
+
+// carries says whether a request brings the credentials of a security scheme, good or not.
+func carries(_ context.Context, input *openapi3filter.AuthenticationInput) error {
+	request, scheme := input.RequestValidationInput.Request, input.SecurityScheme
+	if scheme.In == openapi3.ParameterInCookie {
+		_, err := request.Cookie(scheme.Name)
+		return err
+	}
+	sent, _, _ := strings.Cut(request.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(sent, scheme.Scheme) {
+		return fmt.Errorf("scheme %q, not %q", sent, scheme.Scheme)
+	}
+	return nil
 }
 
 // checkEverywhere holds the answer against what the document promises for all of them.

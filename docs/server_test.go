@@ -3,6 +3,7 @@ package docs_test
 import (
 	"log/slog"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"testing"
 
@@ -11,7 +12,8 @@ import (
 	"latchkey/models"
 )
 
-// newServer is a server over a new database with one administrator.
+// newServer is a server over a new database with one administrator and the scopes read and metrics.
+// It believes this machine's proxies.
 func newServer(t *testing.T, account, secret, nickname string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -43,7 +45,8 @@ func newServer(t *testing.T, account, secret, nickname string) string {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(handlers.New(handlers.Config{Store: store, Authority: authority,
-		Logger: slog.New(slog.DiscardHandler), RegistrationOpen: true, MinSecret: 6}))
+		Logger: slog.New(slog.DiscardHandler), RegistrationOpen: true, MinSecret: 6,
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}))
 	t.Cleanup(server.Close)
 	return server.URL
 }
