@@ -205,5 +205,5 @@ type userDeleteCmd struct {
 // Run deletes the account.
 func (u *userDeleteCmd) Run(ctx context.Context, c *cli, std console) error {
 	return c.change(ctx, u.Account, std, "deleted, tokens ended",
-		func(a *auth.Authority, uid uint32) error { return a.Delete(ctx, uid) })
+		func(a *auth.Authority, uid uint32) error { return a.Delete(ctx, uid, false) })
 }

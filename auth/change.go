@@ -196,9 +196,10 @@ func (a *Authority) update(ctx context.Context, uid uint32, up models.UserUpdate
 	return err
 }
 
-// Delete deletes an account and ends its tokens. Errors: models.ErrNotFound.
-func (a *Authority) Delete(ctx context.Context, uid uint32) error {
-	ending, err := a.store.DeleteUser(ctx, uid)
+// Delete deletes an account and ends its tokens; with keepLast not the last active administrator.
+// Errors: models.ErrNotFound, models.ErrLastAdministrator.
+func (a *Authority) Delete(ctx context.Context, uid uint32, keepLast bool) error {
+	ending, err := a.store.DeleteUser(ctx, uid, keepLast)
 	if err == nil {
 		a.ended.add(ending)
 	}

@@ -147,7 +147,7 @@ func (s *Server) user(c echo.Context) error {
 
 // deleteMe is DELETE /v1/user: the caller's own account.
 func (s *Server) deleteMe(c echo.Context) error {
-	err := s.authority.Delete(c.Request().Context(), caller(c).UID)
+	err := s.authority.Delete(c.Request().Context(), caller(c).UID, true)
 	if errors.Is(err, models.ErrNotFound) {
 		return auth.ErrTokenInvalid
 	}
@@ -160,7 +160,7 @@ func (s *Server) deleteUser(c echo.Context) error {
 	if !known {
 		return models.ErrNotFound
 	}
-	return deleted(c, s.authority.Delete(c.Request().Context(), uid))
+	return deleted(c, s.authority.Delete(c.Request().Context(), uid, true))
 }
 
 func deleted(c echo.Context, err error) error {

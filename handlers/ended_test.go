@@ -224,6 +224,9 @@ func TestEndOthersKeepsThisOne(t *testing.T) {
 	h := newHouse(t, auth.Options{})
 	_, account, token := h.newcomer()
 	h.login(account, "secret1")
+	for _, all := range []string{"true", "0", "", "1&all=0"} {
+		h.with(token, "DELETE", "/v1/tokens?all="+all, "", 400)
+	}
 	h.with(token, "DELETE", "/v1/tokens", "", 202)
 	if n := len(h.with(token, "GET", "/v1/tokens", "", 200)["tokens"].([]any)); n != 1 {
 		t.Errorf("%d tokens are left", n)
@@ -305,7 +308,7 @@ func TestChangeUser(t *testing.T) {
 	uid, _, token := h.newcomer()
 	path := fmt.Sprintf("/v1/user/%d", uid)
 	for body, want := range map[string]string{
-		`{}`: "role:[This field is required.]", `{"role":"root"}`: "role:[This is user or admin.]",
+		`{}`: "body:[Give a role, a state or a nickname.]", `{"role":"root"}`: "role:[This is user or admin.]",
 		`{"role":1}`: "role:[This field must be text.]", `{"state":"gone"}`: "state:[This is active or disabled.]",
 		`{"nickname":"x"}`: "nickname:[Field must be between 2 and 22 characters long.]",
 	} {
@@ -320,6 +323,11 @@ func TestChangeUser(t *testing.T) {
 	h.with(token, "GET", "/v1/user", "", 200) // the same role: its tokens stay
 	if got := h.with(h.admin, "PUT", "/v1/user/1", `{"role":"user"}`, 409); got["error_code"] != 1103.0 {
 		t.Errorf("the last administrator: %v", got)
+	}
+	for _, path := range []string{"/v1/user", "/v1/user/1"} {
+		if got := h.with(h.admin, "DELETE", path, "", 409); got["error_code"] != 1103.0 {
+			t.Errorf("the last administrator: %v", got)
+		}
 	}
 	h.with(h.admin, "GET", "/v1/users", "", 200)
 	h.with(h.admin, "PUT", path, `{"role":"admin"}`, 200)
@@ -367,7 +375,7 @@ func TestUserSearch(t *testing.T) {
 			t.Errorf("%s: %d users, want %d", query, len(got), want)
 		}
 	}
-	for _, query := range []string{"?limit=0", "?limit=x", "?limit=1001", "?after=-1", "?after=x"} {
+	for _, query := range []string{"?limit=0", "?limit=x", "?limit=1001", "?after=-1", "?after=x", "?q=%00", "?q=%ff"} {
 		h.with(h.admin, "GET", "/v1/users"+query, "", 400)
 	}
 }
@@ -428,7 +436,7 @@ func TestSetupLinkIsSpent(t *testing.T) {
 	h := newHouse(t, auth.Options{})
 	link, err := h.authority.SetupToken()
 	must(t, err)
-	h.with(h.admin, "DELETE", "/v1/user", "", 202)
+	must(t, h.authority.Delete(t.Context(), 1, false))
 	if err := h.authority.CheckSetup(t.Context(), link); !errors.Is(err, models.ErrSetupDone) && err == nil {
 		t.Error("the link works again")
 	}

@@ -47,7 +47,13 @@ func expiresSoon(t models.Token) bool {
 
 // endToken is DELETE /v1/token: the token that the request carries.
 func (s *Server) endToken(c echo.Context) error {
-	return deleted(c, s.end(c, caller(c).TokenID, "ended by its holder"))
+	if err := s.end(c, caller(c).TokenID, "ended by its holder"); err != nil {
+		return err
+	}
+	if _, err := c.Cookie(auth.CookieName(isSecure(c))); err == nil {
+		writeCookie(c, "", -1)
+	}
+	return deleted(c, nil)
 }
 
 // end ends a token that was verified a moment ago, whatever has become of it since.
@@ -159,10 +165,23 @@ func (s *Server) endTokenOf(c echo.Context, uid uint32, reason string) error {
 // endMyTokens is DELETE /v1/tokens: all but the one the request carries; with ?all=1 that one too.
 func (s *Server) endMyTokens(c echo.Context) error {
 	ctx, i := c.Request().Context(), caller(c)
-	if c.QueryParam("all") == "1" {
+	all, err := queryAll(c)
+	if err != nil {
+		return err
+	}
+	if all {
 		return deleted(c, s.authority.EndAll(ctx, i.UID, "ended by its owner"))
 	}
 	return deleted(c, s.authority.EndOthers(ctx, i.TokenID, "ended by its owner"))
+}
+
+// queryAll reads ?all=, which is 1 or not there: who says it otherwise would be misunderstood.
+func queryAll(c echo.Context) (bool, error) {
+	values, there := c.QueryParams()["all"]
+	if there && (len(values) != 1 || values[0] != "1") {
+		return false, models.Invalid{"all": {"This is 1, or left out."}}
+	}
+	return there, nil
 }
 
 // endUserTokens is DELETE /v1/user/:uid/tokens, for administrators. Of their own tokens they keep

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -56,6 +58,9 @@ func fullUserOf(u models.User) fullUser {
 func (s *Server) users(c echo.Context) error {
 	v := models.Invalid{}
 	f := models.UserFilter{Query: c.QueryParam("q"), Limit: queryLimit(c, v)}
+	if !utf8.ValidString(f.Query) || strings.ContainsRune(f.Query, 0) {
+		v.Add("q", "This is not text.")
+	}
 	if after := c.QueryParam("after"); after != "" {
 		n, err := strconv.ParseUint(after, 10, 32)
 		if err != nil {
@@ -106,7 +111,7 @@ func (s *Server) changeUser(c echo.Context) error {
 	change.Role = oneOf(body, "role", models.RoleUser, models.RoleAdministrator)
 	change.State = oneOf(body, "state", models.Active, models.Disabled)
 	if !body.has("nickname") && !body.has("role") && !body.has("state") {
-		body.problems.Require("role")
+		body.problems.Add(bodyField, "Give a role, a state or a nickname.")
 	}
 	user, err := s.userOf(c)
 	if err != nil {

@@ -323,17 +323,18 @@ func (s *Store) ReplaceHash(ctx context.Context, id uint32, old, hash string) er
 	})
 }
 
-// DeleteUser deletes an account, ends every token of it, and frees the account's name. Errors:
-// ErrNotFound.
-func (s *Store) DeleteUser(ctx context.Context, id uint32) (Ending, error) {
+// DeleteUser deletes an account, ends every token of it, and frees the account's name; with
+// keepLast not the last active administrator. Errors: ErrNotFound, ErrLastAdministrator.
+func (s *Store) DeleteUser(ctx context.Context, id uint32, keepLast bool) (Ending, error) {
 	var ending Ending
 	err := s.inTransaction(ctx, func(t transaction) (err error) {
 		if ending, err = t.endAll(id, "account deleted"); err != nil {
 			return err
 		}
-		rows, err := t.exec("DELETE FROM users WHERE id = $1", id)
-		if err == nil && rows == 0 {
-			err = ErrNotFound
+		var role Role
+		err = t.scan("DELETE FROM users WHERE id = $1 RETURNING role", []any{id}, &role)
+		if err == nil && keepLast && role == RoleAdministrator {
+			err = t.checkAdministrators()
 		}
 		return err
 	})
