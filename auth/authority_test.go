@@ -305,12 +305,19 @@ func TestLoginRacesChange(t *testing.T) {
 		if err := a.SetSecret(t.Context(), user.ID, fmt.Sprintf("secret%d", round+2)); err != nil {
 			t.Fatal(err)
 		}
+		after, err := login(a, user.Account, fmt.Sprintf("secret%d", round+2))
+		if err != nil {
+			t.Fatal(err)
+		}
 		wait.Wait()
 		close(tokens)
 		for token := range tokens {
 			if _, err := a.Verify(token); err == nil {
 				t.Fatal("a token of the old secret is accepted after the change")
 			}
+		}
+		if _, err := a.Verify(after.Token); err != nil {
+			t.Fatalf("a login with the new secret: %v", err)
 		}
 	}
 }
