@@ -179,11 +179,18 @@ func (c *cli) inspect(path string) (secret auth.Secret, missing, err error) {
 		return auth.Secret{}, nil, missing
 	}
 	state, err := models.Inspect(c.Data)
-	if err == nil && state != models.FilePresent && missing == nil {
+	if err == nil && state != models.FilePresent && missing == nil && !c.isNew() {
 		err = fmt.Errorf("the database in %s is missing or empty beside the secret %s: "+
 			"restore it from a backup, or remove the secret to start anew", c.Data, path)
 	}
 	return secret, missing, err
+}
+
+// isNew says whether the data directory is missing or empty: then a secret that lies elsewhere was
+// provided for a first start.
+func (c *cli) isNew() bool {
+	entries, err := os.ReadDir(c.Data)
+	return len(entries) == 0 && (err == nil || errors.Is(err, os.ErrNotExist))
 }
 
 // authority brings the schema up to date and loads the keys, after making the secret of a first

@@ -232,3 +232,22 @@ func TestCommandsWhileServing(t *testing.T) {
 		})
 	}
 }
+
+// TestProvidedSecret: a first start takes a secret that lies outside the data directory, but only while that one is
+// empty: beside anything else a missing database is a loss.
+func TestProvidedSecret(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "provided")
+	must(t, os.WriteFile(secret, []byte(base64.StdEncoding.EncodeToString([]byte("0123456789abcdefghijklmnopqrstuv"))+"\n"), 0o600))
+	dir := filepath.Join(t.TempDir(), "data")
+	add := []string{"--secret-file", secret, "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin"}
+	mustRun(t, dir, "secret1\n", add...)
+	token := mustRun(t, dir, "", "--secret-file", secret, "token", "issue", "a@b.cn")
+	if got := mustRun(t, dir, "", "--secret-file", secret, "token", "inspect", token); !strings.HasPrefix(got, "Valid") {
+		t.Errorf("%s", got)
+	}
+	must(t, os.Remove(filepath.Join(dir, "latchkey.db")))
+	must(t, os.WriteFile(filepath.Join(dir, "something"), nil, 0o600))
+	if _, said, code := latchkey(t, dir, "secret1\n", add...); code != 1 || !strings.Contains(said, "missing or empty") {
+		t.Errorf("exit %d: %s", code, said)
+	}
+}
