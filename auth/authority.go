@@ -102,6 +102,9 @@ func NewAuthority(
 	return a, err
 }
 
+// ScopeByName finds a scope by its name.
+func (a *Authority) ScopeByName(name string) (models.Scope, bool) { return a.scopes.ByName(name) }
+
 // ScopeName is a scope's name in the HTTP contract.
 func (a *Authority) ScopeName(s models.Scope) string { return a.scopes.Name(s) }
 

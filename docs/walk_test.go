@@ -39,6 +39,11 @@ func (w walk) carry(t *testing.T, token string) {
 		req.Header.Set(header, value)
 		w.send(t, 200, req)
 	}
+	verify := w.request(t, "GET /v1/verify?scope=UserScope", nil)
+	verify.Header.Set("Authorization", "Bearer "+token)
+	if got, text := send(t, w.spec, verify); got != 200 || len(text) > 0 {
+		t.Errorf("verify: %d %s", got, text)
+	}
 	req := w.request(t, "GET /v1/user", nil)
 	req.Header.Set("Cookie", "__Host-latchkey="+token)
 	w.send(t, 401, req.Clone(t.Context()))

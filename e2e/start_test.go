@@ -237,7 +237,8 @@ func TestCommandsWhileServing(t *testing.T) {
 // empty: beside anything else a missing database is a loss.
 func TestProvidedSecret(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "provided")
-	must(t, os.WriteFile(secret, []byte(base64.StdEncoding.EncodeToString([]byte("0123456789abcdefghijklmnopqrstuv"))+"\n"), 0o600))
+	text := base64.StdEncoding.EncodeToString([]byte("0123456789abcdefghijklmnopqrstuv")) + "\n"
+	must(t, os.WriteFile(secret, []byte(text), 0o600))
 	dir := filepath.Join(t.TempDir(), "data")
 	add := []string{"--secret-file", secret, "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin"}
 	mustRun(t, dir, "secret1\n", add...)

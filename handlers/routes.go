@@ -49,6 +49,9 @@ func (s *Server) routes() []route {
 		{put, "/v1/user/:uid", s.changeUser, only(plainUID, admin)},
 		{post, "/v1/user/:uid/secret", s.resetLink, only(plainUID, admin)},
 
+		// For reverse proxies, with any method.
+		{get, verifyPath, s.verify, only(holder)},
+
 		// The description of all this, for programs.
 		{get, "/openapi.json", s.openAPI, nil},
 

@@ -44,6 +44,7 @@ type Server struct {
 	refusals  []refusal
 	origins   *http.CrossOriginProtection
 	echo      *echo.Echo
+	accounts  accounts
 	stopping  atomic.Bool
 }
 
@@ -59,14 +60,18 @@ func New(config Config) *Server {
 		s.accessLog,
 		s.recovered,
 		securityHeaders,
-		plainHost,
-		middleware.BodyLimit("16KiB"),
-		s.sameOrigin,
+		exceptVerify(plainHost),
+		exceptVerify(middleware.BodyLimit("16KiB")),
+		exceptVerify(s.sameOrigin),
 	)
 	for _, r := range s.routes() {
 		e.Add(r.method, r.path, r.handler, r.guards...)
 		if r.method == http.MethodGet {
 			e.Add(http.MethodHead, r.path, r.handler, r.guards...)
+		}
+		if r.path == verifyPath { // proxies ask with their client's method
+			e.Any(r.path, r.handler, r.guards...)
+			e.RouteNotFound(r.path, r.handler, r.guards...)
 		}
 	}
 	return s

@@ -1,0 +1,86 @@
+package handlers
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"latchkey/auth"
+)
+
+// identityHeaders are what a proxy copies: each must be there exactly once, or a client could send its own.
+var identityHeaders = []string{"X-Auth-Uid", "X-Auth-Account", "X-Auth-Type", "X-Auth-Scope", "X-Auth-Token-Id"}
+
+func TestVerify(t *testing.T) {
+	h := newHouse(t, auth.Options{Scopes: []string{"read", "metrics"}})
+	_, account, user := h.newcomer()
+	read := h.with(user, "POST", "/v1/tokens", `{"label":"x","scope":"read","lifetime":60}`, 201)["token"].(string)
+	tests := []struct {
+		name, token, query string
+		want               int
+	}{
+		{"OK", user, "", 200}, {"OK/named scope", user, "?scope=read", 200}, {"OK/own scope", read, "?scope=read", 200},
+		{"OK/narrow, nothing asked for", read, "", 200}, {"OK/a client's query", user, "?a=%zz&;;&scop=x&SCOPE=y", 200},
+		{"OK/both", user, "?scope=read&scope=metrics", 200}, {"OK/administrator", h.admin, "?scope=AdminScope", 200},
+		{"ErrScope", read, "?scope=metrics", 403}, {"ErrScope/more than a user", user, "?scope=AdminScope", 403},
+		{"ErrScope/a client asks for less too", read, "?scope=metrics&scope=read", 403},
+		{"ErrScope/and the other way round", read, "?scope=read&scope=metrics", 403},
+		{"ErrScope/escaped", read, "?%73cope=metrics", 403}, {"ErrScope/unknown", h.admin, "?scope=nothing", 403},
+		{"ErrScope/empty", h.admin, "?scope=", 403}, {"ErrScope/unreadable", h.admin, "?scope=%zz", 403},
+		{"ErrTokenInvalid", "", "", 401}, {"ErrTokenInvalid/before the scope", "x", "?scope=nothing", 401},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := h.ask("GET", "/v1/verify"+test.query, "", "Authorization: Bearer "+test.token)
+			if w.Code != test.want {
+				t.Fatalf("%d %s, want %d", w.Code, w.Body, test.want)
+			}
+			for _, name := range identityHeaders {
+				if n := len(w.Header().Values(name)); (n == 1) != (test.want == 200) || n > 1 {
+					t.Errorf("%s: %v", name, w.Header().Values(name))
+				}
+			}
+		})
+	}
+	w := h.ask("GET", "/v1/verify", "", "Authorization: Bearer "+user)
+	got := make([]string, 0, len(identityHeaders))
+	for _, name := range identityHeaders {
+		got = append(got, w.Header().Get(name))
+	}
+	if want := "2 " + account + " 100 UserScope " + h.idOf(user); strings.Join(got, " ") != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+}
+
+// TestVerifyAnything: whatever else a client sends, a request without a good token is refused by 401, one with it
+// passes, and no other status is given, which proxies would take for a fault.
+func TestVerifyAnything(t *testing.T) {
+	h := newHouse(t, auth.Options{})
+	methods := []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "MKCOL", "X"}
+	oddities := []string{"Content-Type: text/html", "Origin: https://evil.example", "Sec-Fetch-Site: cross-site",
+		"Content-Length: 99999999", "X-Auth-Uid: 1", "X-Forwarded-Uri: /healthz", "X-Original-Method: OPTIONS",
+		"User-Agent: GoogleHC/1.0", "X-Forwarded-Proto: https", "Range: bytes=0-1", "Expect: x", "Accept: text/html",
+		"X-HTTP-Method-Override: GET", "Connection: X-Auth-Uid", "X-Request-Id: \x7f"}
+	for _, method := range methods {
+		for _, odd := range oddities {
+			for credential, want := range map[string]int{
+				"Bearer " + h.admin: 200, "Bearer x": 401, "": 401, "Basic !!!": 401, "Digest x": 401,
+			} {
+				name, value, _ := strings.Cut(odd, ": ")
+				r := httptest.NewRequest(method, "/v1/verify", strings.NewReader("a body"))
+				r.Header.Set(name, value)
+				r.Header.Set("Authorization", credential)
+				r.Host = "bad'host"
+				r.ContentLength = 99999999
+				w := httptest.NewRecorder()
+				h.server.ServeHTTP(w, r)
+				if w.Code != want {
+					t.Errorf("%s with %s and %.8q: %d, want %d", method, odd, credential, w.Code, want)
+				}
+				if got := w.Header().Values("X-Auth-Uid"); want == 200 && (len(got) != 1 || got[0] != "1") {
+					t.Errorf("%s with %s: X-Auth-Uid %v", method, odd, got)
+				}
+			}
+		}
+	}
+}
