@@ -147,3 +147,14 @@ func TestLockedIsNotDamaged(t *testing.T) {
 		t.Errorf("exit %d after %v: %s", code, time.Since(began), said)
 	}
 }
+
+// TestStopDespiteSlowUpload: a client that never ends its request does not keep the server from stopping in good order.
+func TestStopDespiteSlowUpload(t *testing.T) {
+	s := start(t, t.TempDir(), cheapHashes...)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	must(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /v1/token HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: 500\r\n\r\n{", asJSON)
+	must(t, err)
+	must(t, s.stop(t))
+}
