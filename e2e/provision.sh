@@ -1,12 +1,19 @@
 #!/bin/sh
-# Installs what the tests need on a fresh Debian and is not there yet: Chromium, curl, npm, newman, golangci-lint.
+# Installs what the tests need on a fresh Debian and is not there yet: Chromium, the proxies and clients of docs/,
+# newman, golangci-lint.
 set -eu
 cd "$(dirname "$0")/.."
 
 lint_version=v2.15.0
+packages='
+    aria2 apache2 apache2-utils cadaver caddy chromium curl git gunicorn haproxy httpie libapache2-mod-authnz-external
+    libwww-perl lighttpd lynx maven mercurial nginx openjdk-17-jdk-headless openssl perl php-cli php-curl prometheus
+    python3 python3-aiohttp python3-httpx python3-pip python3-requests rclone restic ruby skopeo squid subversion varnish
+    w3m wget wget2'
 missing=
-for tool in chromium curl git npm; do
-    command -v "$tool" >/dev/null || missing="$missing $tool"
+command -v npm >/dev/null || missing=npm # it may come with another Node than Debian's
+for package in $packages; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok' || missing="$missing $package"
 done
 if [ -n "$missing" ]; then
     if [ "$(id -u)" -ne 0 ]; then
@@ -14,6 +21,12 @@ if [ -n "$missing" ]; then
         exit 1
     fi
     export DEBIAN_FRONTEND=noninteractive
+    policy=/usr/sbin/policy-rc.d # no server of these starts by itself
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+        trap 'rm -f "$policy"' EXIT
+    fi
     apt-get update -qq -o DPkg::Lock::Timeout=300
     # shellcheck disable=SC2086 # a list of words
     apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends $missing </dev/null >/dev/null

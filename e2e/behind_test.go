@@ -1,0 +1,181 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// service is the program behind a proxy, which knows nothing of Latchkey: it records what reaches it.
+type service struct {
+	URL string // http://127.0.0.1:PORT
+
+	mu       sync.Mutex
+	received []http.Header
+}
+
+// newService starts a service that answers every request with 200 and "behind".
+func newService(tb testing.TB) *service {
+	tb.Helper()
+	s := &service{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.received = append(s.received, r.Header.Clone())
+		s.mu.Unlock()
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, "<!doctype html><title>Behind</title><main>behind "+r.URL.Path+"</main>\n")
+	}))
+	tb.Cleanup(server.Close)
+	s.URL = server.URL
+	return s
+}
+
+// take returns the headers of the requests that have come since the last call.
+func (s *service) take() []http.Header {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	got := s.received
+	s.received = nil
+	return got
+}
+
+// guarded is a web server that asks a Latchkey's /v1/verify before each request, as a proxy does, and hands its
+// refusals on.
+func guarded(tb testing.TB, s *server, behind http.Handler) *httptest.Server {
+	tb.Helper()
+	door := httptest.NewServer(askFirst(s, behind))
+	tb.Cleanup(door.Close)
+	return door
+}
+
+// askFirst is the handler of guarded.
+func askFirst(s *server, behind http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, s.URL+"/v1/verify", nil)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		ask.Header = http.Header{"Authorization": r.Header["Authorization"], "Cookie": r.Header["Cookie"]}
+		answer, err := client.Do(ask)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode == http.StatusOK {
+			behind.ServeHTTP(w, r)
+			return
+		}
+		for name, values := range answer.Header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.StatusCode)
+		_, _ = io.Copy(w, answer.Body)
+	})
+}
+
+// recipe is a block of docs/recipes/NAME.md: the fenced one whose opening line says "```LANGUAGE BLOCK". In it each
+// second string of swap takes the place of the first, which must be there: the addresses of a test for those of
+// the recipe.
+func recipe(tb testing.TB, name, block string, swap ...string) string {
+	tb.Helper()
+	page, err := os.ReadFile("../docs/recipes/" + name + ".md")
+	must(tb, err)
+	var text strings.Builder
+	inside, found := false, false
+	for line := range strings.Lines(string(page)) {
+		switch fence := strings.HasPrefix(line, "```"); {
+		case inside && fence:
+			inside = false
+		case inside:
+			text.WriteString(line)
+		case fence && strings.HasSuffix(strings.TrimSpace(line), " "+block):
+			inside, found = true, true
+		}
+	}
+	if !found {
+		tb.Fatalf("docs/recipes/%s.md has no block %q", name, block)
+	}
+	out := text.String()
+	for i := 0; i < len(swap); i += 2 {
+		if !strings.Contains(out, swap[i]) {
+			tb.Fatalf("docs/recipes/%s.md, %s: no %q to replace", name, block, swap[i])
+		}
+		out = strings.ReplaceAll(out, swap[i], swap[i+1])
+	}
+	return out
+}
+
+// daemon runs a program of somebody else's until the test ends, and waits until it takes connections at an address.
+func daemon(tb testing.TB, address, dir, name string, args ...string) *lockedBuffer {
+	tb.Helper()
+	out := &lockedBuffer{}
+	cmd := exec.Command(name, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
+	must(tb, cmd.Start())
+	done := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(done) }()
+	tb.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		select {
+		case <-done:
+		case <-time.After(5 * time.Second):
+			_ = cmd.Process.Kill()
+			<-done
+		}
+	})
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		if conn, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+			_ = conn.Close()
+			return out
+		}
+		select {
+		case <-done:
+			tb.Fatalf("%s ended: %s", name, out)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	tb.Fatalf("%s does not listen at %s: %s", name, address, out)
+	return nil
+}
+
+// freeAddress is an address at 127.0.0.1 that nobody listens at.
+func freeAddress(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(tb, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// execute runs a program of somebody else's for at most a minute and returns what it printed, both streams, and
+// its exit code. Only env is its environment, beside PATH.
+func execute(tb testing.TB, dir string, env []string, stdin, name string, args ...string) (string, int) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	var out bytes.Buffer
+	cmd.Dir, cmd.Env = dir, append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}, env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &out
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		tb.Fatalf("%s: %v: %s", name, err, out.String())
+	}
+	return out.String(), cmd.ProcessState.ExitCode()
+}
