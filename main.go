@@ -7,23 +7,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"latchkey/auth"
-	"latchkey/handlers"
 	"latchkey/models"
 )
 
@@ -54,7 +49,8 @@ type cli struct {
 	Key     keyCmd     `cmd:"" help:"Signing keys: list, rotate, retire, reseal."`
 	Version versionCmd `cmd:"" help:"Print the versions of Latchkey, Go and SQLite."`
 
-	scopes []string // of serve --scope
+	scopes       []string // of serve --scope
+	cookieDomain string   // of serve --cookie-domain
 }
 
 // Validate refuses durations that make no sense; the parser calls it.
@@ -225,81 +221,9 @@ func (c *cli) authority(
 	return auth.NewAuthority(ctx, store, ring, auth.Options{
 		TokenTTL: c.TokenTTL, MaxTokenTTL: c.MaxTokenTTL, MaxSession: c.MaxSession,
 		Lag: c.RevocationLag, KeyRotation: c.KeyRotation, Scopes: c.scopes,
-		MinSecret: c.MinSecret, Logger: logger, Params: auth.Params{
+		CookieDomain: c.cookieDomain,
+		MinSecret:    c.MinSecret, Logger: logger, Params: auth.Params{
 			MemoryKiB: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads}})
-}
-
-// serveCmd is latchkey serve.
-type serveCmd struct {
-	Addr         string         `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address."`
-	Registration string         `default:"open" enum:"open,closed" help:"Registration: open, closed."`
-	Scope        []string       `placeholder:"NAME" help:"Scope for services' tokens (repeatable)."`
-	HideAccounts bool           `help:"Answer unknown accounts like wrong secrets."`
-	TrustedProxy []netip.Prefix `placeholder:"CIDR" help:"Proxies to believe X-Forwarded-* from."`
-	LogFormat    string         `default:"text" enum:"text,json" help:"Format of the log: text, json."`
-	LogLevel     slog.Level     `default:"info" help:"Least level logged: debug, info, warn, error."`
-}
-
-// Run serves until a signal comes.
-func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
-	logger := s.logger(std.err)
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr)
-	if err != nil {
-		return err
-	}
-	defer listener.Close() //nolint:errcheck // closed already after serving
-	c.scopes = s.Scope
-	d, err := c.open(ctx, true, logger)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := welcome(ctx, c, d, reachable(listener.Addr()), std.err); err != nil {
-		return err
-	}
-	server := handlers.New(handlers.Config{Store: d.store, Authority: d.authority, Logger: logger,
-		RegistrationOpen: s.Registration == "open", HideAccounts: s.HideAccounts,
-		MinSecret: c.MinSecret, TrustedProxies: s.TrustedProxy})
-	following, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var wait sync.WaitGroup
-	wait.Go(func() { d.authority.Follow(following) })
-	err = server.Serve(ctx, listener)
-	stop()
-	wait.Wait()
-	return err
-}
-
-func (s *serveCmd) logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.LogLevel}
-	if s.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
-
-// reachable is the URL at which this machine reaches a listener.
-func reachable(addr net.Addr) string {
-	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		return "http://localhost:" + strconv.Itoa(tcp.Port)
-	}
-	return "http://" + addr.String()
-}
-
-// welcome says where the server is and, while there is no administrator, how to make one.
-func welcome(ctx context.Context, c *cli, d data, url string, w io.Writer) error {
-	fmt.Fprintf(w, "Latchkey %s\n  address         %s\n  data directory  %s\n", version, url, c.Data)
-	has, err := d.store.HasAdministrator(ctx)
-	if err != nil || has {
-		return err
-	}
-	token, err := d.authority.SetupToken()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "  administrator   none yet: open this link within 15 minutes (it works once)\n"+
-		"                  %s/setup?token=%s\n"+
-		"                  or run: latchkey user add ACCOUNT --nickname NAME --admin\n", url, token)
-	return nil
 }
 
 type versionCmd struct{}

@@ -22,7 +22,9 @@ type Options struct {
 	Lag         time.Duration // longest time without reading the endings; default one minute
 	KeyRotation time.Duration // how long a key signs; zero: no rotation by itself
 	Scopes      []string      // named by the operator, beside those that are there always
-	Logger      *slog.Logger  // default: none
+	// CookieDomain is the domain whose hosts share the session cookie; "": one host alone has it.
+	CookieDomain string
+	Logger       *slog.Logger // default: none
 }
 
 func (o Options) withDefaults() Options {
@@ -108,6 +110,14 @@ func (a *Authority) ScopeByName(name string) (models.Scope, bool) { return a.sco
 // ScopeName is a scope's name in the HTTP contract.
 func (a *Authority) ScopeName(s models.Scope) string { return a.scopes.Name(s) }
 
+// CookieDomain is the domain whose hosts share the session cookie, or "".
+func (a *Authority) CookieDomain() string { return a.options.CookieDomain }
+
+// CookieName is the name of the session cookie over https, or over plain http.
+func (a *Authority) CookieName(secure bool) string {
+	return CookieName(secure, a.options.CookieDomain != "")
+}
+
 // Issued is a fresh token and who it speaks for.
 type Issued struct {
 	Token    string
@@ -134,7 +144,7 @@ func (a *Authority) Login(ctx context.Context, l Login) (Issued, error) {
 	if err := l.check(); err != nil {
 		return Issued{}, err
 	}
-	found, err := a.checkSecret(ctx, l)
+	found, err := a.checkSecret(ctx, l, a.hasher.Verify)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -181,8 +191,10 @@ func checkClientType(v models.Invalid, t models.ClientType) error {
 }
 
 // checkSecret returns the active account of a login whose secret is right, after exactly one
-// hash.
-func (a *Authority) checkSecret(ctx context.Context, l Login) (models.Credentials, error) {
+// hash, which verify takes.
+func (a *Authority) checkSecret(ctx context.Context, l Login,
+	verify func(ctx context.Context, secret, hash string) (bool, error),
+) (models.Credentials, error) {
 	found, err := a.store.Credentials(ctx, l.Account)
 	if err != nil && !errors.Is(err, models.ErrNotFound) {
 		return models.Credentials{}, err
@@ -192,7 +204,7 @@ func (a *Authority) checkSecret(ctx context.Context, l Login) (models.Credential
 	if !known {
 		hash = ""
 	}
-	right, err := a.hasher.Verify(ctx, l.Secret, hash)
+	right, err := verify(ctx, l.Secret, hash)
 	switch {
 	case err != nil:
 		return models.Credentials{}, err

@@ -95,3 +95,23 @@ func BenchmarkNoteUse(b *testing.B) {
 		})
 	})
 }
+
+// BenchmarkBridge is a pair that is remembered, beside one that is not, which costs a hash.
+func BenchmarkBridge(b *testing.B) {
+	a := newAuthority(b, Options{Params: DefaultParams()})
+	register(b, a, "ann@example.com")
+	bridge := newBridge(b, a)
+	pair := BasicCredential{"ann@example.com", "secret1"}
+	for name, forget := range map[string]bool{"remembered": false, "hashed": true} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if forget {
+					bridge.known.Purge()
+				}
+				if _, err := bridge.Verify(b.Context(), pair); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -6,11 +6,17 @@ import (
 	"strings"
 )
 
-// CookieName is the name of the session cookie: over https with the prefix that binds it to the
-// host and to secure connections (RFC 6265bis section 4.1.3.2).
-func CookieName(secure bool) string {
-	if secure {
+// CookieName is the name of the session cookie: over https with the prefix that binds it to secure
+// connections and, if it is not shared by a domain, to the host (RFC 6265bis section 4.1.3). Each
+// kind has a name of its own, so that none that is left over from another setting counts.
+func CookieName(secure, shared bool) string {
+	switch {
+	case secure && shared:
+		return "__Secure-latchkey"
+	case secure:
 		return "__Host-latchkey"
+	case shared:
+		return "latchkey-domain"
 	}
 	return "latchkey"
 }
@@ -57,15 +63,15 @@ func parseBasic(encoded string) (c BasicCredential, ok bool) {
 }
 
 // TokenFrom finds the one token that a request carries: as the Basic user name (whatever the
-// password), as the Basic password (whatever the user name), as Bearer, or in the session cookie.
+// password), as the Basic password (whatever the user name), as Bearer, or in the cookie named.
 // It refuses a request with two Authorization headers or with two different credentials. The
 // errors all wrap ErrTokenInvalid.
-func TokenFrom(r *http.Request, secure bool) (string, error) {
+func TokenFrom(r *http.Request, cookieName string) (string, error) {
 	token, err := tokenFromHeader(r.Header.Values("Authorization"))
 	if err != nil {
 		return "", err
 	}
-	for _, cookie := range r.CookiesNamed(CookieName(secure)) {
+	for _, cookie := range r.CookiesNamed(cookieName) {
 		switch {
 		case cookie.Value == "":
 		case token == "":

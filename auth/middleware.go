@@ -13,13 +13,15 @@ const identityKey = "latchkey.identity"
 // scope, and leaves who it speaks for to IdentityFrom. It refuses by returning ErrTokenInvalid,
 // ErrTokenExpired, ErrScope or ErrStale, which the server's error handler turns into an answer.
 func (a *Authority) Require(scope models.Scope) echo.MiddlewareFunc {
+	return a.require(scope, a.identify)
+}
+
+func (a *Authority) require(
+	scope models.Scope, identify func(echo.Context) (Identity, error),
+) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			token, err := TokenFrom(c.Request(), c.Scheme() == "https")
-			if err != nil {
-				return err
-			}
-			identity, err := a.Verify(token)
+			identity, err := identify(c)
 			if err != nil {
 				return err
 			}
@@ -30,6 +32,15 @@ func (a *Authority) Require(scope models.Scope) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// identify says who a request's token speaks for.
+func (a *Authority) identify(c echo.Context) (Identity, error) {
+	token, err := TokenFrom(c.Request(), a.CookieName(c.Scheme() == "https"))
+	if err != nil {
+		return Identity{}, err
+	}
+	return a.Verify(token)
 }
 
 // SetIdentity leaves an identity that was verified by other means to IdentityFrom.

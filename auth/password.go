@@ -75,6 +75,7 @@ type Hasher struct {
 	params  Params
 	slots   chan struct{}
 	waiting atomic.Int64
+	hashes  atomic.Int64
 	dummy   string // a hash no secret has, of the current cost
 }
 
@@ -92,18 +93,29 @@ func NewHasher(params Params) (*Hasher, error) {
 
 // Hash returns the PHC string of a secret. Errors: ErrBusy.
 func (h *Hasher) Hash(ctx context.Context, secret string) (string, error) {
-	if err := h.acquire(ctx); err != nil {
-		return "", err
-	}
-	defer h.release()
-	salt := make([]byte, saltSize)
-	rand.Read(salt) // cannot fail since Go 1.24
-	return phc(h.params, salt, h.params.hash(secret, salt, hashSize)), nil
+	var encoded string
+	err := h.inSlot(ctx, func() error {
+		salt := make([]byte, saltSize)
+		rand.Read(salt) // cannot fail since Go 1.24
+		h.hashes.Add(1)
+		encoded = phc(h.params, salt, h.params.hash(secret, salt, hashSize))
+		return nil
+	})
+	return encoded, err
 }
 
 // Verify says whether a secret has a hash. An empty hash stands for an unknown account: it costs
 // the same and is never right. Errors: ErrBusy, ErrHash.
-func (h *Hasher) Verify(ctx context.Context, secret, hash string) (bool, error) {
+func (h *Hasher) Verify(ctx context.Context, secret, hash string) (right bool, err error) {
+	err = h.inSlot(ctx, func() error {
+		right, err = h.verify(ctx, secret, hash)
+		return err
+	})
+	return right, err
+}
+
+// verify is Verify by a caller that has a slot already.
+func (h *Hasher) verify(_ context.Context, secret, hash string) (bool, error) {
 	known := hash != ""
 	if !known {
 		hash = h.dummy
@@ -112,13 +124,13 @@ func (h *Hasher) Verify(ctx context.Context, secret, hash string) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	if err := h.acquire(ctx); err != nil {
-		return false, err
-	}
-	defer h.release()
+	h.hashes.Add(1)
 	got := params.hash(secret, salt, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1 && known, nil
 }
+
+// Hashes is how many hashes were made so far.
+func (h *Hasher) Hashes() int64 { return h.hashes.Load() }
 
 // Outdated says whether a hash was made with other parameters than new ones are.
 func (h *Hasher) Outdated(hash string) bool {
@@ -150,7 +162,14 @@ func (h *Hasher) acquire(ctx context.Context) error {
 	}
 }
 
-func (h *Hasher) release() { <-h.slots }
+// inSlot does work in a slot. Errors: ErrBusy, and the work's.
+func (h *Hasher) inSlot(ctx context.Context, work func() error) error {
+	if err := h.acquire(ctx); err != nil {
+		return err
+	}
+	defer func() { <-h.slots }()
+	return work()
+}
 
 func (p Params) hash(secret string, salt []byte, size uint32) []byte {
 	return argon2.IDKey([]byte(secret), salt, p.Time, p.MemoryKiB, p.Threads, size)

@@ -128,7 +128,8 @@ func (s *Server) handleError(err error, c echo.Context) {
 		h.Set("Retry-After", "1")
 	}
 	page := wantsPage(c.Request())
-	if a.status == http.StatusUnauthorized && !page && !fromScript(c.Request()) {
+	if a.status == http.StatusUnauthorized && !page && !fromScript(c.Request()) &&
+		h.Get("Location") == "" {
 		h.Set("WWW-Authenticate", `Basic realm="latchkey", charset="UTF-8"`)
 	}
 	if page {
@@ -153,8 +154,10 @@ func wantsPage(r *http.Request) bool {
 		strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// fromScript says whether a page's own script asks: a challenge would open the browser's dialog
-// and leave the script waiting.
+// fromScript says whether a page asks, its script or for an image of its own: a challenge would
+// open the browser's dialog and leave a script waiting.
 func fromScript(r *http.Request) bool {
-	return r.Header.Get("X-Requested-With") != "" || r.Header.Get("Sec-Fetch-Dest") == "empty"
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	return r.Header.Get("X-Requested-With") != "" || r.Header.Get("Sec-Fetch-Dest") == "empty" ||
+		mode != "" && mode != "navigate"
 }

@@ -52,7 +52,7 @@ func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.String("address", c.RealIP()),
 			slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)))
 		if identity, ok := auth.IdentityFrom(c); ok {
-			attrs = append(attrs, slog.String("token", identity.TokenID.String()))
+			attrs = append(attrs, who(identity))
 		}
 		if err != nil {
 			attrs = append(attrs, slog.String("reason", reason(err)))
@@ -60,6 +60,14 @@ func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 		s.config.Logger.LogAttrs(ctx, level, "request", attrs...)
 		return nil
 	}
+}
+
+// who names the token of a request by its id, or the user whom the bridge let in without one.
+func who(i auth.Identity) slog.Attr {
+	if i.HasToken() {
+		return slog.String("token", i.TokenID.String())
+	}
+	return slog.Uint64("uid", uint64(i.UID))
 }
 
 // reason is an error in words that hold nothing a client sent.

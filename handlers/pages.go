@@ -72,16 +72,22 @@ func (s *Server) home(c echo.Context) error {
 
 // loginPage is GET /login.
 func (s *Server) loginPage(c echo.Context) error {
-	next := safeNext(c.QueryParam("next"))
+	next := s.site.next(c.QueryParam("next"))
 	if _, _, err := s.session(c); err == nil {
+		if !s.site.getsCookie(next) { // it would send the browser back here, and so on
+			next = defaultNext + "?elsewhere"
+		}
 		return c.Redirect(http.StatusSeeOther, next)
 	}
+	allowForm(c, next)
 	p := templates.Login{Next: next, RegistrationOpen: s.config.RegistrationOpen}
 	switch {
 	case c.QueryParams().Has("signed-out"):
 		p.Notice = "You are signed out."
 	case c.QueryParams().Has("secret-changed"):
 		p.Notice = "Your secret is changed. Please sign in with it."
+	case origin(next) != "":
+		p.Notice = "Sign in to go on to " + origin(next) + "."
 	}
 	return render(c, http.StatusOK, p)
 }
@@ -92,7 +98,8 @@ func (s *Server) loginForm(c echo.Context) error {
 		return err
 	}
 	form := c.Request().PostForm
-	account, next := form.Get("account"), safeNext(form.Get("next"))
+	account, next := form.Get("account"), s.site.next(form.Get("next"))
+	allowForm(c, next)
 	issued, err := s.authority.Login(c.Request().Context(), auth.Login{Account: account,
 		Secret: form.Get("secret"), ClientType: models.TypeOf(account), Client: client(c)})
 	if err != nil {
@@ -143,8 +150,10 @@ func (s *Server) registerPage(c echo.Context) error {
 	if !s.config.RegistrationOpen {
 		return errClosed
 	}
-	return render(c, http.StatusOK, templates.Register{Next: safeNext(c.QueryParam("next")),
-		MinSecret: s.config.MinSecret})
+	next := s.site.next(c.QueryParam("next"))
+	allowForm(c, next)
+	return render(c, http.StatusOK,
+		templates.Register{Next: next, MinSecret: s.config.MinSecret})
 }
 
 // registerForm is POST /register: it makes the account and signs in.
@@ -155,7 +164,8 @@ func (s *Server) registerForm(c echo.Context) error {
 	if err := readForm(c); err != nil {
 		return err
 	}
-	r, next := formRegistration(c), safeNext(c.Request().PostForm.Get("next"))
+	r, next := formRegistration(c), s.site.next(c.Request().PostForm.Get("next"))
+	allowForm(c, next)
 	user, err := s.authority.Register(c.Request().Context(), r, models.RoleUser)
 	if err != nil {
 		problems, status := formProblems(err)
@@ -290,6 +300,6 @@ func (s *Server) logout(c echo.Context) error {
 }
 
 func (s *Server) signedOut(c echo.Context) error {
-	writeCookie(c, "", -1)
+	s.writeCookie(c, "", -1)
 	return c.Redirect(http.StatusSeeOther, "/login?signed-out")
 }

@@ -46,6 +46,8 @@ func (s *Server) accountPage(c echo.Context, identity auth.Identity, token strin
 	for notice, text := range map[string]string{
 		"fresh": "Your fresh token is ready.", "ended": "The token has ended.",
 		"ended-others": "All your other tokens have ended.", "renamed": "Your nickname is changed.",
+		"elsewhere": "You are signed in, but the site you came from cannot know it: it is not under " +
+			"the domain of this server's cookie.",
 	} {
 		if c.QueryParams().Has(notice) {
 			p.Notice = text
@@ -85,7 +87,7 @@ func (s *Server) accountView(
 		IssuedAt:    utc(identity.TokenID.IssuedAt),
 		ExpiresAt:   utc(identity.ExpiresAt),
 		Now:         time.Now().UTC(),
-		BaseURL:     baseURL(c),
+		BaseURL:     s.baseURL(c),
 		Tokens:      s.rows(tokens, identity),
 		More:        len(tokens) > tokenRows,
 		Service:     s.serviceForm(c, identity),
@@ -159,7 +161,7 @@ func (s *Server) freshToken(c echo.Context, identity auth.Identity, _ string) er
 	if err != nil {
 		return err
 	}
-	setCookie(c, issued)
+	s.setCookie(c, issued)
 	return c.Redirect(http.StatusSeeOther, "/account?fresh")
 }
 
@@ -232,6 +234,6 @@ func (s *Server) changeSecret(c echo.Context, identity auth.Identity, token stri
 		return s.refuseAccount(c, identity, token, err,
 			func(p *templates.Account, e templates.FieldErrors) { p.Secret.Errors = e })
 	}
-	writeCookie(c, "", -1)
+	s.writeCookie(c, "", -1)
 	return c.Redirect(http.StatusSeeOther, "/login?secret-changed")
 }

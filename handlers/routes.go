@@ -20,6 +20,10 @@ func (s *Server) routes() []route {
 	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
 	holder := s.authority.Require(models.AnyScope)
 	user, admin := s.authority.Require(models.UserScope), s.authority.Require(models.AdminScope)
+	verifier := holder
+	if s.config.Bridge != nil {
+		verifier = s.config.Bridge.Require(models.AnyScope)
+	}
 	only := func(guards ...echo.MiddlewareFunc) []echo.MiddlewareFunc { return guards }
 	return append(s.pages(), []route{
 		// The API: contract and codes in docs/api.md.
@@ -50,7 +54,7 @@ func (s *Server) routes() []route {
 		{post, "/v1/user/:uid/secret", s.resetLink, only(plainUID, admin)},
 
 		// For reverse proxies, with any method.
-		{get, verifyPath, s.verify, only(holder)},
+		{get, verifyPath, s.verify, only(s.toLogin, verifier)},
 
 		// The description of all this, for programs.
 		{get, "/openapi.json", s.openAPI, nil},

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -34,6 +35,9 @@ type Config struct {
 	HideAccounts     bool // the API answers an unknown account like a wrong secret
 	MinSecret        int  // least characters of a new secret, for the forms' hints
 	TrustedProxies   []netip.Prefix
+	PublicURL        *url.URL     // scheme and host by which browsers reach this server, or nil
+	ReturnHosts      []string     // host[:port] a login may lead to, beside its domain
+	Bridge           *auth.Bridge // what lets verify take an account and its secret, or nil
 }
 
 // Server answers HTTP requests. It is safe for concurrent use.
@@ -45,16 +49,22 @@ type Server struct {
 	origins   *http.CrossOriginProtection
 	echo      *echo.Echo
 	accounts  accounts
+	site      site
 	stopping  atomic.Bool
 }
 
 // New makes a Server.
 func New(config Config) *Server {
 	s := &Server{config: config, store: config.Store, authority: config.Authority,
-		refusals: refusals(), origins: http.NewCrossOriginProtection(), echo: echo.New()}
+		refusals: refusals(), origins: http.NewCrossOriginProtection(), echo: echo.New(),
+		site: site{public: config.PublicURL, domain: config.Authority.CookieDomain(),
+			returnHosts: config.ReturnHosts}}
 	e := s.echo
 	e.HTTPErrorHandler = s.handleError
 	e.IPExtractor, e.SchemeExtractor = extractors(config.TrustedProxies)
+	if public := config.PublicURL; public != nil {
+		e.SchemeExtractor = func(*http.Request) string { return public.Scheme }
+	}
 	e.Use(
 		requestID,
 		s.accessLog,

@@ -3,8 +3,6 @@ package handlers
 import (
 	"errors"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -27,7 +25,7 @@ func (s *Server) session(c echo.Context) (identity auth.Identity, token string, 
 // cookie is who the session cookie speaks for, whatever its scope.
 func (s *Server) cookie(c echo.Context) (identity auth.Identity, token string, err error) {
 	cookie := &http.Request{Header: http.Header{"Cookie": c.Request().Header["Cookie"]}}
-	token, err = auth.TokenFrom(cookie, isSecure(c))
+	token, err = auth.TokenFrom(cookie, s.cookieName(c))
 	if err != nil {
 		return auth.Identity{}, "", err
 	}
@@ -41,6 +39,8 @@ func (s *Server) cookie(c echo.Context) (identity auth.Identity, token string, e
 
 func isSecure(c echo.Context) bool { return c.Scheme() == "https" }
 
+func (s *Server) cookieName(c echo.Context) string { return s.authority.CookieName(isSecure(c)) }
+
 // startSession sets the session cookie, which lives as long as its token, and ends the token of
 // the session that it takes the place of.
 func (s *Server) startSession(c echo.Context, issued auth.Issued) error {
@@ -48,7 +48,7 @@ func (s *Server) startSession(c echo.Context, issued auth.Issued) error {
 		return err
 	}
 	auth.SetIdentity(c, issued.Identity)
-	setCookie(c, issued)
+	s.setCookie(c, issued)
 	return nil
 }
 
@@ -65,42 +65,17 @@ func (s *Server) endCookie(c echo.Context, reason string) error {
 	return s.end(c, identity.TokenID, reason)
 }
 
-func setCookie(c echo.Context, issued auth.Issued) {
+func (s *Server) setCookie(c echo.Context, issued auth.Issued) {
 	left := time.Until(time.Unix(issued.Identity.ExpiresAt, 0))
-	writeCookie(c, issued.Token, max(1, int(left/time.Second)))
+	s.writeCookie(c, issued.Token, max(1, int(left/time.Second)))
 }
 
 // writeCookie sets the session cookie for so many seconds; a negative number deletes it.
-func writeCookie(c echo.Context, value string, seconds int) {
+func (s *Server) writeCookie(c echo.Context, value string, seconds int) {
 	c.SetCookie(
 		&http.Cookie{ //nolint:gosec // Secure follows the connection: plain http has no other
-			Name: auth.CookieName(isSecure(c)), Value: value, Path: "/", MaxAge: seconds,
+			Name: s.cookieName(c), Value: value, Path: "/", Domain: s.site.domain,
+			MaxAge:   seconds,
 			HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode},
 	)
-}
-
-// defaultNext is where a login leads without a wish of its own.
-const defaultNext = "/account"
-
-// safeNext returns where to go after a login: a path on this host, with its query, or
-// defaultNext.
-func safeNext(next string) string {
-	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
-		strings.ContainsRune(next, '\\') {
-		return defaultNext
-	}
-	for _, r := range next {
-		if r < ' ' || r == 0x7f {
-			return defaultNext
-		}
-	}
-	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || len(next) > 2048 {
-		return defaultNext
-	}
-	// What is decoded may be spelt anew: "/%2Fhost" must not become "//host".
-	if out := u.RequestURI(); !strings.HasPrefix(u.Path, "//") && !strings.HasPrefix(out, "//") {
-		return out
-	}
-	return defaultNext
 }

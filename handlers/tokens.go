@@ -50,8 +50,8 @@ func (s *Server) endToken(c echo.Context) error {
 	if err := s.end(c, caller(c).TokenID, "ended by its holder"); err != nil {
 		return err
 	}
-	if _, err := c.Cookie(auth.CookieName(isSecure(c))); err == nil {
-		writeCookie(c, "", -1)
+	if _, err := c.Cookie(s.cookieName(c)); err == nil {
+		s.writeCookie(c, "", -1)
 	}
 	return deleted(c, nil)
 }

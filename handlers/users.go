@@ -195,12 +195,15 @@ func (s *Server) resetLink(c echo.Context) error {
 	return c.JSON(http.StatusCreated, struct {
 		Link      string `json:"link"`
 		ExpiresAt int64  `json:"expires_at"`
-	}{baseURL(c) + "/reset?token=" + token, expires})
+	}{s.baseURL(c) + "/reset?token=" + token, expires})
 }
 
-// baseURL is where the caller reached this server. HTTP/1.0 may not say: then it is where the
-// connection ended.
-func baseURL(c echo.Context) string {
+// baseURL is where this server is reached: the public address, or where the caller reached it.
+// HTTP/1.0 may not say: then it is where the connection ended.
+func (s *Server) baseURL(c echo.Context) string {
+	if s.site.public != nil {
+		return s.site.public.String()
+	}
 	host := c.Request().Host
 	local, known := c.Request().Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if host == "" && known {

@@ -40,7 +40,10 @@ func (s *Server) verify(c echo.Context) error {
 	h.Set("X-Auth-Account", account)
 	h.Set("X-Auth-Type", strconv.Itoa(int(identity.ClientType)))
 	h.Set("X-Auth-Scope", s.authority.ScopeName(identity.Scope))
-	h.Set("X-Auth-Token-Id", identity.TokenID.String())
+	h.Set("X-Auth-Token-Id", "bridge")
+	if identity.HasToken() {
+		h.Set("X-Auth-Token-Id", identity.TokenID.String())
+	}
 	return c.NoContent(http.StatusOK)
 }
 

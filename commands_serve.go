@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"latchkey/auth"
+	"latchkey/handlers"
+)
+
+// serveCmd is latchkey serve.
+type serveCmd struct {
+	Addr         string         `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address."`
+	Registration string         `default:"open" enum:"open,closed" help:"Registration: open, closed."`
+	Scope        []string       `placeholder:"NAME" help:"Scope for services' tokens (repeatable)."`
+	HideAccounts bool           `help:"Answer unknown accounts like wrong secrets."`
+	TrustedProxy []netip.Prefix `placeholder:"CIDR" help:"Proxies to believe X-Forwarded-* from."`
+	PublicURL    *url.URL       `placeholder:"URL" help:"Where browsers reach this server."`
+	CookieDomain string         `placeholder:"NAME" help:"Domain whose hosts share one login."`
+	ReturnHost   []string       `placeholder:"HOST[:PORT]" help:"More hosts a login may lead back to."`
+	Bridge       bool           `help:"Let /v1/verify take an account and its secret, too."`
+	LogFormat    string         `default:"text" enum:"text,json" help:"Format of the log: text, json."`
+	LogLevel     slog.Level     `default:"info" help:"Least level logged: debug, info, warn, error."`
+}
+
+// domainName is a name of at least two labels, in lower case.
+var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*$`)
+
+// returnHost is a host name or an IPv4 address, and perhaps a port.
+var returnHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+
+// Validate refuses addresses that make no sense together; the parser calls it.
+func (s *serveCmd) Validate() error {
+	if s.PublicURL == nil {
+		if s.CookieDomain != "" || len(s.ReturnHost) != 0 {
+			return errors.New("--cookie-domain and --return-host need --public-url")
+		}
+		return nil
+	}
+	u := s.PublicURL
+	u.Host, u.Path = strings.ToLower(u.Host), strings.TrimSuffix(u.Path, "/")
+	if (u.Scheme != "https" && u.Scheme != "http") || !returnHost.MatchString(u.Host) ||
+		u.String() != u.Scheme+"://"+u.Host {
+		return errors.New("--public-url is a scheme and a host, such as https://login.example.com")
+	}
+	name := u.Hostname()
+	if d := s.CookieDomain; d != "" && (!domainName.MatchString(d) ||
+		name != d && !strings.HasSuffix(name, "."+d)) {
+		return fmt.Errorf("--cookie-domain is a domain, such as example.com, with %s in it", name)
+	}
+	for _, host := range s.ReturnHost {
+		if !returnHost.MatchString(host) {
+			return fmt.Errorf("--return-host is a host, or host:port, in lower case, not %q", host)
+		}
+	}
+	return nil
+}
+
+// Run serves until a signal comes.
+func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
+	logger := s.logger(std.err)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close() //nolint:errcheck // closed already after serving
+	c.scopes, c.cookieDomain = s.Scope, s.CookieDomain
+	d, err := c.open(ctx, true, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if err := s.welcome(ctx, c, d, listener.Addr(), std.err); err != nil {
+		return err
+	}
+	var bridge *auth.Bridge
+	if s.Bridge {
+		if bridge, err = auth.NewBridge(d.authority); err != nil {
+			return err
+		}
+	}
+	server := handlers.New(handlers.Config{Store: d.store, Authority: d.authority, Logger: logger,
+		RegistrationOpen: s.Registration == "open", HideAccounts: s.HideAccounts,
+		MinSecret: c.MinSecret, TrustedProxies: s.TrustedProxy, PublicURL: s.PublicURL,
+		ReturnHosts: s.ReturnHost, Bridge: bridge})
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var wait sync.WaitGroup
+	wait.Go(func() { d.authority.Follow(following) })
+	err = server.Serve(ctx, listener)
+	stop()
+	wait.Wait()
+	return err
+}
+
+func (s *serveCmd) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.LogLevel}
+	if s.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// reachable is the URL at which this machine reaches a listener.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return "http://localhost:" + strconv.Itoa(tcp.Port)
+	}
+	return "http://" + addr.String()
+}
+
+// welcome says where the server is and, while there is no administrator, how to make one.
+func (s *serveCmd) welcome(
+	ctx context.Context, c *cli, d data, at net.Addr, w io.Writer,
+) error {
+	url := reachable(at)
+	fmt.Fprintf(w, "Latchkey %s\n  address         %s\n  data directory  %s\n", version, url, c.Data)
+	has, err := d.store.HasAdministrator(ctx)
+	if err != nil || has {
+		return err
+	}
+	token, err := d.authority.SetupToken()
+	if err != nil {
+		return err
+	}
+	if s.PublicURL != nil {
+		url = s.PublicURL.String()
+	}
+	fmt.Fprintf(w, "  administrator   none yet: open this link within 15 minutes (it works once)\n"+
+		"                  %s/setup?token=%s\n"+
+		"                  or run: latchkey user add ACCOUNT --nickname NAME --admin\n", url, token)
+	return nil
+}

@@ -1,0 +1,291 @@
+package handlers
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"latchkey/auth"
+)
+
+func mustURL(t testing.TB, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// testSite is reached at login.example.com and shares its cookie with example.com.
+func testSite(t testing.TB) site {
+	return site{public: mustURL(t, "https://login.example.com"), domain: "example.com",
+		returnHosts: []string{"old.example.org", "dev.example.org:8443"}}
+}
+
+func TestNext(t *testing.T) {
+	alone, shared := site{}, testSite(t)
+	plain := site{public: mustURL(t, "http://10.0.0.7:8080"), returnHosts: []string{"10.0.0.7:3000"}}
+	tests := []struct {
+		name       string
+		site       site
+		next, want string
+	}{
+		{"path", alone, "/account?a=1&b=%2F", "/account?a=1&b=%2F"}, {"root", alone, "/", "/"},
+		{"without fragment", alone, "/a#b", "/a"}, {"backslash, escaped", alone, "/%5Cevil.example", "/%5Cevil.example"},
+		{"dots", alone, "/a/../b", "/a/../b"}, {"dot and slashes", alone, "/.//evil.example", "/.//evil.example"},
+		{"Err/empty", alone, "", defaultNext}, {"Err/address", alone, "https://login.example.com/", defaultNext},
+		{"Err/slash, escaped", alone, "/%2Fevil.example/\"", defaultNext}, {"Err/escape", alone, "/%zz", defaultNext},
+		{"host of the domain", shared, "https://app.example.com/a?b=c%20d", "https://app.example.com/a?b=c%20d"},
+		{"the domain", shared, "https://example.com", "https://example.com/"},
+		{"deeper", shared, "https://a.b.example.com:8443/x", "https://a.b.example.com:8443/x"},
+		{"this host", shared, "https://login.example.com/x", "https://login.example.com/x"},
+		{"capitals", shared, "HTTPS://App.Example.COM/X", "https://app.example.com/X"},
+		{"http", shared, "http://app.example.com/x", "https://app.example.com/x"},
+		{"fragment", shared, "https://app.example.com/#//evil.example", "https://app.example.com/"},
+		{"not ASCII", shared, "https://app.example.com/ä?q=ä", "https://app.example.com/%C3%A4?q=%C3%A4"},
+		{"listed", shared, "https://old.example.org/", "https://old.example.org/"},
+		{"listed with port", shared, "https://dev.example.org:8443/", "https://dev.example.org:8443/"},
+		{"Err/listed, other port", shared, "https://dev.example.org/", defaultNext},
+		{"Err/below a listed one", shared, "https://a.old.example.org/", defaultNext},
+		{"Err/http with port", shared, "http://app.example.com:8080/", defaultNext},
+		{"plain http", plain, "http://10.0.0.7:3000/x", "http://10.0.0.7:3000/x"},
+		{"plain http, this host", plain, "http://10.0.0.7:8080/x", "http://10.0.0.7:8080/x"},
+		{"Err/other port", plain, "http://10.0.0.7:3001/x", defaultNext},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.site.next(test.next); got != test.want {
+				t.Errorf("%q: %q, want %q", test.next, got, test.want)
+			}
+		})
+	}
+}
+
+// leadsTo is the host that a browser goes to, by the rules of URLs on the web (WHATWG): tabs and line ends are
+// dropped, blanks and controls around it too, backslashes are slashes. "" is the host that it is on.
+func leadsTo(address string) string {
+	address = strings.NewReplacer("\t", "", "\n", "", "\r", "", "\\", "/").Replace(address)
+	address = strings.TrimFunc(address, func(r rune) bool { return r <= ' ' })
+	scheme, rest, absolute := strings.Cut(address, ":")
+	switch {
+	case absolute && !strings.ContainsAny(scheme, "/?#"):
+		if scheme != "http" && scheme != "https" {
+			return scheme + ":"
+		}
+		address = rest
+	case !strings.HasPrefix(address, "//"):
+		return ""
+	}
+	authority, _, _ := strings.Cut(strings.TrimLeft(address, "/"), "/")
+	authority = strings.FieldsFunc(authority+"/", func(r rune) bool { return r == '?' || r == '#' || r == '/' })[0]
+	if i := strings.LastIndex(authority, "@"); i >= 0 {
+		authority = authority[i+1:]
+	}
+	return authority
+}
+
+// HostileNext is addresses that no login at login.example.com for the domain example.com may lead to as they stand.
+func hostileNext(t testing.TB) (spellings []string) {
+	t.Helper()
+	text, err := os.ReadFile("../e2e/testdata/hostile-next.json")
+	if err == nil {
+		err = json.Unmarshal(text, &spellings)
+	}
+	if err != nil || len(spellings) < 300 {
+		t.Fatalf("%d spellings: %v", len(spellings), err)
+	}
+	return spellings
+}
+
+// TestHostileNext: a login leads to no host but its own and those of its domain, however the wish is spelt, as a
+// browser reads the answer; in every place that takes a wish.
+func TestHostileNext(t *testing.T) {
+	h := newHouse(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
+		c.PublicURL = mustURL(t, "https://login.example.com")
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	})
+	cookie := "Cookie: __Secure-latchkey=" + h.admin
+	check := func(where, wish, location string) {
+		t.Helper()
+		host := leadsTo(location)
+		if strings.ContainsFunc(location, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }) ||
+			host != "" && host != "example.com" && !strings.HasSuffix(host, ".example.com") {
+			t.Errorf("%s: %q leads to %q", where, wish, location)
+		}
+	}
+	for _, wish := range hostileNext(t) {
+		escaped := url.QueryEscape(wish)
+		w := h.ask("GET", "/login?next="+escaped, "", cookie)
+		if w.Code != http.StatusSeeOther {
+			t.Fatalf("%q: %d", wish, w.Code)
+		}
+		check("signed in", wish, w.Header().Get("Location"))
+		w = h.ask("GET", "/login?next="+escaped, "")
+		if csp := w.Header().Get("Content-Security-Policy"); strings.Contains(csp, "evil") {
+			t.Errorf("%q: %s", wish, csp)
+		}
+		for _, headers := range [][]string{
+			{"X-Original-URL: " + wish}, {"X-Forwarded-Proto: https", "X-Forwarded-Host: " + wish, "X-Forwarded-Uri: /"},
+			{"X-Forwarded-Proto: " + wish, "X-Forwarded-Host: app.example.com", "X-Forwarded-Uri: /"},
+			{"X-Forwarded-Proto: https", "X-Forwarded-Host: app.example.com", "X-Forwarded-Uri: " + wish},
+		} {
+			w := h.ask("GET", "/v1/verify?login=redirect", "", append(headers, "Accept: text/html")...)
+			if w.Code == http.StatusOK {
+				t.Fatalf("%v lets in", headers)
+			}
+			to, err := url.Parse(w.Header().Get("Location"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			check("to log in", wish, to.String())
+			check("verify "+headers[0], wish, to.Query().Get("next"))
+		}
+	}
+}
+
+func FuzzNext(f *testing.F) {
+	for _, seed := range []string{"/account", "//evil.example", "/\\evil", "/a?b=c", "https://u@evil/", "/%2Fevil/\"",
+		"https://app.example.com/ä", "http://app.example.com", "https://app.example.com.evil.example/"} {
+		f.Add(seed)
+	}
+	sites := []site{{}, testSite(f), {public: mustURL(f, "http://login.example.com:8080")}}
+	f.Fuzz(func(t *testing.T, wish string) {
+		for _, s := range sites {
+			got := s.next(wish)
+			host := leadsTo(got)
+			if strings.ContainsAny(got, "\\\r\n\t") || got == "" || host != "" &&
+				(s.public == nil || !s.mayReturn(host)) {
+				t.Errorf("%q leads to %q", wish, got)
+			}
+			if again := s.next(got); again != got {
+				t.Errorf("%q leads to %q, and that to %q", wish, got, again)
+			}
+		}
+	})
+}
+
+// TestToLogin: verify sends a person to the login page and back, when a trusted proxy asks for it and says where the
+// person wanted to go; anybody else gets the refusal of a program.
+func TestToLogin(t *testing.T) {
+	h := newHouse(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
+		c.PublicURL = mustURL(t, "https://login.example.com")
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	})
+	const nginx = "X-Original-URL: https://app.example.com/a?b=c&d"
+	caddy := []string{"X-Forwarded-Proto: https", "X-Forwarded-Host: app.example.com", "X-Forwarded-Uri: /a?b=c&d"}
+	const login = "https://login.example.com/login?next="
+	const here, front = login + "https%3A%2F%2Fapp.example.com%2Fa%3Fb%3Dc%26d", login + "https%3A%2F%2Fapp.example.com%2F"
+	person := []string{"Sec-Fetch-Mode: navigate", "Accept: text/html"}
+	with := func(lists ...any) (all []string) {
+		for _, l := range lists {
+			switch l := l.(type) {
+			case string:
+				all = append(all, l)
+			case []string:
+				all = append(all, l...)
+			}
+		}
+		return all
+	}
+	tests := []struct {
+		name     string
+		query    string
+		headers  []string
+		status   int
+		location string
+		asks     bool // by a challenge
+	}{
+		{"nginx", "?login=redirect", with(nginx, person), 401, here, false},
+		{"Caddy", "?login=redirect", with(caddy, person), 303, here, false},
+		{"no Sec-Fetch", "?login=redirect", with(caddy, "Accept: text/html,*/*"), 303, here, false},
+		{"with a scope", "?scope=AdminScope&login=redirect", with(nginx, person), 401, here, false},
+		{"an ended session", "?login=redirect", with(nginx, person, "Cookie: __Secure-latchkey=x"), 401, here, false},
+		{"a form, nginx", "?login=redirect", with(nginx, person, "X-Original-Method: POST"), 401, front, false},
+		{"a form, Caddy", "?login=redirect", with(caddy, person, "X-Forwarded-Method: POST"), 303, front, false},
+		{"HEAD", "?login=redirect", with(caddy, person, "X-Forwarded-Method: HEAD"), 303, here, false},
+		{"not asked for", "", with(nginx, person), 401, "", true},
+		{"asked for otherwise", "?login=yes", with(caddy, person), 401, "", true},
+		{"a program", "?login=redirect", with(caddy, "Accept: */*"), 401, "", true},
+		{"a script", "?login=redirect", with(caddy, "Sec-Fetch-Mode: cors", "Accept: text/html"), 401, "", false},
+		{"an image", "?login=redirect", with(caddy, "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"), 401, "", false},
+		{"a script of old", "?login=redirect", with(caddy, "X-Requested-With: XMLHttpRequest", "Accept: text/html"),
+			401, "", false},
+		{"bad credentials", "?login=redirect", with(nginx, person, "Authorization: Basic eDo="), 401, "", true},
+		{"another host", "?login=redirect", with(person, "X-Original-URL: https://app.example.org/"), 401, "", true},
+		{"not told", "?login=redirect", person, 401, "", true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := h.ask("GET", "/v1/verify"+test.query, "", test.headers...)
+			if got := w.Header().Get("Location"); w.Code != test.status || got != test.location {
+				t.Errorf("%d %q, want %d %q", w.Code, got, test.status, test.location)
+			}
+			if got := w.Header().Get("WWW-Authenticate") != ""; got != test.asks {
+				t.Errorf("a challenge: %v, want %v", got, test.asks)
+			}
+		})
+	}
+	r := httptest.NewRequest("GET", "/v1/verify?login=redirect", nil)
+	r.RemoteAddr = "198.51.100.1:1"
+	r.Header = http.Header{"X-Original-Url": {"https://app.example.com/"}, "Accept": {"text/html"}}
+	w := httptest.NewRecorder()
+	h.server.ServeHTTP(w, r)
+	if w.Code != 401 || w.Header().Get("Location") != "" {
+		t.Errorf("a stranger: %d %v", w.Code, w.Header())
+	}
+}
+
+// TestSharedCookie: with a domain every host of it gets the cookie, and one of another kind counts for nothing; a
+// login leads back once, and never round in circles.
+func TestSharedCookie(t *testing.T) {
+	h := newHouse(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
+		c.PublicURL = mustURL(t, "https://login.example.com")
+		c.ReturnHosts = []string{"old.example.org"}
+	})
+	form := url.Values{"account": {"root@example.com"}, "secret": {"secret1"}, "next": {"https://app.example.com/x"}}
+	asForm := "Content-Type: application/x-www-form-urlencoded"
+	w := h.ask("POST", "/login", form.Encode(), asForm)
+	cookie := w.Header().Get("Set-Cookie")
+	if w.Code != 303 || w.Header().Get("Location") != "https://app.example.com/x" {
+		t.Fatalf("%d %v", w.Code, w.Header())
+	}
+	for _, part := range []string{"__Secure-latchkey=", "; Path=/;", "; Domain=example.com", "; HttpOnly", "; Secure",
+		"; SameSite=Lax"} {
+		if !strings.Contains(cookie, part) {
+			t.Errorf("Set-Cookie: %s: no %s", cookie, part)
+		}
+	}
+	const follows = "form-action 'self' https://app.example.com;"
+	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, follows) {
+		t.Errorf("the browser may not follow: %s", csp)
+	}
+	pair, _, _ := strings.Cut(cookie, ";")
+	_, token, _ := strings.Cut(pair, "=")
+	for name, want := range map[string]int{"__Secure-latchkey": 200, "__Host-latchkey": 401, "latchkey": 401,
+		"latchkey-domain": 401} {
+		if w := h.ask("GET", "/v1/verify", "", "Cookie: "+name+"="+token); w.Code != want {
+			t.Errorf("%s: %d, want %d", name, w.Code, want)
+		}
+	}
+	for next, want := range map[string]string{"https://app.example.com/x": "https://app.example.com/x",
+		"https://old.example.org/": "/account?elsewhere", "/account": "/account"} {
+		w := h.ask("GET", "/login?next="+url.QueryEscape(next), "", "Cookie: "+pair)
+		if got := w.Header().Get("Location"); got != want {
+			t.Errorf("signed in, %s: %q, want %q", next, got, want)
+		}
+	}
+	w = h.ask("POST", "/logout", "", asForm, "Cookie: "+pair)
+	const gone = "__Secure-latchkey=; Path=/; Domain=example.com; Max-Age=0"
+	if got := w.Header().Get("Set-Cookie"); !strings.Contains(got, gone) {
+		t.Errorf("logout: Set-Cookie: %s", got)
+	}
+	if w := h.ask("GET", "/v1/verify", "", "Cookie: "+pair); w.Code != 401 {
+		t.Errorf("after the logout: %d", w.Code)
+	}
+}
