@@ -65,13 +65,14 @@ func (o Options) check() error {
 // Authority registers accounts, logs them in, issues tokens and verifies them, over one store and
 // one key ring. It is safe for concurrent use.
 type Authority struct {
-	store   *models.Store
-	ring    *KeyRing
-	hasher  *Hasher
-	ended   *endedSet
-	used    usage
-	scopes  models.Scopes
-	options Options
+	store    *models.Store
+	ring     *KeyRing
+	hasher   *Hasher
+	ended    *endedSet
+	used     usage
+	accounts accounts
+	scopes   models.Scopes
+	options  Options
 
 	started  time.Time    // what lastRead counts from
 	lastRead atomic.Int64 // when the endings were last read, as a time.Duration since started

@@ -25,8 +25,11 @@ type source struct {
 // A layering says which of our packages a package may import: the arrows go one way.
 var layering = map[string][]string{
 	"main":      {"auth", "handlers", "models"},
-	"handlers":  {"auth", "docs", "models", "static", "templates"},
-	"auth":      {"models"},
+	"handlers":  {"auth", "auth/guard", "docs", "models", "static", "templates"},
+	"auth":      {"auth/guard", "models"},
+	"guard":     {},
+	"local":     {"auth", "auth/guard"}, // an example
+	"remote":    {"auth/guard"},         // an example
 	"models":    {},
 	"templates": {},
 	"static":    {},
@@ -35,13 +38,13 @@ var layering = map[string][]string{
 
 // reserved says which packages alone may import what begins with a path.
 var reserved = map[string][]string{
-	"github.com/labstack/echo":        {"handlers", "auth"},
+	"github.com/labstack/echo":        {"handlers", "auth", "local"},
 	"database/sql":                    {"models"},
 	"github.com/mattn/go-sqlite3":     {"models"},
 	"github.com/pressly/goose":        {"models"},
 	"github.com/gorilla/securecookie": {"auth"},
 	"golang.org/x/crypto":             {"auth"},
-	"crypto/rand":                     {"auth"},
+	"crypto/rand":                     {"auth", "guard"},
 	"math/rand":                       {},
 }
 
@@ -242,7 +245,7 @@ func TestHouseNotices(t *testing.T) {
 		"backward import": {"models", "package models\nimport _ \"latchkey/auth\"", "must not import auth"},
 		"past handlers":   {"main", "package main\nimport _ \"latchkey/static\"", "must not import static"},
 		"sql in handlers": {"handlers", "package handlers\nimport _ \"database/sql\"", "only [models]"},
-		"echo in models":  {"models", "package models\nimport _ \"github.com/labstack/echo/v4\"", "only [handlers auth]"},
+		"echo in models":  {"models", "package models\nimport _ \"github.com/labstack/echo/v4\"", "only [handlers auth local]"},
 		"crypto in main":  {"main", "package main\nimport _ \"golang.org/x/crypto/argon2\"", "only [auth]"},
 		"math/rand":       {"auth", "package auth\nimport _ \"math/rand/v2\"", "only []"},
 		"init":            {"auth", "package auth\nfunc init() {}", "an init function"},

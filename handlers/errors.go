@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
+	"latchkey/auth/guard"
 	"latchkey/models"
 )
 
@@ -128,9 +129,9 @@ func (s *Server) handleError(err error, c echo.Context) {
 		h.Set("Retry-After", "1")
 	}
 	page := wantsPage(c.Request())
-	if a.status == http.StatusUnauthorized && !page && !fromScript(c.Request()) &&
+	if a.status == http.StatusUnauthorized && !page && !guard.FromPage(c.Request()) &&
 		h.Get("Location") == "" {
-		h.Set("WWW-Authenticate", `Basic realm="latchkey", charset="UTF-8"`)
+		h.Set("WWW-Authenticate", guard.Challenge)
 	}
 	if page {
 		err = s.problemPage(c, a)
@@ -152,12 +153,4 @@ func send(c echo.Context, a answer) error {
 func wantsPage(r *http.Request) bool {
 	return !strings.HasPrefix(r.URL.Path, "/v1/") &&
 		strings.Contains(r.Header.Get("Accept"), "text/html")
-}
-
-// fromScript says whether a page asks, its script or for an image of its own: a challenge would
-// open the browser's dialog and leave a script waiting.
-func fromScript(r *http.Request) bool {
-	mode := r.Header.Get("Sec-Fetch-Mode")
-	return r.Header.Get("X-Requested-With") != "" || r.Header.Get("Sec-Fetch-Dest") == "empty" ||
-		mode != "" && mode != "navigate"
 }

@@ -48,7 +48,6 @@ type Server struct {
 	refusals  []refusal
 	origins   *http.CrossOriginProtection
 	echo      *echo.Echo
-	accounts  accounts
 	site      site
 	stopping  atomic.Bool
 }

@@ -1,18 +1,15 @@
 package handlers
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
-	"latchkey/models"
 )
 
 // verifyPath is where reverse proxies ask whether a request may pass.
@@ -28,10 +25,7 @@ func (s *Server) verify(c echo.Context) error {
 			return err
 		}
 	}
-	account, err := s.accounts.of(c, s.store, identity.UID)
-	if errors.Is(err, models.ErrNotFound) {
-		return auth.ErrTokenInvalid // tokens end with their account
-	}
+	account, err := s.authority.Account(c.Request().Context(), identity.UID)
 	if err != nil {
 		return err
 	}
@@ -67,29 +61,6 @@ func (s *Server) checkScope(identity auth.Identity, pair string) error {
 		return auth.ErrScope
 	}
 	return nil
-}
-
-// accountSlots bounds how many accounts are remembered.
-const accountSlots = 1 << 12
-
-// accounts remembers the account of recently seen users. Neither a user's number nor its account
-// ever changes, so nothing here grows old. It is safe for concurrent use.
-type accounts struct {
-	slots [accountSlots]atomic.Pointer[models.User]
-}
-
-// of returns a user's account. Errors: models.ErrNotFound.
-func (a *accounts) of(c echo.Context, store *models.Store, uid uint32) (string, error) {
-	slot := &a.slots[uid%accountSlots]
-	if known := slot.Load(); known != nil && known.ID == uid {
-		return known.Account, nil
-	}
-	user, err := store.UserByID(c.Request().Context(), uid)
-	if err != nil {
-		return "", err
-	}
-	slot.Store(&models.User{ID: uid, Account: user.Account})
-	return user.Account, nil
 }
 
 // exceptVerify leaves a middleware out for verifyPath: a request that it would refuse on other

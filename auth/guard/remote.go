@@ -1,0 +1,204 @@
+package guard
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// Options are the rules a Remote works by. The zero value of a field means its default.
+type Options struct {
+	// CacheFor is how long a good answer is used again; default five seconds, negative for never.
+	// A token that was ended may work for so long.
+	CacheFor time.Duration
+	// CacheSize is how many answers are kept; default 1,024.
+	CacheSize int
+	// Client asks the server; the default waits two seconds. It should not follow redirects.
+	Client *http.Client
+	// Secure says that browsers reach this service by https, also if a proxy ends it before.
+	Secure bool
+}
+
+// Remote is a Verifier that asks a Latchkey server's /v1/verify, and remembers good answers for
+// a few seconds. It is safe for concurrent use.
+type Remote struct {
+	url     *url.URL
+	options Options
+	key     []byte
+	known   *lru.Cache[requestKey, answer]
+}
+
+type requestKey [sha256.Size]byte
+
+// answer is a good answer and until when it counts.
+type answer struct {
+	identity Identity
+	until    time.Time
+}
+
+// NewRemote makes a Remote for the server at an address such as "http://127.0.0.1:8080". Errors:
+// an address that is none.
+func NewRemote(address string, o Options) (*Remote, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, fmt.Errorf("%q is no address of a server", address)
+	}
+	if o.CacheFor == 0 {
+		o.CacheFor = 5 * time.Second
+	}
+	if o.CacheSize <= 0 {
+		o.CacheSize = 1024
+	}
+	if o.Client == nil {
+		o.Client = usualClient()
+	}
+	key := make([]byte, sha256.Size)
+	rand.Read(key) // cannot fail since Go 1.24
+	known, err := lru.New[requestKey, answer](o.CacheSize)
+	return &Remote{url: u.JoinPath("/v1/verify"), options: o, key: key, known: known}, err
+}
+
+func usualClient() *http.Client {
+	return &http.Client{
+		Timeout:   2 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+}
+
+// Verify asks whose a request is; see Verifier.
+func (v *Remote) Verify(r *http.Request, scope string) (Identity, error) {
+	credentials := credentialsOf(r)
+	if len(credentials) == 0 {
+		return Identity{}, ErrInvalid
+	}
+	key := v.keyOf(scope, credentials)
+	if known, ok := v.known.Get(key); ok && time.Now().Before(known.until) {
+		return known.identity, nil
+	}
+	until := time.Now().Add(v.options.CacheFor)
+	identity, err := v.ask(r, scope, credentials)
+	if err == nil && v.options.CacheFor > 0 {
+		v.known.Add(key, answer{identity, until})
+	}
+	return identity, err
+}
+
+// credentialsOf is the headers of a request that can carry a token. Of the cookies, Latchkey's
+// alone are passed on.
+func credentialsOf(r *http.Request) http.Header {
+	h := http.Header{}
+	for _, value := range r.Header.Values("Authorization") {
+		h.Add("Authorization", value)
+	}
+	var cookies []string
+	for _, cookie := range r.Cookies() {
+		switch cookie.Name {
+		case "latchkey", "latchkey-domain", "__Host-latchkey", "__Secure-latchkey":
+			cookies = append(cookies, cookie.Name+"="+cookie.Value)
+		}
+	}
+	if cookies != nil {
+		h.Set("Cookie", strings.Join(cookies, "; "))
+	}
+	return h
+}
+
+// keyOf names a question by a keyed hash, so that no credentials lie in the cache. Lengths keep
+// its parts apart.
+func (v *Remote) keyOf(scope string, credentials http.Header) requestKey {
+	mac := hmac.New(sha256.New, v.key)
+	add := func(parts ...string) {
+		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(parts))))
+		for _, part := range parts {
+			mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+			mac.Write([]byte(part))
+		}
+	}
+	add(scope)
+	add(credentials["Authorization"]...)
+	add(credentials["Cookie"]...)
+	return requestKey(mac.Sum(nil))
+}
+
+func (v *Remote) ask(r *http.Request, scope string, credentials http.Header) (Identity, error) {
+	to := *v.url
+	if scope != "" {
+		to.RawQuery = url.Values{"scope": {scope}}.Encode()
+	}
+	ask, err := http.NewRequestWithContext( //nolint:gosec // the address is the operator's
+		r.Context(), http.MethodGet, to.String(), nil)
+	if err != nil {
+		return Identity{}, err
+	}
+	ask.Header = credentials
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		ask.Header.Set("X-Forwarded-For", host)
+	}
+	if v.options.Secure || r.TLS != nil {
+		ask.Header.Set("X-Forwarded-Proto", "https")
+	}
+	told, err := v.options.Client.Do(ask) //nolint:gosec // the address is the operator's
+	if err != nil {
+		return Identity{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	defer told.Body.Close() //nolint:errcheck // it was read only
+	return read(told)
+}
+
+// read takes a server's answer for what it is; anything that is not an answer of Latchkey's is
+// ErrUnavailable.
+func read(told *http.Response) (Identity, error) {
+	switch told.StatusCode {
+	case http.StatusOK:
+		return identityIn(told.Header)
+	case http.StatusForbidden:
+		return Identity{}, ErrScope
+	case http.StatusUnauthorized:
+		var body struct {
+			Msg string `json:"msg"`
+		}
+		err := json.NewDecoder(io.LimitReader(told.Body, 16<<10)).Decode(&body)
+		if err == nil && body.Msg == ErrExpired.Error() {
+			return Identity{}, ErrExpired
+		}
+		return Identity{}, ErrInvalid
+	}
+	return Identity{}, fmt.Errorf("%w: the server answered %s", ErrUnavailable, told.Status)
+}
+
+// identityIn reads the headers of an acceptance, each of which must be there once.
+func identityIn(h http.Header) (Identity, error) {
+	var missing error
+	only := func(name string) string {
+		if values := h.Values(name); len(values) == 1 && values[0] != "" {
+			return values[0]
+		}
+		missing = fmt.Errorf("%w: the server sent no %s, or two", ErrUnavailable, name)
+		return ""
+	}
+	i := Identity{Account: only("X-Auth-Account"), Scope: only("X-Auth-Scope"),
+		TokenID: only("X-Auth-Token-Id")}
+	uid, err1 := strconv.ParseUint(only("X-Auth-Uid"), 10, 32)
+	kind, err2 := strconv.Atoi(only("X-Auth-Type"))
+	if err := errors.Join(missing, err1, err2); err != nil {
+		return Identity{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	i.UID, i.Type = uint32(uid), kind
+	return i, nil
+}

@@ -1,0 +1,49 @@
+// Local is a service with Echo that verifies tokens by itself, on the data directory of a Latchkey
+// server on the same machine.
+//
+//	go run ./docs/examples/local -data ./latchkey-data -addr 127.0.0.1:3000
+//	curl -u 'TOKEN:' http://127.0.0.1:3000/hello
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"latchkey/auth"
+	"latchkey/auth/guard"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:3000", "address to listen on")
+	data := flag.String("data", "./latchkey-data", "data directory of the Latchkey server")
+	flag.Parse()
+	log.Fatal(serve(context.Background(), *addr, *data))
+}
+
+func serve(ctx context.Context, addr, data string) error {
+	authority, store, err := auth.Open(ctx, data, auth.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Close()      //nolint:errcheck // nothing was written to it
+	go authority.Follow(ctx) // takes in what ends tokens, within a tenth of a second
+
+	verifier := auth.Local{Authority: authority}
+	e := echo.New()
+	e.HideBanner = true
+	e.GET("/hello", hello, echo.WrapMiddleware(guard.Require(verifier, "")))
+	e.GET("/admin", hello, echo.WrapMiddleware(guard.Require(verifier, "AdminScope")))
+	return e.Start(addr)
+}
+
+// hello greets whoever was let through.
+func hello(c echo.Context) error {
+	identity, _ := guard.From(c.Request().Context())
+	return c.String(http.StatusOK,
+		fmt.Sprintf("Hello, %s, number %d\n", identity.Account, identity.UID))
+}

@@ -1,0 +1,127 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// example builds and runs a program of docs/examples until the test ends, and returns its address.
+func example(t *testing.T, name string, args ...string) (url string) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), name)
+	if out, err := exec.Command("go", "build", "-o", program, "../docs/examples/"+name).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	address := freeAddress(t)
+	daemon(t, address, t.TempDir(), program, append(args, "-addr", address)...)
+	return "http://" + address
+}
+
+// TestExamples: both ways to guard another Go service answer as Latchkey does, follow what ends a token, and let
+// nobody in when it cannot be known.
+func TestExamples(t *testing.T) {
+	s := start(t, t.TempDir(), cheapHashes...)
+	user := account(t, s, "ann@example.com")
+	admin := administrator(t, s)
+	for _, name := range []string{"remote", "local"} {
+		t.Run(name, func(t *testing.T) {
+			source := []string{"-latchkey", s.URL}
+			if name == "local" {
+				source = []string{"-data", s.Dir}
+			}
+			url := example(t, name, source...)
+			tests := []struct {
+				name, path string
+				headers    []string
+				status     int
+				body       string
+			}{
+				{"OK", "/hello", []string{basic(user, "")}, 200, "Hello, ann@example.com, number "},
+				{"OK/password", "/hello", []string{basic("any", user)}, 200, "Hello, ann@example.com, number "},
+				{"OK/Bearer", "/hello", []string{bearer(user)}, 200, "Hello, ann@example.com, number "},
+				{"OK/cookie", "/hello", []string{"Cookie: a=b; latchkey=" + user + "; c=d"}, 200, "Hello, ann@"},
+				{"OK/scope", "/admin", []string{bearer(admin)}, 200, "Hello, "},
+				{"OK/again", "/admin", []string{bearer(admin)}, 200, "Hello, "},
+				{"ErrScope", "/admin", []string{bearer(user)}, 403, `{"error_code":1004,"msg":"forbidden, not in scope"`},
+				{"ErrInvalid", "/hello", []string{bearer(tamper(user))}, 401,
+					`{"error_code":1002,"msg":"token is invalid","request":"GET /hello"}`},
+				{"ErrInvalid/none", "/hello", nil, 401, `{"error_code":1002,"msg":"token is invalid"`},
+				{"ErrInvalid/two", "/hello", []string{bearer(user), bearer(admin)}, 401, `{"error_code":1002`},
+				{"ErrInvalid/two kinds", "/hello", []string{bearer(user), "Cookie: latchkey=" + admin}, 401, `{"error_code":1002`},
+				{"ErrInvalid/identity alone", "/hello", []string{"X-Auth-Uid: 1"}, 401, `{"error_code":1002`},
+			}
+			for _, test := range tests {
+				got := request(t, "GET", url+test.path, "", test.headers...)
+				if got.Status != test.status || !strings.HasPrefix(got.Body, test.body) {
+					t.Errorf("%s: %d %s, want %d %s", test.name, got.Status, got.Body, test.status, test.body)
+				}
+				challenge := got.Header.Values("WWW-Authenticate")
+				if want := `Basic realm="latchkey", charset="UTF-8"`; (test.status == 401) != (len(challenge) == 1) ||
+					test.status == 401 && challenge[0] != want {
+					t.Errorf("%s: challenge %q", test.name, challenge)
+				}
+			}
+			if got := request(t, "GET", url+"/hello", "", "Sec-Fetch-Mode: cors"); len(got.Header.Values("WWW-Authenticate")) != 0 {
+				t.Error("a script gets a challenge")
+			}
+			expired := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--ttl", "1s")
+			await(t, "the token to expire", func() bool {
+				return strings.Contains(request(t, "GET", url+"/hello", "", bearer(expired)).Body, "token is expired")
+			})
+			ended := login(t, s, "ann@example.com")
+			if got := request(t, "GET", url+"/hello", "", bearer(ended)); got.Status != 200 {
+				t.Fatalf("before its end: %d", got.Status)
+			}
+			request(t, "DELETE", s.URL+"/v1/token", "", bearer(ended))
+			endedAt := time.Now()
+			await(t, "the end to be felt", func() bool {
+				return request(t, "GET", url+"/hello", "", bearer(ended)).Status == 401
+			})
+			t.Logf("an ended token worked for %v longer", time.Since(endedAt).Round(time.Millisecond))
+		})
+	}
+}
+
+// TestExampleFailsClosed: a service whose Latchkey is gone, silent or another program lets nobody in.
+func TestExampleFailsClosed(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer silent.Close()
+	for name, latchkey := range map[string]string{
+		"gone": "http://" + freeAddress(t), "silent": "http://" + silent.Addr().String(), "another": anythingGoes(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := example(t, "remote", "-latchkey", latchkey)
+			for _, header := range []string{bearer(strings.Repeat("x", 56)), basic("ann", "secret")} {
+				started := time.Now()
+				got := request(t, "GET", url+"/hello", "", header)
+				if got.Status != 503 || got.Header.Get("Retry-After") != "1" || time.Since(started) > 10*time.Second {
+					t.Errorf("%d %s after %v", got.Status, got.Body, time.Since(started))
+				}
+			}
+		})
+	}
+	program := filepath.Join(t.TempDir(), "local")
+	if out, err := exec.Command("go", "build", "-o", program, "../docs/examples/local").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	empty := t.TempDir()
+	if out, err := exec.Command(program, "-data", empty).CombinedOutput(); err == nil {
+		t.Errorf("the other starts without a data directory: %s", out)
+	}
+	if entries, _ := os.ReadDir(empty); len(entries) != 0 {
+		t.Errorf("and makes something there: %v", entries)
+	}
+}
+
+// anythingGoes is a server that is none of Latchkey's: it answers every request with 200.
+func anythingGoes(t *testing.T) string {
+	return newService(t).URL
+}
