@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e || bench
 
 package e2e_test
 
@@ -22,21 +22,33 @@ import (
 type service struct {
 	URL string // http://127.0.0.1:PORT
 
-	mu       sync.Mutex
-	received []http.Header
+	mu          sync.Mutex
+	received    []http.Header
+	requests    []string
+	connections int
 }
 
 // newService starts a service that answers every request with 200 and "behind".
 func newService(tb testing.TB) *service {
 	tb.Helper()
 	s := &service{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
 		s.mu.Lock()
 		s.received = append(s.received, r.Header.Clone())
+		s.requests = append(s.requests, strings.TrimSpace(r.Method+" "+r.RequestURI+" "+string(body)))
 		s.mu.Unlock()
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, "<!doctype html><title>Behind</title><main>behind "+r.URL.Path+"</main>\n")
 	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.mu.Lock()
+			s.connections++
+			s.mu.Unlock()
+		}
+	}
+	server.Start()
 	tb.Cleanup(server.Close)
 	s.URL = server.URL
 	return s
@@ -49,6 +61,15 @@ func (s *service) take() []http.Header {
 	got := s.received
 	s.received = nil
 	return got
+}
+
+// asked returns the requests that have come since the last call, each "METHOD URI BODY", and how many connections
+// there have ever been: also one that brought no request that can be read.
+func (s *service) asked() (requests []string, connections int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	requests, s.requests = s.requests, nil
+	return requests, s.connections
 }
 
 // guarded is a web server that asks a Latchkey's /v1/verify before each request, as a proxy does, and hands its

@@ -1,0 +1,62 @@
+//go:build e2e || bench
+
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A door is a reverse proxy that runs from its recipe.
+type door struct {
+	URL string // http://127.0.0.1:PORT
+	Dir string // its files, logs among them
+	out *lockedBuffer
+}
+
+// bare is an address without its scheme.
+func bare(url string) string { return strings.TrimPrefix(url, "http://") }
+
+// write puts a file in a directory and returns its path.
+func write(tb testing.TB, dir, name, content string) string {
+	tb.Helper()
+	path := filepath.Join(dir, name)
+	must(tb, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+// startNginx runs nginx with what a http section holds, at an address.
+func startNginx(tb testing.TB, address, dir, http string) *door {
+	tb.Helper()
+	user := ""
+	if os.Geteuid() == 0 { // else its workers could not write in the directory
+		user = "user root root;\n"
+	}
+	config := write(tb, dir, "nginx.conf", user+`daemon off;
+worker_processes auto;
+pid nginx.pid;
+error_log error.log notice;
+events {}
+http {
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+`+http+"}\n")
+	out := daemon(tb, address, dir, "nginx", "-p", dir, "-c", config, "-e", "error.log")
+	return &door{"http://" + address, dir, out}
+}
+
+// nginx runs the recipe in front of a service.
+func nginx(tb testing.TB, latchkey, behind string) *door {
+	tb.Helper()
+	address, dir := freeAddress(tb), tb.TempDir()
+	return startNginx(tb, address, dir,
+		recipe(tb, "nginx", "http", "127.0.0.1:8080", bare(latchkey))+
+			recipe(tb, "nginx", "service", "listen 80;", "listen "+address+";", "127.0.0.1:3000", bare(behind),
+				"/var/log/nginx/", dir+"/")+
+			recipe(tb, "nginx", "login", "listen 80;", "listen "+address+";", "/var/log/nginx/", dir+"/"))
+}

@@ -1,0 +1,403 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// proxies are the reverse proxies whose recipes run here.
+var proxies = []struct {
+	name  string
+	start func(tb testing.TB, latchkey, behind string) *door
+	// admin is set where the recipe asks for a scope under /admin/.
+	admin bool
+	// strict is set where also headers that Latchkey does not know are removed, such as X-Auth-Admin.
+	strict bool
+	// wary is set where an answer of 200 without the identity does not let a request through.
+	wary bool
+}{
+	{name: "nginx", start: nginx, admin: true},
+	{name: "Caddy", start: caddy, admin: true, strict: true, wary: true},
+}
+
+// identityHeaders are what the service behind gets of Latchkey.
+var identityHeaders = []string{"X-Auth-Uid", "X-Auth-Account", "X-Auth-Type", "X-Auth-Scope", "X-Auth-Token-Id"}
+
+const challenge = `Basic realm="latchkey", charset="UTF-8"`
+
+// through sends a request for app.example.com through a proxy; headers are "Name: value" and go out as spelled.
+func (d *door) through(tb testing.TB, method, path, body string, headers ...string) reply {
+	tb.Helper()
+	got, err := d.try(method, path, body, headers...)
+	if err != nil {
+		tb.Fatalf("%s %s: %v\n%s", method, path, err, d.printed(tb))
+	}
+	return got
+}
+
+func (d *door) try(method, path, body string, headers ...string) (reply, error) {
+	req, err := http.NewRequest(method, d.URL+path, strings.NewReader(body))
+	if err != nil {
+		return reply{}, err
+	}
+	req.Host = "app.example.com"
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		if name == "Host" {
+			req.Host = value
+			continue
+		}
+		req.Header[name] = append(req.Header[name], value)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return reply{}, err
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	return reply{resp.StatusCode, resp.Header, string(content)}, err
+}
+
+// printed is what a proxy printed and all that it wrote to its files.
+func (d *door) printed(tb testing.TB) string {
+	tb.Helper()
+	text := d.out.String()
+	must(tb, filepath.WalkDir(d.Dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			content, readErr := os.ReadFile(path)
+			text, err = text+"\n== "+path+"\n"+string(content), readErr
+		}
+		return err
+	}))
+	return text
+}
+
+// logged is printed without the configuration.
+func (d *door) logged(tb testing.TB) (text string) {
+	tb.Helper()
+	for file := range strings.SplitSeq(d.printed(tb), "\n== ") {
+		if name, content, _ := strings.Cut(file, "\n"); strings.HasSuffix(name, ".log") || !strings.HasPrefix(name, "/") {
+			text += name + "\n" + content
+		}
+	}
+	return text
+}
+
+// isIdentity says whether a program may take a header of this name for one of Latchkey's: CGI and its heirs do not
+// tell a hyphen from an underscore.
+func isIdentity(name string) bool {
+	return strings.HasPrefix(strings.ReplaceAll(strings.ToLower(name), "_", "-"), "x-auth-")
+}
+
+// identityIn is the values of Latchkey's headers in the order of identityHeaders; anything else of their kind and
+// what the service must not get is a fault.
+func identityIn(t *testing.T, h http.Header, strict bool) (values []string) {
+	t.Helper()
+	for name := range h {
+		known := slices.Contains(identityHeaders, name)
+		if isIdentity(name) && !known && (strict || strings.ToLower(name) != "x-auth-admin") {
+			t.Errorf("the service got %s: %q", name, h[name])
+		}
+	}
+	for _, name := range identityHeaders {
+		if len(h[name]) != 1 {
+			t.Errorf("the service got %s: %q", name, h[name])
+		}
+		values = append(values, h.Get(name))
+	}
+	if len(h["Authorization"]) > 0 || strings.Contains(h.Get("Cookie"), "MT") {
+		t.Errorf("the service got a token: %q %q", h["Authorization"], h["Cookie"])
+	}
+	return values
+}
+
+// party is what the tests of a proxy need: a Latchkey, tokens of it, a service and the proxy between them.
+type party struct {
+	latchkey *server
+	behind   *service
+	door     *door
+	strict   bool
+	identity []string // of token
+	token    string
+	expired  string
+}
+
+// invite starts a Latchkey and a service; the proxy is still to come.
+func invite(t *testing.T) *party {
+	t.Helper()
+	args := append(slices.Clone(cheapHashes), "--log-level", "info", "--trusted-proxy", "127.0.0.1/32")
+	p := &party{latchkey: start(t, t.TempDir(), args...), behind: newService(t)}
+	p.token = account(t, p.latchkey, "ann@example.com")
+	p.expired = mustRun(t, p.latchkey.Dir, "", "token", "issue", "ann@example.com", "--ttl", "1s")
+	var got reply
+	await(t, "a token to expire", func() bool {
+		got = request(t, "GET", p.latchkey.URL+"/v1/verify", "", bearer(p.expired))
+		return strings.Contains(got.Body, "token is expired")
+	})
+	got = request(t, "GET", p.latchkey.URL+"/v1/verify", "", bearer(p.token))
+	for _, name := range identityHeaders {
+		p.identity = append(p.identity, got.Header.Get(name))
+	}
+	return p
+}
+
+// passes requires that a request reaches the service, once, as it was sent and with the identity of the token.
+func (p *party) passes(t *testing.T, method, path, body string, headers ...string) {
+	t.Helper()
+	got := p.door.through(t, method, path, body, headers...)
+	if got.Status != 200 || (method != "HEAD") != strings.Contains(got.Body, "behind") {
+		t.Errorf("%s %s %q: %d %s", method, path, headers, got.Status, got.Body)
+	}
+	if len(got.Header.Values("Www-Authenticate")) > 0 {
+		t.Errorf("%s %s: a challenge on 200", method, path)
+	}
+	for name := range got.Header {
+		if isIdentity(name) {
+			t.Errorf("%s %s: the client got %s", method, path, name)
+		}
+	}
+	requests, _ := p.behind.asked()
+	if want := strings.TrimSpace(method + " " + path + " " + body); !slices.Equal(requests, []string{want}) {
+		t.Errorf("the service was asked %.200q, want %.200q", requests, want)
+	}
+	for _, h := range p.behind.take() {
+		if identity := identityIn(t, h, p.strict); !slices.Equal(identity, p.identity) {
+			t.Errorf("%s %s %q: the service got %q, want %q", method, path, headers, identity, p.identity)
+		}
+	}
+}
+
+// refused requires that a request does not reach the service and gets Latchkey's own refusal.
+func (p *party) refused(t *testing.T, status int, msg string, challenged bool, method string, headers ...string) {
+	t.Helper()
+	path, body := "/some/where?scope=AdminScope&x=%zz", ""
+	if status == 403 {
+		path = "/admin/"
+	}
+	if method == "POST" {
+		body = "a body"
+	}
+	got := p.door.through(t, method, path, body, headers...)
+	if requests, _ := p.behind.asked(); len(requests) > 0 || len(p.behind.take()) > 0 {
+		t.Errorf("%s %q reached the service: %q", method, headers, requests)
+	}
+	want := []string{challenge}
+	if !challenged {
+		want = nil
+	}
+	if values := got.Header.Values("Www-Authenticate"); got.Status != status || !slices.Equal(values, want) {
+		t.Errorf("%s %q: %d with %q, want %d with %q", method, headers, got.Status, values, status, want)
+	}
+	if method == "HEAD" {
+		return
+	}
+	var answer struct {
+		Msg string `json:"msg"`
+	}
+	kind := got.Header.Values("Content-Type")
+	if err := json.Unmarshal([]byte(got.Body), &answer); err != nil || answer.Msg != msg ||
+		len(kind) != 1 || !strings.HasPrefix(kind[0], "application/json") {
+		t.Errorf("%s %q: %q %q, want msg %q", method, headers, kind, got.Body, msg)
+	}
+}
+
+// TestProxies: through every proxy, from its recipe, a good token brings a request to the service with the identity
+// that Latchkey gives, and nothing else does; a client's own X-Auth headers never arrive; tokens are in no log.
+func TestProxies(t *testing.T) {
+	for _, proxy := range proxies {
+		t.Run(proxy.name, func(t *testing.T) {
+			t.Parallel()
+			p := invite(t)
+			p.door, p.strict = proxy.start(t, p.latchkey.URL, p.behind.URL), proxy.strict
+			t.Run("passes", p.testPasses)
+			t.Run("forged", p.testForged)
+			t.Run("refused", p.testRefused)
+			t.Run("two", p.testTwo)
+			if proxy.admin {
+				t.Run("scope", p.testScope)
+			}
+			t.Run("login", p.testLogin)
+			t.Run("logs", p.testLogs)
+		})
+	}
+}
+
+// testPasses: every way to carry a token, every method, and a body that arrives.
+func (p *party) testPasses(t *testing.T) {
+	for name, credential := range map[string]string{
+		"user name": basic(p.token, ""), "user name and x": basic(p.token, "x"), "password": basic("anyname", p.token),
+		"Bearer": bearer(p.token), "lower case": strings.Replace(basic(p.token, ""), "Basic", "basic", 1),
+		"cookie": "Cookie: a=b; latchkey=" + p.token + "; c=d",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, method := range []string{"GET", "HEAD", "OPTIONS", "DELETE"} {
+				p.passes(t, method, "/a%2Fb/..;/c?x=1&scope=no", "", credential)
+			}
+			for _, method := range []string{"POST", "PUT", "PATCH"} {
+				p.passes(t, method, "/form", "field=value", credential, "Content-Type: text/plain")
+			}
+		})
+	}
+	p.passes(t, "POST", "/big", strings.Repeat("0123456789abcdef", 30<<10/16), bearer(p.token))
+	p.passes(t, "GET", "/script", "", bearer(p.token), "X-Requested-With: XMLHttpRequest", "Sec-Fetch-Mode: cors")
+	p.door.through(t, "GET", "/", "", "Cookie: a=b; latchkey="+p.token+"; c=d")
+	p.behind.asked()
+	for _, h := range p.behind.take() {
+		if cookie := strings.Join(h["Cookie"], "; "); !strings.Contains(cookie, "a=b") || !strings.Contains(cookie, "c=d") {
+			t.Errorf("the service's own cookies are lost: %q", cookie)
+		}
+	}
+	two := "Cookie: latchkey=" + p.token + "; a=b; latchkey-domain=" + p.token + "; __Secure-latchkey=" + p.token
+	p.passes(t, "GET", "/", "", two)
+	p.passes(t, "GET", "/", "", "Cookie: latchkey="+p.token)
+}
+
+// testForged: what a client says of itself does not arrive, with a good token or without one.
+func (p *party) testForged(t *testing.T) {
+	forged := []string{
+		"X-Auth-Uid: 999", "x-auth-uid: 999", "X-AUTH-UID: 999", "X_Auth_Uid: 999", "x_auth_uid: 999", "X-Auth_Uid: 999",
+		"X_Auth-Uid: 999", "X-Auth-Account: root", "x-auth-account: root", "X_AUTH_ACCOUNT: root", "X-Auth-Type: 200",
+		"X-Auth-Scope: AdminScope", "x_auth_scope: AdminScope", "X-Auth-Token-Id: 1-1-1", "X_Auth-Token_Id: 1-1-1",
+		"X-Auth-Admin: yes",
+	}
+	for _, h := range forged {
+		p.passes(t, "GET", "/forged", "", bearer(p.token), h)
+		p.passes(t, "GET", "/forged", "", bearer(p.token), h, h)
+		p.refused(t, 401, "token is invalid", true, "GET", h)
+	}
+	p.passes(t, "GET", "/forged", "", append(forged, bearer(p.token))...)
+	for _, listed := range []string{
+		"X-Auth-Uid", "close, X-Auth-Uid", "x-auth-uid, X-Auth-Account, X-Auth-Scope, X-Auth-Type, X-Auth-Token-Id",
+		"keep-alive, X-Auth-Uid", "Upgrade, X-Auth-Uid", "upgrade, x-auth-scope",
+	} {
+		p.passes(t, "GET", "/hop", "", bearer(p.token), "Connection: "+listed)
+		p.passes(t, "GET", "/hop", "", bearer(p.token), "Connection: "+listed, "X-Auth-Uid: 999")
+		p.passes(t, "GET", "/hop", "", bearer(p.token), "Connection: "+listed, "Upgrade: websocket")
+	}
+	for _, odd := range []string{
+		"X-Original-URL: http://evil.example/", "X-Original-Method: OPTIONS", "X-Forwarded-Uri: /healthz",
+		"X-Forwarded-Method: OPTIONS", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: https", "X-Forwarded-For: 203.0.113.7",
+		"X-HTTP-Method-Override: GET", "X-Rewrite-URL: /healthz", "Forwarded: for=203.0.113.7", "X-Real-IP: 203.0.113.7",
+		"Content-Location: /healthz", "Range: bytes=0-1", "If-None-Match: *", "Expect: 100-continue", "Origin: https://evil.example",
+	} {
+		p.passes(t, "GET", "/odd", "", bearer(p.token), odd)
+		p.refused(t, 401, "token is invalid", true, "GET", odd)
+	}
+	if strings.Contains(p.latchkey.out.String(), "203.0.113.7") {
+		t.Error("Latchkey took a client's word for its address")
+	}
+}
+
+// testRefused: without a good token a program gets the answer of Latchkey as it is, a script the one without a
+// challenge.
+func (p *party) testRefused(t *testing.T) {
+	bad, old := "token is invalid", "token is expired"
+	tests := map[string]struct {
+		msg        string
+		challenged bool
+		headers    []string
+	}{
+		"none":                      {bad, true, nil},
+		"tampered, as user name":    {bad, true, []string{basic(tamper(p.token), "")}},
+		"tampered, as password":     {bad, true, []string{basic("anyname", tamper(p.token))}},
+		"tampered, as Bearer":       {bad, true, []string{bearer(tamper(p.token))}},
+		"tampered, as cookie":       {bad, true, []string{"Cookie: latchkey=" + tamper(p.token)}},
+		"expired, as user name":     {old, true, []string{basic(p.expired, "")}},
+		"expired, as Bearer":        {old, true, []string{bearer(p.expired)}},
+		"account and secret":        {bad, true, []string{basic("ann@example.com", "secret1")}},
+		"another scheme":            {bad, true, []string{"Authorization: Digest " + p.token}},
+		"no base64":                 {bad, true, []string{"Authorization: Basic !!!"}},
+		"empty":                     {bad, true, []string{"Authorization: "}},
+		"Proxy-Authorization":       {bad, true, []string{"Proxy-" + basic(p.token, "")}},
+		"a wrong one and a cookie":  {bad, true, []string{bearer(tamper(p.token)), "Cookie: latchkey=" + p.token}},
+		"a script by fetch":         {bad, false, []string{"Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"}},
+		"a script by XHR":           {bad, false, []string{"X-Requested-With: XMLHttpRequest"}},
+		"a script, expired":         {old, false, []string{"Sec-Fetch-Mode: same-origin", "Sec-Fetch-Dest: empty", bearer(p.expired)}},
+		"the header in two halves":  {bad, true, []string{"Authorization: Bearer", "X-Token: x"}},
+		"the cookie's name in caps": {bad, true, []string{"Cookie: LATCHKEY=" + p.token}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS", "DELETE", "PROPFIND"} {
+				p.refused(t, 401, test.msg, test.challenged, method, test.headers...)
+			}
+		})
+	}
+}
+
+// testTwo: a request with two Authorization headers is refused, whichever of them is good.
+func (p *party) testTwo(t *testing.T) {
+	good, bad := bearer(p.token), bearer(tamper(p.token))
+	for _, pair := range [][]string{{good, bad}, {bad, good}, {good, good}, {good, basic(p.token, "")}} {
+		got := p.door.through(t, "GET", "/", "", pair...)
+		if requests, _ := p.behind.asked(); got.Status != 400 && got.Status != 401 || len(requests) > 0 {
+			t.Errorf("%.30q: %d, the service was asked %q", pair, got.Status, requests)
+		}
+	}
+}
+
+// testScope: a part of the service for which the token must have a scope.
+func (p *party) testScope(t *testing.T) {
+	p.refused(t, 403, "forbidden, not in scope", false, "GET", bearer(p.token))
+	p.refused(t, 403, "forbidden, not in scope", false, "POST", bearer(p.token))
+	for _, path := range []string{"/%61dmin/", "//admin/", "/./admin/x", "/a/../admin/x", "/admin//x?scope=UserScope"} {
+		if got := p.door.through(t, "GET", path, "", bearer(p.token)); got.Status != 403 && got.Status != 400 {
+			t.Errorf("%s: %d %s", path, got.Status, got.Body)
+		}
+	}
+	admin := administrator(t, p.latchkey)
+	if got := p.door.through(t, "GET", "/admin/", "", bearer(admin)); got.Status != 200 {
+		t.Errorf("an administrator: %d %s", got.Status, got.Body)
+	}
+	if got := p.door.through(t, "GET", "/admin/", "", bearer(tamper(admin))); got.Status != 401 {
+		t.Errorf("nobody: %d %s", got.Status, got.Body)
+	}
+	if requests, _ := p.behind.asked(); len(requests) != 1 || len(p.behind.take()) != 1 {
+		t.Errorf("the service was asked %q", requests)
+	}
+}
+
+// testLogin: Latchkey's own pages and API through the proxy.
+func (p *party) testLogin(t *testing.T) {
+	page := p.door.through(t, "GET", "/login", "", "Host: login.example.com", "Accept: text/html")
+	if page.Status != 200 || !strings.Contains(page.Body, "<form") {
+		t.Errorf("the login page: %d %s", page.Status, page.Body)
+	}
+	me := p.door.through(t, "GET", "/v1/user", "", "Host: login.example.com", basic(p.token, ""))
+	if me.Status != 200 || !strings.Contains(me.Body, "ann@example.com") {
+		t.Errorf("the API: %d %s", me.Status, me.Body)
+	}
+	nobody := p.door.through(t, "GET", "/v1/user", "", "Host: login.example.com")
+	if values := nobody.Header.Values("Www-Authenticate"); nobody.Status != 401 || !slices.Equal(values, []string{challenge}) {
+		t.Errorf("the API without a token: %d %q", nobody.Status, values)
+	}
+	if requests, _ := p.behind.asked(); len(requests) > 0 {
+		t.Errorf("the service was asked %q", requests)
+	}
+}
+
+// testLogs: neither the proxy nor Latchkey has written a token, as it is or in base64.
+func (p *party) testLogs(t *testing.T) {
+	user, _ := strings.CutPrefix(basic(p.token, ""), "Authorization: Basic ")
+	spellings := []string{p.token, p.token[:40], user[:40], base64.StdEncoding.EncodeToString([]byte("anyname:" + p.token))[12:40]}
+	for who, text := range map[string]string{"the proxy": p.door.logged(t), "Latchkey": p.latchkey.out.String()} {
+		if !strings.Contains(text, "/v1/verify") && !strings.Contains(text, "/forged") {
+			t.Errorf("%s has no access log:\n%s", who, text)
+		}
+		for _, spelling := range spellings {
+			if n := strings.Index(text, spelling); n >= 0 {
+				t.Errorf("%s logs a token: %s", who, text[max(0, n-300):n+60])
+			}
+		}
+	}
+}
