@@ -18,6 +18,7 @@ const commandLine = "command line"
 
 // tokenCmd is latchkey token.
 type tokenCmd struct {
+	Get     tokenGetCmd     `cmd:"" default:"withargs" help:"Print a fresh token of one's own login."`
 	Issue   tokenIssueCmd   `cmd:"" help:"Issue a token to an account and print it."`
 	Inspect tokenInspectCmd `cmd:"" help:"Explain any token in one sentence."`
 	List    tokenListCmd    `cmd:"" help:"List the live tokens of an account."`

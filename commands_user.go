@@ -40,7 +40,7 @@ type userAddCmd struct {
 
 // Run makes the account.
 func (u *userAddCmd) Run(ctx context.Context, c *cli, std console) error {
-	secret, err := readSecret(std, u.SecretStdin)
+	secret, err := readNewSecret(std, u.SecretStdin)
 	if err != nil {
 		return err
 	}
@@ -64,8 +64,14 @@ func (u *userAddCmd) Run(ctx context.Context, c *cli, std console) error {
 	return err
 }
 
-// readSecret reads one line of standard input, or asks twice on the terminal.
-func readSecret(std console, stdin bool) (string, error) {
+// readNewSecret is readSecret that asks twice.
+func readNewSecret(std console, stdin bool) (string, error) {
+	return readSecret(std, stdin, "Secret: ", "Again: ")
+}
+
+// readSecret reads one line of standard input, or asks on the terminal, once for each prompt; the
+// answers must be the same.
+func readSecret(std console, stdin bool, prompts ...string) (secret string, err error) {
 	if stdin {
 		line, err := bufio.NewReader(std.in).ReadString('\n')
 		if err != nil && line == "" {
@@ -77,20 +83,19 @@ func readSecret(std console, stdin bool) (string, error) {
 	if !ok || !term.IsTerminal(int(terminal.Fd())) {
 		return "", errors.New("no terminal to ask for the secret: use --secret-stdin")
 	}
-	var answers [2]string
-	for i, prompt := range []string{"Secret: ", "Again: "} {
+	for i, prompt := range prompts {
 		fmt.Fprint(std.err, prompt)
 		typed, err := term.ReadPassword(int(terminal.Fd()))
 		fmt.Fprintln(std.err)
 		if err != nil {
 			return "", err
 		}
-		answers[i] = string(typed)
+		if i > 0 && string(typed) != secret {
+			return "", errors.New("the two secrets differ")
+		}
+		secret = string(typed)
 	}
-	if answers[0] != answers[1] {
-		return "", errors.New("the two secrets differ")
-	}
-	return answers[0], nil
+	return secret, nil
 }
 
 type userListCmd struct {
@@ -161,7 +166,7 @@ type userPasswdCmd struct {
 
 // Run replaces the secret.
 func (u *userPasswdCmd) Run(ctx context.Context, c *cli, std console) error {
-	secret, err := readSecret(std, u.SecretStdin)
+	secret, err := readNewSecret(std, u.SecretStdin)
 	if err != nil {
 		return err
 	}

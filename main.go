@@ -49,6 +49,13 @@ type cli struct {
 	Key     keyCmd     `cmd:"" help:"Signing keys: list, rotate, retire, reseal."`
 	Version versionCmd `cmd:"" help:"Print the versions of Latchkey, Go and SQLite."`
 
+	Login  loginCmd  `cmd:"" group:"client" help:"Log in once; the token is kept and renewed."`
+	Logout logoutCmd `cmd:"" group:"client" help:"End the tokens of one's own logins."`
+	Logins loginsCmd `cmd:"" group:"client" help:"List one's own logins."`
+	Netrc  netrcCmd  `cmd:"" group:"client" help:"Print or replace lines of .netrc."`
+	Git    gitCmd    `cmd:"" group:"client" name:"git-credential" help:"Credential helper for git."`
+	Docker dockerCmd `cmd:"" group:"client" name:"docker-credential" help:"The same for Docker."`
+
 	scopes       []string // of serve --scope
 	cookieDomain string   // of serve --cookie-domain
 }
@@ -85,7 +92,11 @@ type console struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], console{os.Stdin, os.Stdout, os.Stderr})
+	args := os.Args[1:]
+	if filepath.Base(os.Args[0]) == "docker-credential-latchkey" { // the name Docker looks for
+		args = append([]string{"docker-credential"}, args...)
+	}
+	code := run(ctx, args, console{os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	os.Exit(code)
 }
@@ -102,6 +113,7 @@ func run(ctx context.Context, args []string, std console) int {
 			"A token server for HTTP Basic: log in once, use the token as the user name.",
 		),
 		kong.Writers(std.out, std.err),
+		kong.Groups{"client": "On one's own machine, without a data directory:"},
 		kong.Exit(func(code int) { exit = code }),
 	)
 	if err != nil {

@@ -28,14 +28,15 @@ func newHouse(t *testing.T) house {
 	h.latchkey = start(t, t.TempDir(), append(cheapHashes, "--trusted-proxy", "127.0.0.1/32",
 		"--public-url", h.login, "--cookie-domain", "door.localhost")...)
 	dir := t.TempDir()
-	config := recipe(t, "nginx", "http", "127.0.0.1:8080", bare(h.latchkey.URL)) +
+	config := []string{recipe(t, "nginx", "http", "127.0.0.1:8080", bare(h.latchkey.URL)),
 		recipe(t, "nginx", "login", "listen 80;", "listen "+address+";", "/var/log/nginx/", dir+"/",
-			"login.example.com", "login.door.localhost")
+			"login.example.com", "login.door.localhost")}
 	for _, name := range []string{"app", "wiki"} {
-		config += recipe(t, "nginx", "service", "listen 80;", "listen "+address+";", "/var/log/nginx/", dir+"/",
-			"127.0.0.1:3000", bare(newService(t).URL), "app.example.com", name+".door.localhost")
+		config = append(config, recipe(t, "nginx", "service", "listen 80;", "listen "+address+";",
+			"/var/log/nginx/", dir+"/", "127.0.0.1:3000", bare(newService(t).URL),
+			"app.example.com", name+".door.localhost"))
 	}
-	startNginx(t, address, dir, config)
+	startNginx(t, address, dir, strings.Join(config, ""))
 	account(t, h.latchkey, "ann@example.com")
 	return h
 }

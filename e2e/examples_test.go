@@ -68,7 +68,8 @@ func TestExamples(t *testing.T) {
 					t.Errorf("%s: challenge %q", test.name, challenge)
 				}
 			}
-			if got := request(t, "GET", url+"/hello", "", "Sec-Fetch-Mode: cors"); len(got.Header.Values("WWW-Authenticate")) != 0 {
+			if got := request(t, "GET", url+"/hello", "",
+				"Sec-Fetch-Mode: cors"); len(got.Header.Values("WWW-Authenticate")) != 0 {
 				t.Error("a script gets a challenge")
 			}
 			expired := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--ttl", "1s")

@@ -1,0 +1,240 @@
+// Package wallet keeps a person's logins on the person's own machine, so that existing clients
+// always present a fresh token: one file, readable for its owner alone, under a lock. A token is
+// given out for the hosts that were named at its login and for no other.
+package wallet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+)
+
+var (
+	// ErrUnknown says that no login is for a host.
+	ErrUnknown = errors.New("no login is for this host: run latchkey login URL --for HOST")
+	// ErrEnded says that a login is over: its token has expired or was ended.
+	ErrEnded = errors.New("the login is over")
+	// ErrFile says that the file of logins cannot be used.
+	ErrFile = errors.New("the file of logins cannot be used")
+)
+
+// Login is one token and where it may be presented.
+type Login struct {
+	URL      string   `json:"url"` // of the Latchkey server
+	Account  string   `json:"account"`
+	Token    string   `json:"token"`
+	Hosts    []string `json:"hosts"`              // host, host:port, or *.domain
+	Insecure bool     `json:"insecure,omitempty"` // plain http is allowed beyond this machine
+	// ExpiresAt is Unix seconds by this machine's clock, which may differ from the server's.
+	ExpiresAt int64 `json:"expires_at"`
+	Lifetime  int64 `json:"lifetime"` // seconds, of the token when it was issued
+}
+
+// String names the login without giving the token away.
+func (l Login) String() string { return l.Account + " at " + l.URL }
+
+// left is how long the token still works by this machine's clock.
+func (l Login) left() time.Duration { return time.Until(time.Unix(l.ExpiresAt, 0)) }
+
+// Wallet is a file of logins. Several processes may use it at once.
+type Wallet struct {
+	path   string
+	server server
+}
+
+// New is the wallet in a file, which need not exist yet.
+func New(path string) *Wallet { return &Wallet{path: path, server: newServer()} }
+
+// DefaultPath is latchkey/tokens.json in the user's directory for configurations.
+func DefaultPath() (string, error) {
+	dir, err := os.UserConfigDir()
+	return filepath.Join(dir, "latchkey", "tokens.json"), err
+}
+
+// Logins returns all logins, the newest first. Errors: ErrFile.
+func (w *Wallet) Logins() ([]Login, error) {
+	f, err := os.Open(w.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	defer f.Close() //nolint:errcheck // it was read only
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%w: %s must be a file for its owner alone: chmod 600 %s",
+			ErrFile, w.path, w.path)
+	}
+	var logins []Login
+	if err := json.NewDecoder(f).Decode(&logins); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrFile, w.path, err)
+	}
+	return logins, nil
+}
+
+// LogIn logs in at a server and keeps the token, for its hosts, in place of an earlier one of the
+// same server and account. Errors: the server's refusal in words, ErrFile.
+func (w *Wallet) LogIn(ctx context.Context, l Login, secret string) (Login, error) {
+	if err := l.check(); err != nil {
+		return Login{}, err
+	}
+	if _, err := w.Logins(); err != nil { // before a token is made that cannot be kept
+		return Login{}, err
+	}
+	l, err := w.server.logIn(ctx, l, secret)
+	if err != nil {
+		return Login{}, err
+	}
+	return l, w.change(func(logins []Login) ([]Login, error) {
+		logins = slices.DeleteFunc(logins, func(old Login) bool {
+			return old.URL == l.URL && old.Account == l.Account
+		})
+		return append([]Login{l}, logins...), nil
+	})
+}
+
+// LogOut ends the tokens of a server's logins, all servers' if url is "", and forgets them. A
+// token that the server cannot be asked to end is kept, and the error says why.
+func (w *Wallet) LogOut(ctx context.Context, url string) (ended []Login, err error) {
+	var failed error
+	err = w.change(func(logins []Login) ([]Login, error) {
+		return slices.DeleteFunc(logins, func(l Login) bool {
+			if url != "" && l.URL != url {
+				return false
+			}
+			if err := w.server.end(ctx, l); err != nil {
+				failed = errors.Join(failed, err)
+				return false
+			}
+			ended = append(ended, l)
+			return true
+		}), nil
+	})
+	return ended, errors.Join(failed, err)
+}
+
+// Fresh is the login for a place, its token renewed when half of its time is over. Parallel
+// callers renew it once. Errors: ErrUnknown, ErrEnded, ErrFile.
+func (w *Wallet) Fresh(ctx context.Context, p Place) (Login, error) {
+	var found Login
+	err := w.change(func(logins []Login) ([]Login, error) {
+		i := slices.IndexFunc(logins, func(l Login) bool { return l.isFor(p) })
+		if i < 0 {
+			return nil, ErrUnknown
+		}
+		found = logins[i]
+		if 2*found.left() > time.Duration(found.Lifetime)*time.Second {
+			return nil, nil
+		}
+		renewed, err := w.server.renew(ctx, found)
+		switch {
+		case errors.Is(err, ErrEnded), err != nil && found.left() <= 0:
+			return nil, fmt.Errorf("%w: run latchkey login %s", ErrEnded, found.URL)
+		case err == nil:
+			found, logins[i] = renewed, renewed
+			return logins, nil
+		}
+		return nil, nil // the server is away, the token still works
+	})
+	return found, err
+}
+
+// Forget drops the login with a token that its server refuses. A token that still works, or is
+// none of this wallet's, changes nothing.
+func (w *Wallet) Forget(ctx context.Context, token string) error {
+	return w.change(func(logins []Login) ([]Login, error) {
+		i := slices.IndexFunc(logins, func(l Login) bool { return l.Token == token })
+		if i < 0 || !w.server.refuses(ctx, logins[i]) {
+			return nil, nil
+		}
+		return slices.Delete(logins, i, i+1), nil
+	})
+}
+
+// change reads the logins and writes what edit makes of them, if that is not nil. Nobody else
+// changes them meanwhile.
+func (w *Wallet) change(edit func([]Login) ([]Login, error)) error {
+	unlock, err := w.lock()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	defer unlock() //nolint:errcheck // nothing was written to it
+	logins, err := w.Logins()
+	if err != nil {
+		return err
+	}
+	logins, err = edit(logins)
+	if logins == nil || err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(logins, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := WriteFile(w.path, append(text, '\n')); err != nil {
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	return nil
+}
+
+// lock keeps other processes from changing the logins.
+func (w *Wallet) lock() (unlock func() error, err error) {
+	if err := os.MkdirAll(filepath.Dir(w.path), 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(w.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f.Close, nil
+}
+
+// WriteFile replaces a file, readable for its owner alone, whole or not at all, and returns when
+// it lies on the disk. A symbolic link is followed.
+func WriteFile(path string, content []byte) (err error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".latchkey-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	d, err := os.Open(dir) //nolint:gosec // the directory of the file that the user names
+	if err != nil {
+		return nil // the file is there; such a directory cannot be synced
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,217 @@
+package wallet
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestPlaces(t *testing.T) {
+	login := Login{Hosts: []string{"login.example.com", "app.example.com:8443", "*.git.example.com", "[::1]:3000",
+		"files.example.org"}}
+	careless := Login{Hosts: []string{"app.example.com"}, Insecure: true}
+	local := Login{Hosts: []string{"127.0.0.1:3000", "app.localhost:3000", "127.0.0.1"}}
+	tests := []struct {
+		name  string
+		login Login
+		place string
+		want  bool
+	}{
+		{"OK/name alone", login, "login.example.com", true}, {"OK/address", login, "https://login.example.com/a?b#c", true},
+		{"OK/usual port", login, "https://login.example.com:443", true}, {"OK/capitals", login, "LOGIN.Example.com", true},
+		{"OK/port", login, "https://app.example.com:8443/x", true}, {"OK/below", login, "https://a.git.example.com", true},
+		{"OK/far below", login, "a.b.git.example.com", true}, {"OK/IPv6", login, "http://[::1]:3000", true},
+		{"OK/plain http here", local, "http://127.0.0.1:3000/x", true}, {"OK/port 80", local, "http://127.0.0.1:80", true},
+		{"OK/localhost", local, "http://app.localhost:3000", true}, {"OK/insecure", careless, "http://app.example.com", true},
+		{"Err/plain http", login, "http://login.example.com", false},
+		{"Err/other port", login, "login.example.com:8443", false},
+		{"Err/no port", login, "https://app.example.com", false}, {"Err/the domain", login, "git.example.com", false},
+		{"Err/looks like", login, "evil-login.example.com", false}, {"Err/ends like", login, "xgit.example.com", false},
+		{"Err/begins like", login, "login.example.com.evil.example", false},
+		{"Err/below a name", login, "a.login.example.com", false},
+		{"Err/dot at the end", login, "login.example.com.", false},
+		{"Err/somebody at", login, "https://u@login.example.com", false},
+		{"Err/somebody else's", login, "https://login.example.com@evil.example", false},
+		{"Err/escaped", login, "https://evil.example%2f.git.example.com", false},
+		{"Err/backslash", login, `https://evil.example\.git.example.com`, false},
+		{"Err/not ASCII", login, "https://ⓛogin.example.com", false},
+		{"Err/other scheme", login, "ssh://login.example.com", false},
+		{"Err/empty", login, "", false}, {"Err/star", login, "*.git.example.com", false},
+		{"Err/dots", login, "..git.example.com", false},
+		{"Err/blank", login, "a b.git.example.com", false}, {"Err/line end", login, "a\n.git.example.com", false},
+		{"Err/ports run together", Login{Hosts: []string{"localhost:8"}}, "http://localhost:0", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p, err := ParsePlace(test.place)
+			if got := err == nil && test.login.isFor(p); got != test.want {
+				t.Errorf("%q: %v (%v)", test.place, got, err)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	tests := []struct {
+		name     string
+		login    Login
+		url, err string
+	}{
+		{"OK", Login{URL: "https://Login.example.com/"}, "https://login.example.com", ""},
+		{"OK/here", Login{URL: "http://127.0.0.1:8080"}, "http://127.0.0.1:8080", ""},
+		{"OK/insecure", Login{URL: "http://login.example.com", Insecure: true}, "http://login.example.com", ""},
+		{"OK/hosts", Login{URL: "https://a.example", Hosts: []string{"B.example:1", "*.c.example"}}, "https://a.example", ""},
+		{"Err/plain http", Login{URL: "http://login.example.com"}, "", "plain http"},
+		{"Err/no scheme", Login{URL: "login.example.com"}, "", "no address"},
+		{"Err/path", Login{URL: "https://login.example.com/x"}, "", "no address"},
+		{"Err/somebody", Login{URL: "https://u:p@login.example.com"}, "", "no address"},
+		{"Err/every host", Login{URL: "https://a.example", Hosts: []string{"*"}}, "", "no host"},
+		{"Err/every com", Login{URL: "https://a.example", Hosts: []string{"*.com"}}, "", "no host"},
+		{"Err/address", Login{URL: "https://a.example", Hosts: []string{"https://b.example"}}, "", "no host"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			err := test.login.check()
+			if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) ||
+				err == nil && test.login.URL != test.url {
+				t.Errorf("%q, %v", test.login.URL, err)
+			}
+		})
+	}
+}
+
+// TestFile: a file that others may read or that is broken is refused in one line that shows no token, and stays.
+func TestFile(t *testing.T) {
+	const good = `[{"url":"https://a.example","token":"SECRET","hosts":["a.example"],"expires_at":9999999999,"lifetime":7200}]`
+	tests := []struct {
+		name, text string
+		mode       os.FileMode
+		err        string
+	}{
+		{"OK", good, 0o600, ""}, {"OK/read only", good, 0o400, ""},
+		{"ErrFile/others", good, 0o604, "chmod 600"}, {"ErrFile/group", good, 0o640, "chmod 600"},
+		{"ErrFile/broken", `[{"token":"SECRET"`, 0o600, "unexpected EOF"}, {"ErrFile/empty", "", 0o600, "EOF"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "tokens.json")
+			if err := os.WriteFile(path, []byte(test.text), test.mode); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(path, test.mode); err != nil {
+				t.Fatal(err)
+			}
+			place, err := ParsePlace("a.example")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = New(path).Fresh(t.Context(), place)
+			if test.err == "" && err != nil || test.err != "" && (!errors.Is(err, ErrFile) ||
+				!strings.Contains(err.Error(), test.err) || strings.Contains(err.Error(), "SECRET")) {
+				t.Errorf("%v", err)
+			}
+			if text, _ := os.ReadFile(path); string(text) != test.text {
+				t.Errorf("the file is now %q", text)
+			}
+		})
+	}
+	if _, err := New(t.TempDir()).Logins(); !errors.Is(err, ErrFile) {
+		t.Errorf("a directory: %v", err)
+	}
+	if _, err := New(filepath.Join(t.TempDir(), "none")).Fresh(context.Background(), Anywhere()); !errors.Is(err,
+		ErrUnknown) {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+// TestWriteFile: the file is private, also if it was not before, and a link to it stays a link.
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(link, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if text, _ := os.ReadFile(path); string(text) != "new" {
+		t.Errorf("%q", text)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link: %v, %v", info.Mode(), err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 2 {
+		t.Errorf("left behind: %v", entries)
+	}
+	if err := WriteFile(filepath.Join(dir, "none", "file"), nil); err == nil {
+		t.Error("a directory that is not there")
+	}
+}
+
+func TestNetrc(t *testing.T) {
+	app := Machine{"app.example.com", "latchkey", "NEW"}
+	const line = "machine app.example.com login latchkey password NEW\n"
+	tests := []struct{ name, text, want string }{
+		{"empty", "", line},
+		{"others", "machine a login b password c\n", line + "machine a login b password c\n"},
+		{"one line", "machine app.example.com login x password OLD\nmachine a\n", line + "machine a\n"},
+		{"in the middle", "machine a\nmachine app.example.com login x password OLD\nmachine b\n",
+			line + "machine a\nmachine b\n"},
+		{"several lines", "machine app.example.com\n\tlogin x\n\tpassword OLD\nmachine b\n", line + "machine b\n"},
+		{"twice", "machine app.example.com login x\nmachine app.example.com password y\n", line},
+		{"before default", "default login anonymous\n", line + "default login anonymous\n"},
+		{"comments", "# mine\nmachine app.example.com password OLD\n# machine a\nmachine b\n",
+			line + "# mine\n# machine a\nmachine b\n"},
+		{"macro", "machine app.example.com\nmacdef init\nmachine app.example.com\n\nmachine b\n",
+			line + "macdef init\nmachine app.example.com\n\nmachine b\n"},
+		{"a password like a keyword", "machine a password machine login app.example.com\n",
+			line + "machine a password machine login app.example.com\n"},
+		{"quoted", `machine a password "x machine app.example.com y"` + "\n",
+			line + `machine a password "x machine app.example.com y"` + "\n"},
+		{"a password like a comment", "machine a password #1\nmachine app.example.com password OLD\n",
+			line + "machine a password #1\n"},
+		{"below", "machine x.app.example.com password y\n", line + "machine x.app.example.com password y\n"},
+		{"Windows line ends", "machine app.example.com password OLD\r\nmachine b\r\n", line + "machine b\r\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := Netrc(test.text, []Machine{app}); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// FuzzNetrc: with nothing to put in, no text changes; putting the same in twice is the same as once; the others'
+// lines stay.
+func FuzzNetrc(f *testing.F) {
+	for _, seed := range []string{"", "machine a login b password c\n", "default\n", "macdef x\ny\n\nmachine a\n",
+		"#\nmachine\n",
+		`machine "a`, "machine app.example.com login machine password password\n\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if got := Netrc(text, nil); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+		app := []Machine{{"app.example.com", "latchkey", "NEW"}}
+		once := Netrc(text, app)
+		_, first := (&netrcScanner{rest: text}).next(true) // a value of no machine would become one of ours
+		if twice := Netrc(once, app); twice != once && !takesValue(first) {
+			t.Errorf("%q became %q, then %q", text, once, twice)
+		}
+		if !strings.Contains(text, "app.example.com") && once != app[0].line()+text {
+			t.Errorf("%q became %q", text, once)
+		}
+	})
+}

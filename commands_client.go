@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"latchkey/auth/wallet"
+)
+
+// The commands here run where a person works, with a file of logins and no data directory.
+
+// walletFlags say where the logins are.
+type walletFlags struct {
+	Tokens string `placeholder:"FILE" help:"File of logins (default: ~/.config/latchkey/tokens.json)."`
+}
+
+func (f walletFlags) wallet() (*wallet.Wallet, error) {
+	if f.Tokens != "" {
+		return wallet.New(f.Tokens), nil
+	}
+	path, err := wallet.DefaultPath()
+	return wallet.New(path), err
+}
+
+// fresh is the login for a place, with a fresh token.
+func (f walletFlags) fresh(ctx context.Context, p wallet.Place) (wallet.Login, error) {
+	w, err := f.wallet()
+	if err != nil {
+		return wallet.Login{}, err
+	}
+	return w.Fresh(ctx, p)
+}
+
+// loginCmd is latchkey login.
+type loginCmd struct {
+	walletFlags
+	URL         string   `arg:"" help:"Address of the Latchkey server."`
+	Account     string   `help:"E-mail address or mobile number (default: asked for)."`
+	For         []string `placeholder:"HOST" help:"Host to present the token to (repeatable)."`
+	SecretStdin bool     `help:"Read the secret from one line of standard input."`
+	Insecure    bool     `help:"Allow plain http to other machines."`
+}
+
+// Run logs in and keeps the token.
+func (l *loginCmd) Run(ctx context.Context, std console) error {
+	w, err := l.wallet()
+	if err != nil {
+		return err
+	}
+	if l.Account == "" {
+		if l.SecretStdin {
+			return errors.New("--secret-stdin needs --account")
+		}
+		fmt.Fprint(std.err, "Account: ")
+		line, err := bufio.NewReader(std.in).ReadString('\n')
+		if l.Account = strings.TrimSpace(line); err != nil || l.Account == "" {
+			return errors.New("no account was given")
+		}
+	}
+	secret, err := readSecret(std, l.SecretStdin, "Secret: ")
+	if err != nil {
+		return err
+	}
+	login, err := w.LogIn(ctx, wallet.Login{URL: strings.TrimSuffix(l.URL, "/"), Account: l.Account,
+		Hosts: l.For, Insecure: l.Insecure}, secret)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.out, "%s, renewed as it is used, is presented to %s\n", login,
+		strings.Join(login.Hosts, ", "))
+	return err
+}
+
+// logoutCmd is latchkey logout.
+type logoutCmd struct {
+	walletFlags
+	URL string `arg:"" optional:"" help:"Address of the Latchkey server (default: all of them)."`
+}
+
+// Run ends the tokens and forgets them.
+func (l *logoutCmd) Run(ctx context.Context, std console) error {
+	w, err := l.wallet()
+	if err != nil {
+		return err
+	}
+	ended, err := w.LogOut(ctx, strings.TrimSuffix(l.URL, "/"))
+	for _, login := range ended {
+		fmt.Fprintf(std.out, "%s is logged out\n", login)
+	}
+	if err == nil && len(ended) == 0 {
+		err = errors.New("there is no such login")
+	}
+	return err
+}
+
+// loginsCmd is latchkey logins.
+type loginsCmd struct {
+	walletFlags
+	JSON bool `name:"json" help:"Print JSON, one object a line."`
+}
+
+// Run lists the logins, never their tokens.
+func (l *loginsCmd) Run(std console) error {
+	w, err := l.wallet()
+	if err != nil {
+		return err
+	}
+	logins, err := w.Logins()
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	if !l.JSON {
+		fmt.Fprintln(table, "SERVER\tACCOUNT\tEXPIRES\tHOSTS")
+	}
+	for _, login := range logins {
+		if l.JSON {
+			if err := json.NewEncoder(std.out).Encode(map[string]any{"url": login.URL,
+				"account": login.Account, "expires_at": login.ExpiresAt, "hosts": login.Hosts,
+			}); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", login.URL, login.Account,
+			time.Unix(login.ExpiresAt, 0).UTC().Format(time.RFC3339), strings.Join(login.Hosts, " "))
+	}
+	return table.Flush()
+}
+
+// tokenGetCmd is latchkey token.
+type tokenGetCmd struct {
+	walletFlags
+	Host   string `arg:"" optional:"" help:"Host to present it to (default: the newest login)."`
+	Header bool   `help:"Print a whole Authorization header."`
+}
+
+// Run prints a fresh token of a login, or the header that carries it as the Basic user name.
+func (t *tokenGetCmd) Run(ctx context.Context, std console) error {
+	place := wallet.Anywhere()
+	if t.Host != "" {
+		var err error
+		if place, err = wallet.ParsePlace(t.Host); err != nil {
+			return err
+		}
+	}
+	login, err := t.fresh(ctx, place)
+	if err != nil {
+		return err
+	}
+	text := login.Token
+	if t.Header {
+		text = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(login.Token+":"))
+	}
+	_, err = fmt.Fprintln(std.out, text)
+	return err
+}
+
+// helperUser is the user name beside a token in the password slot, which proxies may log.
+const helperUser = "latchkey"
+
+// netrcCmd is latchkey netrc.
+type netrcCmd struct {
+	walletFlags
+	File string   `placeholder:"FILE" help:"Replace the entries in this file, such as ~/.netrc."`
+	Host []string `arg:"" optional:"" help:"Hosts (default: all of the logins without *)."`
+}
+
+// Run prints lines for .netrc, or puts them there.
+func (n *netrcCmd) Run(ctx context.Context, std console) error {
+	w, err := n.wallet()
+	if err != nil {
+		return err
+	}
+	hosts := n.Host
+	if len(hosts) == 0 {
+		if hosts, err = plainHosts(w); err != nil {
+			return err
+		}
+	}
+	var machines []wallet.Machine
+	for _, host := range hosts {
+		place, err := wallet.ParsePlace(host)
+		if err != nil {
+			return err
+		}
+		login, err := w.Fresh(ctx, place)
+		if err != nil {
+			return fmt.Errorf("%s: %w", host, err)
+		}
+		machines = append(machines, wallet.Machine{
+			Name: place.Name(), Login: helperUser, Password: login.Token})
+	}
+	if n.File == "" {
+		_, err := io.WriteString(std.out, wallet.Netrc("", machines))
+		return err
+	}
+	text, err := os.ReadFile(n.File)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return wallet.WriteFile(n.File, []byte(wallet.Netrc(string(text), machines)))
+}
+
+// plainHosts is every host of the logins that stands for itself.
+func plainHosts(w *wallet.Wallet) (hosts []string, err error) {
+	logins, err := w.Logins()
+	for _, login := range logins {
+		for _, host := range login.Hosts {
+			if !strings.HasPrefix(host, "*") {
+				hosts = append(hosts, host)
+			}
+		}
+	}
+	if err == nil && len(hosts) == 0 {
+		err = errors.New("there is no login for a host: run latchkey login URL")
+	}
+	return hosts, err
+}
