@@ -25,6 +25,8 @@ var proxies = []struct {
 	strict bool
 	// wary is set where an answer of 200 without the identity does not let a request through.
 	wary bool
+	// reconnects is set where each question to Latchkey takes a connection of its own.
+	reconnects bool
 }{
 	{name: "nginx", start: nginx, admin: true},
 	{name: "Caddy", start: caddy, admin: true, strict: true, wary: true},
