@@ -52,7 +52,8 @@ func TestProxiesAsk(t *testing.T) {
 			door := proxy.start(t, url, newService(t).URL)
 			sent := []string{"Authorization: Basic YTpi", "Cookie: a=b; latchkey=c", "Accept: text/html", "User-Agent: client/1",
 				"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "X-Requested-With: XMLHttpRequest"}
-			forged := []string{"X-Original-URL: http://evil.example/evil", "X-Original-Method: evil", "X-Forwarded-Host: evil.example",
+			forged := []string{"X-Original-URL: http://evil.example/evil", "X-Original-Method: evil",
+				"X-Forwarded-Host: evil.example",
 				"X-Forwarded-Proto: evil", "X-Forwarded-Uri: /evil", "X-Forwarded-Method: evil", "X-Forwarded-For: 203.0.113.7",
 				"x-forwarded-host: evil.example", "X_Forwarded_Host: evil.example"}
 			door.through(t, "POST", "/some%20/where?x=1&next=%2F", "a body", append(slices.Clone(sent), forged...)...)
@@ -97,7 +98,8 @@ func (q asked) check(t *testing.T, sent []string) {
 	if len(q.header["X-Original-Url"]) > 0 {
 		sent = []string{"X-Original-URL: http://app.example.com/some%20/where?x=1&next=%2F", "X-Original-Method: POST"}
 	} else {
-		sent = []string{"X-Forwarded-Host: app.example.com", "X-Forwarded-Uri: /some%20/where?x=1&next=%2F", "X-Forwarded-Method: POST"}
+		sent = []string{"X-Forwarded-Host: app.example.com", "X-Forwarded-Uri: /some%20/where?x=1&next=%2F",
+			"X-Forwarded-Method: POST"}
 	}
 	for _, h := range append(sent, "X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: http") {
 		if name, value, _ := strings.Cut(h, ": "); !slices.Equal(q.header.Values(name), []string{value}) {
