@@ -29,6 +29,7 @@ var proxies = []struct {
 }{
 	{name: "nginx", start: nginx, admin: true},
 	{name: "Caddy", start: caddy, admin: true, strict: true, wary: true},
+	{name: "HAProxy", start: haproxy, strict: true, wary: true, reconnects: true},
 }
 
 // identityHeaders are what the service behind gets of Latchkey.
@@ -283,7 +284,8 @@ func (p *party) testForged(t *testing.T) {
 	} {
 		p.passes(t, "GET", "/hop", "", bearer(p.token), "Connection: "+listed)
 		p.passes(t, "GET", "/hop", "", bearer(p.token), "Connection: "+listed, "X-Auth-Uid: 999")
-		p.passes(t, "GET", "/hop", "", bearer(p.token), "Connection: "+listed, "Upgrade: websocket")
+		p.passes(t, "GET", "/hop", "", bearer(p.token), "Connection: "+listed, "Upgrade: websocket",
+			"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
 	}
 	for _, odd := range []string{
 		"X-Original-URL: http://evil.example/", "X-Original-Method: OPTIONS", "X-Forwarded-Uri: /healthz",
