@@ -14,12 +14,21 @@ import (
 	"time"
 )
 
-// answersWith is something at Latchkey's address that answers all with a status.
+// answersWith is something at Latchkey's address that answers all with a status. Unless that is 200 it names
+// somebody and points to where 200 is to be had: neither may be believed.
 func answersWith(tb testing.TB, status int) string {
 	tb.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Location", "https://elsewhere.example/")
-		w.WriteHeader(status)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		elsewhere := r.URL.Path == "/elsewhere"
+		if status != 200 || elsewhere {
+			for _, name := range identityHeaders {
+				w.Header().Set(name, "1")
+			}
+			w.Header().Set("Location", "http://"+r.Host+"/elsewhere")
+		}
+		if !elsewhere {
+			w.WriteHeader(status)
+		}
 		_, _ = io.WriteString(w, "fault")
 	}))
 	tb.Cleanup(server.Close)

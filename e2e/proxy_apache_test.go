@@ -1,0 +1,27 @@
+//go:build e2e
+
+package e2e_test
+
+import "testing"
+
+// apache runs the recipe in front of a service.
+func apache(tb testing.TB, latchkey, behind string) *door {
+	tb.Helper()
+	address, dir := freeAddress(tb), tb.TempDir()
+	lua := write(tb, dir, "latchkey.lua", recipe(tb, "apache", "lua", "127.0.0.1:8080", bare(latchkey)))
+	modules := ""
+	for _, name := range []string{"mpm_event", "authz_core", "lua", "headers", "proxy", "proxy_http"} {
+		modules += "LoadModule " + name + "_module /usr/lib/apache2/modules/mod_" + name + ".so\n"
+	}
+	config := write(tb, dir, "apache.conf", modules+`ServerRoot `+dir+`
+ServerName localhost
+DefaultRuntimeDir `+dir+`
+PidFile pid
+ErrorLog error.log
+Mutex file:`+dir+` default
+Listen `+address+`
+LogFormat "%h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\"" combined
+`+recipe(tb, "apache", "service", "*:80", address, "127.0.0.1:8080", bare(latchkey), "127.0.0.1:3000", bare(behind),
+		"/etc/apache2/latchkey.lua", lua, "/var/log/apache2/", dir+"/"))
+	return &door{"http://" + address, dir, daemon(tb, address, dir, "apache2", "-X", "-f", config)}
+}
