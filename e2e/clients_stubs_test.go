@@ -12,3 +12,6 @@ func certificateOf(c *call, door *httptest.Server) (path string) {
 	block := &pem.Block{Type: "CERTIFICATE", Bytes: door.Certificate().Raw}
 	return c.file("ca.pem", string(pem.EncodeToMemory(block)))
 }
+func versionControl() []httpClient  { return nil }
+func packageManagers() []httpClient { return nil }
+func storage() []httpClient         { return nil }
