@@ -20,7 +20,7 @@ func downloaders() []httpClient {
 			return c.gets("curl", "-sSf", "-K", c.configure("latchkey.curl", "curl", "curl-config"), c.url)
 		}},
 		{name: "curl, `.netrc`", version: curl, expired: "The requested URL returned error: 401", run: func(c *call) bool {
-			c.netrc("curl")
+			c.netrc("curl", "127.0.0.1")
 			return c.gets("curl", "-sSf", "--netrc", c.url)
 		}},
 		{name: "wget `--user --password`", version: wget, run: func(c *call) bool {
@@ -32,7 +32,7 @@ func downloaders() []httpClient {
 		}},
 		{name: "wget, `.netrc`", version: wget, expired: "Username/Password Authentication Failed",
 			run: func(c *call) bool {
-				c.netrc("curl")
+				c.netrc("curl", "127.0.0.1")
 				return c.gets("wget", "-O-", c.url)
 			}},
 		{name: "wget, `.wgetrc`", version: wget, expired: "Username/Password Authentication Failed",
@@ -47,7 +47,7 @@ func downloaders() []httpClient {
 			return c.httpie(c.with([]string{"-a", c.pair()}, c.url)...)
 		}},
 		{name: "HTTPie, `.netrc`", version: httpie, expired: "401 Unauthorized", run: func(c *call) bool {
-			c.netrc("curl")
+			c.netrc("curl", "127.0.0.1")
 			return c.httpie(c.url)
 		}},
 		{name: "aria2 `--http-user --http-passwd`", version: aria2, run: func(c *call) bool {
@@ -55,7 +55,7 @@ func downloaders() []httpClient {
 			return c.exits("aria2c", c.with(login, "--no-conf", c.url+"/page")...)
 		}},
 		{name: "aria2, `.netrc`", version: aria2, expired: "Authorization failed", run: func(c *call) bool {
-			c.netrc("curl")
+			c.netrc("curl", "127.0.0.1")
 			return c.exits("aria2c", "--no-conf", c.url+"/page")
 		}},
 		{name: "lynx `-auth`", version: []string{"lynx", "-version"}, run: func(c *call) bool {

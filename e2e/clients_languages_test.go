@@ -29,7 +29,7 @@ func languages() []httpClient {
 		{name: "Python http.client", version: standard, run: python("http_client")},
 		{name: "Python requests", version: library("requests"), run: python("requests")},
 		{name: "Python requests, `.netrc`", version: library("requests"), run: func(c *call) bool {
-			c.netrc("curl")
+			c.netrc("curl", "127.0.0.1")
 			return c.gets("/usr/bin/python3", clientFile(c, "fetch.py"), "requests", c.url)
 		}},
 		{name: "Python httpx", version: library("httpx"), run: python("httpx")},

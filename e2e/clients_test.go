@@ -62,6 +62,8 @@ const (
 	no      = "❌ no"
 )
 
+const noEmptyPassword = "It sends no empty password. With any other, such as `x`, the token works as the user name."
+
 // TestClients runs every client with the token in either slot, with a forged token and with none, and holds
 // docs/clients.md to what it found.
 func TestClients(t *testing.T) {
@@ -104,6 +106,9 @@ func newMatrix(t *testing.T) *matrix {
 func (m *matrix) try(t *testing.T, client httpClient) {
 	found := row{version: m.versionOf(t, client.version)}
 	found.user = m.slot(t, client, "user name", client.noUser, m.good, "")
+	if client.noUser == noEmptyPassword {
+		m.slot(t, client, "user name and any password", "", m.good, "x")
+	}
 	found.password = m.slot(t, client, "password", client.noPassword, "anyname", m.good)
 	user, password := "anyname", "%s"
 	if client.noPassword != "" {
@@ -286,11 +291,10 @@ func (c *call) configure(name, page, block string, swap ...string) (path string)
 	return c.file(name, text)
 }
 
-// netrc is configure for .netrc, whose readers want a machine's name without a port and a password in quotes if
-// it is empty.
-func (c *call) netrc(page string) (path string) {
+// netrc is configure for .netrc: the machine is as the client names it, and an empty password stands in quotes.
+func (c *call) netrc(page, machine string) (path string) {
 	c.t.Helper()
-	swap := []string{"machine files.example.com", "machine 127.0.0.1"}
+	swap := []string{"machine files.example.com", "machine " + machine}
 	if c.password == "" {
 		swap = append(swap, "TOKEN", `""`)
 	}
