@@ -54,4 +54,3 @@ func multistatus(w http.ResponseWriter, properties map[string]string) {
 	}
 	io.WriteString(w, `</D:multistatus>`)
 }
-func storage() []httpClient { return nil }
