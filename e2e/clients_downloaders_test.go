@@ -1,0 +1,78 @@
+//go:build e2e
+
+package e2e_test
+
+import "strings"
+
+// downloaders are the clients that fetch one address.
+func downloaders() []httpClient {
+	curl, wget, wget2 := []string{"curl", "--version"}, []string{"wget", "--version"}, []string{"wget2", "--version"}
+	httpie, aria2 := []string{"http", "--version"}, []string{"aria2c", "--version"}
+	return []httpClient{
+		{name: "curl `-u`", version: curl, run: func(c *call) bool {
+			return c.gets("curl", c.with([]string{"-u", c.pair()}, "-qsSf", c.url)...)
+		}},
+		{name: "curl `-u --anyauth`", version: curl, run: func(c *call) bool {
+			return c.gets("curl", c.with([]string{"-u", c.pair()}, "-qsSf", "--anyauth", c.url)...)
+		}},
+		{name: "curl, address", version: curl, run: func(c *call) bool { return c.gets("curl", "-qsSf", c.userURL()) }},
+		{name: "curl `-K`", version: curl, expired: "The requested URL returned error: 401", run: func(c *call) bool {
+			return c.gets("curl", "-sSf", "-K", c.configure("latchkey.curl", "curl", "curl-config"), c.url)
+		}},
+		{name: "curl, `.netrc`", version: curl, expired: "The requested URL returned error: 401", run: func(c *call) bool {
+			c.netrc("curl", "127.0.0.1")
+			return c.gets("curl", "-sSf", "--netrc", c.url)
+		}},
+		{name: "wget `--user --password`", version: wget, run: func(c *call) bool {
+			return c.gets("wget", c.with([]string{"--user=" + c.user, "--password=" + c.password}, "-O-", c.url)...)
+		}},
+		{name: "wget `--auth-no-challenge`", version: wget, run: func(c *call) bool {
+			login := []string{"--auth-no-challenge", "--user=" + c.user, "--password=" + c.password}
+			return c.gets("wget", c.with(login, "-O-", c.url)...)
+		}},
+		{name: "wget, `.netrc`", version: wget, expired: "Username/Password Authentication Failed",
+			run: func(c *call) bool {
+				c.netrc("curl", "127.0.0.1")
+				return c.gets("wget", "-O-", c.url)
+			}},
+		{name: "wget, `.wgetrc`", version: wget, expired: "Username/Password Authentication Failed",
+			run: func(c *call) bool {
+				c.configure(".wgetrc", "curl", "wgetrc")
+				return c.gets("wget", "-O-", c.url)
+			}},
+		{name: "wget2 `--user --password`", version: wget2, run: func(c *call) bool {
+			return c.gets("wget2", c.with([]string{"--user=" + c.user, "--password=" + c.password}, "-O-", c.url)...)
+		}},
+		{name: "HTTPie `-a`", version: httpie, run: func(c *call) bool {
+			return c.httpie(c.with([]string{"-a", c.pair()}, c.url)...)
+		}},
+		{name: "HTTPie, `.netrc`", version: httpie, expired: "401 Unauthorized", run: func(c *call) bool {
+			c.netrc("curl", "127.0.0.1")
+			return c.httpie(c.url)
+		}},
+		{name: "aria2 `--http-user --http-passwd`", version: aria2, run: func(c *call) bool {
+			login := []string{"--http-user=" + c.user, "--http-passwd=" + c.password}
+			return c.exits("aria2c", c.with(login, "--no-conf", c.url+"/page")...)
+		}},
+		{name: "aria2, `.netrc`", version: aria2, expired: "Authorization failed", run: func(c *call) bool {
+			c.netrc("curl", "127.0.0.1")
+			return c.exits("aria2c", "--no-conf", c.url+"/page")
+		}},
+		{name: "lynx `-auth`", version: []string{"lynx", "-version"}, run: func(c *call) bool {
+			return c.gets("lynx", c.with([]string{"-auth=" + c.pair()}, "-dump", c.url)...)
+		}},
+		{name: "w3m, address", version: []string{"w3m", "-version"}, run: func(c *call) bool {
+			return c.gets("w3m", "-dump", c.userURL())
+		}},
+		{name: "ab `-A`", version: []string{"ab", "-V"}, run: func(c *call) bool {
+			out, code := c.command("ab", c.with([]string{"-A", c.pair()}, "-n", "1", c.url+"/")...)
+			return code == 0 && !strings.Contains(out, "Non-2xx responses")
+		}},
+	}
+}
+
+// httpie runs HTTPie without its look for a newer one.
+func (c *call) httpie(args ...string) bool {
+	c.file(".config/httpie/config.json", `{"disable_update_warnings": true}`)
+	return c.gets("http", append([]string{"--ignore-stdin", "--check-status"}, args...)...)
+}

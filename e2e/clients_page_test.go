@@ -1,0 +1,80 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+const (
+	clientsPage  = "../docs/clients.md"
+	tableBegins  = "<!-- TestClients writes from here -->\n"
+	tableEnds    = "<!-- to here -->\n"
+	tableHeading = "| Client | Version | User-name slot | Password slot | Tampered token | No credentials |\n" +
+		"|---|---|---|---|---|---|\n"
+)
+
+// comparePage holds the table of docs/clients.md to what was found, but for the versions, which another machine
+// may have newer; with -update it writes the table.
+func (m *matrix) comparePage(t *testing.T, clients []httpClient) {
+	page, err := os.ReadFile(clientsPage)
+	must(t, err)
+	before, rest, begins := strings.Cut(string(page), tableBegins)
+	table, after, ends := strings.Cut(rest, tableEnds)
+	if !begins || !ends {
+		t.Fatalf("%s: the lines around the table are gone", clientsPage)
+	}
+	found := m.table(clients)
+	if *update {
+		must(t, os.WriteFile(clientsPage, []byte(before+tableBegins+found+tableEnds+after), 0o644))
+		return
+	}
+	if withoutVersions(table) != withoutVersions(found) {
+		t.Errorf("docs/clients.md differs from what was found; "+
+			"'go test -tags e2e -run TestClients ./e2e/ -update' writes it anew. Found:\n%s", found)
+	}
+}
+
+// table is the part of docs/clients.md between its two marks.
+func (m *matrix) table(clients []httpClient) string {
+	table, notes := &strings.Builder{}, []string{}
+	table.WriteString(tableHeading)
+	mark := func(note string) string {
+		if note == "" {
+			return ""
+		}
+		for n, known := range notes {
+			if known == note {
+				return fmt.Sprintf("[^%d]", n+1)
+			}
+		}
+		notes = append(notes, note)
+		return fmt.Sprintf("[^%d]", len(notes))
+	}
+	for _, client := range clients {
+		r := m.rows[client.name]
+		fmt.Fprintf(table, "| %s%s | %s | %s%s | %s%s | %s | %s |\n", client.name, mark(client.note), r.version,
+			r.user, mark(client.noUser), r.password, mark(client.noPassword), r.forged, r.none)
+	}
+	table.WriteString("\n")
+	for n, note := range notes {
+		fmt.Fprintf(table, "[^%d]: %s\n", n+1, note)
+	}
+	return table.String()
+}
+
+// withoutVersions is a table without the numbers of its second column.
+func withoutVersions(table string) string {
+	var out strings.Builder
+	for line := range strings.Lines(table) {
+		if cells := strings.Split(line, "|"); len(cells) == 8 {
+			cells[2] = ""
+			line = strings.Join(cells, "|")
+		}
+		out.WriteString(line)
+	}
+	return out.String()
+}

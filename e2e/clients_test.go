@@ -1,0 +1,302 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write docs/clients.md anew from what TestClients finds")
+
+// A httpClient is one way in which a program of somebody else's sends Basic credentials.
+type httpClient struct {
+	name       string                     // as docs/clients.md shows it
+	version    []string                   // the command that prints its version
+	behind     func(c *call) http.Handler // what it asks for; nil for content
+	tls        bool                       // it takes no credentials to a server without TLS
+	run        func(c *call) bool         // runs it and says whether it got what it asked for, in its own opinion
+	noUser     string                     // why the token cannot go in the user-name slot, if so
+	noPassword string                     // why not in the password slot
+	note       string                     // what else the page says of it
+	expired    string                     // what it prints for a token that has expired, as its recipe says
+}
+
+// A call is one run of a client.
+type call struct {
+	t              *testing.T
+	dir            string // its home, empty at first
+	url, host      string // the server: http://127.0.0.1:PORT and 127.0.0.1:PORT
+	ca             string // with TLS, the file with the certificate to trust
+	user, password string // both empty: no credentials
+	env            []string
+	printed        strings.Builder
+}
+
+// A matrix is what all runs share, and what they found.
+type matrix struct {
+	server                *server
+	good, forged, expired string
+	stray                 *httptest.Server // the proxy for every address but 127.0.0.1: nobody may ask it
+	mu                    sync.Mutex
+	versions              map[string]string
+	rows                  map[string]row
+}
+
+// A row of docs/clients.md: works, refused or no.
+type row struct{ version, user, password, forged, none string }
+
+const (
+	works   = "✅ works"
+	refused = "✅ refused"
+	no      = "❌ no"
+)
+
+const noEmptyPassword = "It sends no empty password. With any other, such as `x`, the token works as the user name."
+
+// TestClients runs every client with the token in either slot, with a forged token and with none, and holds
+// docs/clients.md to what it found.
+func TestClients(t *testing.T) {
+	m := newMatrix(t)
+	clients := allClients()
+	t.Run("all", func(t *testing.T) {
+		for _, client := range clients {
+			t.Run(client.name, func(t *testing.T) { t.Parallel(); m.try(t, client) })
+		}
+	})
+	if t.Failed() || len(m.rows) < len(clients) {
+		return // it was said already, or -run chose a few
+	}
+	m.comparePage(t, clients)
+}
+
+func allClients() []httpClient {
+	return slices.Concat(downloaders(), languages(), versionControl(), packageManagers(), storage())
+}
+
+func newMatrix(t *testing.T) *matrix {
+	m := &matrix{versions: map[string]string{}, rows: map[string]row{}}
+	m.server = start(t, t.TempDir(), cheapHashes...)
+	account(t, m.server, "ann@example.com")
+	issue := func(ttl string) string {
+		return mustRun(t, m.server.Dir, "", "token", "issue", "ann@example.com", "--ttl", ttl)
+	}
+	m.good, m.expired = issue("1h"), issue("1s")
+	m.forged = tamper(m.good)
+	await(t, "a token to expire", func() bool { return statusOf(t, m.server, m.expired) == 401 })
+	m.stray = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("a client asked for %s %s", r.Method, r.RequestURI)
+		http.Error(w, "no way out", http.StatusBadGateway)
+	}))
+	t.Cleanup(m.stray.Close)
+	return m
+}
+
+// try runs a client's cases and notes its row.
+func (m *matrix) try(t *testing.T, client httpClient) {
+	found := row{version: m.versionOf(t, client.version)}
+	found.user = m.slot(t, client, "user name", client.noUser, m.good, "")
+	if client.noUser == noEmptyPassword {
+		m.slot(t, client, "user name and any password", "", m.good, "x")
+	}
+	found.password = m.slot(t, client, "password", client.noPassword, "anyname", m.good)
+	user, password := "anyname", "%s"
+	if client.noPassword != "" {
+		user, password = "%s", ""
+	}
+	with := func(token string) (string, string) {
+		return strings.ReplaceAll(user, "%s", token), strings.ReplaceAll(password, "%s", token)
+	}
+	user1, password1 := with(m.forged)
+	found.forged = m.slot(t, client, "forged", "-", user1, password1)
+	found.none = m.slot(t, client, "none", "-", "", "")
+	if client.expired != "" {
+		user, password := with(m.expired)
+		m.slot(t, client, "expired", "-", user, password)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rows[client.name] = found
+}
+
+// slot runs one case: it has to work, unless there is a reason why not; then it has to be refused.
+func (m *matrix) slot(t *testing.T, client httpClient, name, reason, user, password string) (found string) {
+	t.Run(name, func(t *testing.T) {
+		c := &call{t: t, dir: t.TempDir(), user: user, password: password}
+		reached, says := m.run(c, client)
+		switch {
+		case reached && says && reason == "":
+			found = works
+		case !reached && !says && reason == "-":
+			found = refused
+		case !reached && !says && reason != "":
+			found = no
+		default:
+			t.Errorf("it reached the service: %v, and says so: %v; it printed:\n%s", reached, says, &c.printed)
+		}
+		if name == "expired" && !strings.Contains(c.printed.String(), client.expired) {
+			t.Errorf("with an expired token it does not print %q but:\n%s", client.expired, &c.printed)
+		}
+	})
+	return found
+}
+
+// run lets a client ask a server that only a valid token passes. It returns whether a request arrived behind, and
+// whether the client says so.
+func (m *matrix) run(c *call, client httpClient) (reached, says bool) {
+	behind := http.Handler(http.HandlerFunc(content))
+	if client.behind != nil {
+		behind = client.behind(c)
+	}
+	var arrived atomic.Bool
+	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived.Store(true)
+		behind.ServeHTTP(w, r)
+	})
+	if client.tls {
+		door := httptest.NewTLSServer(askFirst(m.server, counted))
+		c.t.Cleanup(door.Close)
+		c.url, c.ca = door.URL, certificateOf(c, door)
+	} else {
+		c.url = guarded(c.t, m.server, counted).URL
+	}
+	_, c.host, _ = strings.Cut(c.url, "://")
+	c.env = m.environment(c.dir)
+	says = client.run(c)
+	return arrived.Load(), says
+}
+
+// environment leads a client that asks for any other address than 127.0.0.1 to the stray proxy.
+func (m *matrix) environment(home string) []string {
+	env := []string{"HOME=" + home, "TMPDIR=" + home, "no_proxy=127.0.0.1", "NO_PROXY=127.0.0.1"}
+	for _, name := range []string{"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"} {
+		env = append(env, name+"="+m.stray.URL)
+	}
+	return env
+}
+
+const behindText = "behind the door"
+
+// content is the service of clients that fetch a page.
+func content(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	fmt.Fprintf(w, "<!doctype html><title>Behind</title><p>%s</p>\n", behindText)
+}
+
+var versionNumber = regexp.MustCompile(`\d+(\.\d+)+`)
+
+// versionOf is the first number with a point that a command prints.
+func (m *matrix) versionOf(t *testing.T, command []string) string {
+	key := strings.Join(command, " ")
+	m.mu.Lock()
+	known := m.versions[key]
+	m.mu.Unlock()
+	if known != "" {
+		return known
+	}
+	out, _ := execute(t, t.TempDir(), m.environment(t.TempDir()), "", command[0], command[1:]...)
+	number := versionNumber.FindString(out)
+	if number == "" {
+		t.Fatalf("%s: no version in %q", key, out)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.versions[key] = number
+	return number
+}
+
+// command runs a program in the call's home.
+func (c *call) command(name string, args ...string) (out string, code int) {
+	c.t.Helper()
+	out, code = execute(c.t, c.dir, c.env, "", name, args...)
+	fmt.Fprintf(&c.printed, "%s %s\n%sexit %d\n", name, strings.Join(args, " "), out, code)
+	return out, code
+}
+
+// exits says whether a program ends with 0.
+func (c *call) exits(name string, args ...string) bool {
+	c.t.Helper()
+	_, code := c.command(name, args...)
+	return code == 0
+}
+
+// gets says whether a program ends with 0 and prints the page behind.
+func (c *call) gets(name string, args ...string) bool { return c.prints(behindText, name, args...) }
+
+// prints says whether a program ends with 0 and prints something.
+func (c *call) prints(wanted, name string, args ...string) bool {
+	c.t.Helper()
+	out, code := c.command(name, args...)
+	return code == 0 && strings.Contains(out, wanted)
+}
+
+// pair is "user:password", as many clients take it.
+func (c *call) pair() string { return c.user + ":" + c.password }
+
+// with puts arguments that carry the credentials, if there are any, before others.
+func (c *call) with(credentials []string, others ...string) []string {
+	if c.pair() == ":" {
+		return others
+	}
+	return slices.Concat(credentials, others)
+}
+
+// userURL is the server's address with the credentials in it.
+func (c *call) userURL() string {
+	if c.pair() == ":" {
+		return c.url
+	}
+	return strings.Replace(c.url, "://", "://"+c.pair()+"@", 1)
+}
+
+// file writes a file in the call's home, for its owner alone, and returns its path.
+func (c *call) file(name, text string) (path string) {
+	c.t.Helper()
+	path = filepath.Join(c.dir, name)
+	must(c.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(c.t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// recipe is a block of docs/recipes/, with the call's address and credentials for those of the page.
+func (c *call) recipe(page, block string, swap ...string) string {
+	c.t.Helper()
+	text := recipe(c.t, page, block, swap...)
+	for _, s := range [][2]string{
+		{"https://anyname:TOKEN@files.example.com", c.userURL()}, {"https://files.example.com", c.url},
+		{"files.example.com", c.host}, {"anyname", c.user}, {"TOKEN", c.password},
+	} {
+		text = strings.ReplaceAll(text, s[0], s[1])
+	}
+	return text
+}
+
+// configure writes a recipe's block to a file; without credentials the file is empty.
+func (c *call) configure(name, page, block string, swap ...string) (path string) {
+	c.t.Helper()
+	text := c.recipe(page, block, swap...)
+	if c.pair() == ":" {
+		text = ""
+	}
+	return c.file(name, text)
+}
+
+// netrc is configure for .netrc: the machine is as the client names it, and an empty password stands in quotes.
+func (c *call) netrc(page, machine string) (path string) {
+	c.t.Helper()
+	swap := []string{"machine files.example.com", "machine " + machine}
+	if c.password == "" {
+		swap = append(swap, "TOKEN", `""`)
+	}
+	return c.configure(".netrc", page, "netrc", swap...)
+}

@@ -1,0 +1,61 @@
+"""Fetches an address with one of Python's HTTP libraries: fetch.py LIBRARY URL [USER PASSWORD]. It prints the body."""
+
+import asyncio
+import base64
+import http.client
+import sys
+import urllib.parse
+import urllib.request
+
+library, url, *login = sys.argv[1:]
+
+
+def with_urllib():
+    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    if login:
+        passwords.add_password(None, url, *login)
+    opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(passwords))
+    return opener.open(url).read().decode()
+
+
+def with_http_client():
+    headers = {}
+    if login:
+        headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
+    connection.request("GET", "/", headers=headers)
+    answer = connection.getresponse()
+    if answer.status != 200:
+        sys.exit(f"status {answer.status}")
+    return answer.read().decode()
+
+
+def with_requests():
+    import requests
+
+    answer = requests.get(url, auth=tuple(login) or None)
+    answer.raise_for_status()
+    return answer.text
+
+
+def with_httpx():
+    import httpx
+
+    answer = httpx.get(url, auth=tuple(login) or None)
+    answer.raise_for_status()
+    return answer.text
+
+
+def with_aiohttp():
+    import aiohttp
+
+    async def fetch():
+        auth = aiohttp.BasicAuth(*login) if login else None
+        async with aiohttp.ClientSession(auth=auth, raise_for_status=True) as session:
+            async with session.get(url) as answer:
+                return await answer.text()
+
+    return asyncio.run(fetch())
+
+
+print(globals()["with_" + library]())
