@@ -54,6 +54,7 @@ type cli struct {
 	Logins loginsCmd `cmd:"" group:"client" help:"List one's own logins."`
 	Netrc  netrcCmd  `cmd:"" group:"client" help:"Print or replace lines of .netrc."`
 	Git    gitCmd    `cmd:"" group:"client" name:"git-credential" help:"Credential helper for git."`
+	Doctor doctorCmd `cmd:"" group:"client" help:"Say whether a proxy's log holds tokens."`
 	Docker dockerCmd `cmd:"" group:"client" name:"docker-credential" help:"The same for Docker."`
 
 	scopes       []string // of serve --scope

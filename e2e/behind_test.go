@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"latchkey/docs"
 )
 
 // service is the program behind a proxy, which knows nothing of Latchkey: it records what reaches it.
@@ -115,22 +117,10 @@ func recipe(tb testing.TB, name, block string, swap ...string) string {
 	tb.Helper()
 	page, err := os.ReadFile("../docs/recipes/" + name + ".md")
 	must(tb, err)
-	var text strings.Builder
-	inside, found := false, false
-	for line := range strings.Lines(string(page)) {
-		switch fence := strings.HasPrefix(line, "```"); {
-		case inside && fence:
-			inside = false
-		case inside:
-			text.WriteString(line)
-		case fence && strings.HasSuffix(strings.TrimSpace(line), " "+block):
-			inside, found = true, true
-		}
-	}
+	out, found := docs.Block(string(page), block)
 	if !found {
 		tb.Fatalf("docs/recipes/%s.md has no block %q", name, block)
 	}
-	out := text.String()
 	for i := 0; i < len(swap); i += 2 {
 		if !strings.Contains(out, swap[i]) {
 			tb.Fatalf("docs/recipes/%s.md, %s: no %q to replace", name, block, swap[i])
