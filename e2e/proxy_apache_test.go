@@ -2,18 +2,22 @@
 
 package e2e_test
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 // apache runs the recipe in front of a service.
 func apache(tb testing.TB, latchkey, behind string) *door {
 	tb.Helper()
 	address, dir := freeAddress(tb), tb.TempDir()
 	lua := write(tb, dir, "latchkey.lua", recipe(tb, "apache", "lua", "127.0.0.1:8080", bare(latchkey)))
-	modules := ""
+	var modules strings.Builder
 	for _, name := range []string{"mpm_event", "authz_core", "lua", "headers", "proxy", "proxy_http"} {
-		modules += "LoadModule " + name + "_module /usr/lib/apache2/modules/mod_" + name + ".so\n"
+		fmt.Fprintf(&modules, "LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", name, name)
 	}
-	config := write(tb, dir, "apache.conf", modules+`ServerRoot `+dir+`
+	config := write(tb, dir, "apache.conf", modules.String()+`ServerRoot `+dir+`
 ServerName localhost
 DefaultRuntimeDir `+dir+`
 PidFile pid

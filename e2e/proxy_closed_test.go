@@ -3,11 +3,11 @@
 package e2e_test
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -64,7 +64,7 @@ func TestProxiesFailClosed(t *testing.T) {
 			t.Parallel()
 			latchkeys := map[string]string{"absent": "http://" + freeAddress(t), "silent": silent(t)}
 			for _, status := range []int{500, 502, 503, 302, 303, 404, 429, 400, 304} {
-				latchkeys[fmt.Sprint(status)] = answersWith(t, status)
+				latchkeys[strconv.Itoa(status)] = answersWith(t, status)
 			}
 			for name, latchkey := range latchkeys {
 				t.Run(name, func(t *testing.T) {

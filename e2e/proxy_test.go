@@ -88,14 +88,15 @@ func (d *door) printed(tb testing.TB) string {
 }
 
 // logged is printed without the configuration.
-func (d *door) logged(tb testing.TB) (text string) {
+func (d *door) logged(tb testing.TB) string {
 	tb.Helper()
+	var text strings.Builder
 	for file := range strings.SplitSeq(d.printed(tb), "\n== ") {
 		if name, content, _ := strings.Cut(file, "\n"); strings.HasSuffix(name, ".log") || !strings.HasPrefix(name, "/") {
-			text += name + "\n" + content
+			text.WriteString(name + "\n" + content)
 		}
 	}
-	return text
+	return text.String()
 }
 
 // isIdentity says whether a program may take a header of this name for one of Latchkey's: CGI and its heirs do not
