@@ -35,7 +35,7 @@ func (d *doctorCmd) Run(ctx context.Context, std console) error {
 		if d.JSON {
 			err = json.NewEncoder(std.out).Encode(doctorJSON(log, report))
 		} else {
-			err = d.print(std, log, report)
+			d.print(std, log, report)
 		}
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func doctorJSON(log string, r doctor.Report) any {
 	}{log, r.Server, slots, r.Leaks(), remedy(r)}
 }
 
-func (d *doctorCmd) print(std console, log string, r doctor.Report) error {
+func (d *doctorCmd) print(std console, log string, r doctor.Report) {
 	fmt.Fprintln(std.out, log)
 	for _, s := range r.Slots {
 		if s.Leak {
@@ -78,30 +78,26 @@ func (d *doctorCmd) print(std console, log string, r doctor.Report) error {
 	if text := remedy(r); text != "" {
 		fmt.Fprintf(std.out, "\n%s\n", text)
 	}
-	return nil
 }
 
-// remedy is what to change so that a log holds no tokens, "" if it holds none. What writes a log
-// is known by its name, else by the form of its lines, which some share.
+// remedy is what to change so that a log holds no tokens, "" if it holds none: for the program that
+// says its name in the answer, else for each that is known to leak.
 func remedy(r doctor.Report) string {
 	if !r.Leaks() {
 		return ""
 	}
 	server := strings.ToLower(r.Server)
-	for _, name := range []string{"nginx", "gunicorn", "varnish", "apache", "caddy", "lighttpd"} {
-		if !strings.Contains(server, name) {
-			continue
-		}
-		if text, ok := docs.Block(docs.Logs, name); ok {
-			return "This is " + name + ". Put there, as in docs/recipes/logs.md:\n\n" + text
-		}
-	}
+	said := "What writes this log did not say its name. It needs a format without the user name:"
 	var all []string
-	for _, name := range []string{"nginx", "gunicorn", "morgan", "varnishncsa", "apache"} {
-		text, _ := docs.Block(docs.Logs, name)
-		all = append(all, name+":\n"+text)
+	for _, program := range []struct{ sign, block string }{{"varnish", "varnishncsa"},
+		{"nginx", "nginx"}, {"gunicorn", "gunicorn"}, {"apache", "apache"}, {"", "morgan"}} {
+		text, _ := docs.Block(docs.Logs, program.block)
+		if program.sign != "" && strings.Contains(server, program.sign) {
+			said, all = "The answer came by "+r.Server+". Its log needs another format:", []string{text}
+			break
+		}
+		all = append(all, program.block+":\n"+text)
 	}
-	return "What writes this log did not say its name. It needs a format without the user name:\n\n" +
-		strings.Join(all, "\n") +
-		"\nUntil then, put the token in the password: anyname:TOKEN, if that slot does not leak."
+	return said + "\n\n" + strings.Join(all, "\n") +
+		"\nUntil then, put the token in a slot that does not leak, such as the password: anyname:TOKEN."
 }

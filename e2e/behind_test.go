@@ -130,14 +130,13 @@ func recipe(tb testing.TB, name, block string, swap ...string) string {
 	return out
 }
 
-// daemon runs a program of somebody else's until the test ends, and waits until it takes connections at an address.
-func daemon(tb testing.TB, address, dir, name string, args ...string) *lockedBuffer {
+// background runs a program of somebody else's until the test ends; done is closed when it has.
+func background(tb testing.TB, dir, name string, args ...string) (out *lockedBuffer, done chan struct{}) {
 	tb.Helper()
-	out := &lockedBuffer{}
+	out, done = &lockedBuffer{}, make(chan struct{})
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
 	must(tb, cmd.Start())
-	done := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(done) }()
 	tb.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
@@ -148,6 +147,13 @@ func daemon(tb testing.TB, address, dir, name string, args ...string) *lockedBuf
 			<-done
 		}
 	})
+	return out, done
+}
+
+// daemon runs a program of somebody else's until the test ends, and waits until it takes connections at an address.
+func daemon(tb testing.TB, address, dir, name string, args ...string) *lockedBuffer {
+	tb.Helper()
+	out, done := background(tb, dir, name, args...)
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
 		if conn, err := net.DialTimeout("tcp", address, time.Second); err == nil {
 			_ = conn.Close()

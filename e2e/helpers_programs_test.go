@@ -38,7 +38,8 @@ func TestHelpersRecipe(t *testing.T) {
 	shell("login", "https://login.example.com", s.URL+" --account ann@example.com --secret-stdin",
 		"app.example.com", at(app)+" --for "+at(registry), "'*.git.example.com'", at(forge))
 	for _, name := range []string{"curl", "curl-file"} {
-		if got := shell(name, "https://app.example.com", app.URL, "app.example.com", app.URL); !strings.HasSuffix(got, "behind /\n") {
+		got := shell(name, "https://app.example.com", app.URL, "app.example.com", app.URL)
+		if !strings.HasSuffix(got, "behind /\n") {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
@@ -65,7 +66,8 @@ func TestHelpersRecipe(t *testing.T) {
 	file := write(t, p.home, "auth.json", config)
 	must(t, os.Rename(filepath.Join(p.home, ".local/bin/docker-credential-latchkey"),
 		filepath.Join(p.home, "docker-credential-latchkey"))) // which stands on the PATH here
-	skopeo := []string{"inspect", "--raw", "--tls-verify=false", "--authfile", file, "docker://" + at(registry) + "/house:latest"}
+	skopeo := []string{"inspect", "--raw", "--tls-verify=false", "--authfile", file,
+		"docker://" + at(registry) + "/house:latest"}
 	if out, errOut, code := p.run("/usr/bin/skopeo", "", skopeo...); code != 0 || !strings.Contains(out, "schemaVersion") {
 		t.Errorf("skopeo: exit %d: %s%s", code, out, errOut)
 	}

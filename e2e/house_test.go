@@ -201,7 +201,7 @@ func tree(t *testing.T, visit func(path, text string)) {
 		if err != nil {
 			return err
 		}
-		if slices.Contains([]string{"node_modules", ".git", ".cache", "latchkey-data"}, entry.Name()) {
+		if entry.IsDir() && slices.Contains([]string{"node_modules", ".git", ".cache", "latchkey-data"}, entry.Name()) {
 			return filepath.SkipDir
 		}
 		if !entry.Type().IsRegular() || !slices.Contains(written, filepath.Ext(path)) {

@@ -200,7 +200,7 @@ func (s *Server) wayBack(r *http.Request) (address string, nginx, ok bool) {
 		scheme, _ := only(r.Header, "X-Forwarded-Proto")
 		host, told := only(r.Header, "X-Forwarded-Host")
 		path, _ := only(r.Header, "X-Forwarded-Uri")
-		if !told {
+		if !told || !strings.HasPrefix(path, "/") {
 			return "", false, false
 		}
 		address = scheme + "://" + host + path

@@ -31,7 +31,7 @@ type Slot struct {
 // Report is what a doctor found.
 type Report struct {
 	Slots  []Slot
-	Server string // what the proxy calls itself, or ""
+	Server string // what the proxy and those behind it call themselves, or ""
 }
 
 // Leaks says whether any slot leaks.
@@ -101,7 +101,7 @@ func random(n int) string {
 	return hex.EncodeToString(b)
 }
 
-// send makes the canary's request and returns what the server calls itself.
+// send makes the canary's request and returns what the servers call themselves.
 func (c canary) send(ctx context.Context, address string) (server string, err error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil {
@@ -132,7 +132,8 @@ func (c canary) send(ctx context.Context, address string) (server string, err er
 		return "", err
 	}
 	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20))
-	return answer.Header.Get("Server"), errors.Join(err, answer.Body.Close())
+	server = strings.TrimSpace(answer.Header.Get("Server") + " " + answer.Header.Get("Via"))
+	return server, errors.Join(err, answer.Body.Close())
 }
 
 // redact is a line as it may be shown: without the token, in whatever form, and not too long.

@@ -27,10 +27,12 @@ func TestSearch(t *testing.T) {
 		want       bool
 	}{
 		{"OK/clear", "1.2.3.4 - " + token + " [x] \"GET /\"\n", true}, {"OK/no line end", token, true},
-		{"OK/base64", "Basic " + encoded("") + "\n", true}, {"OK/base64, password", "Basic " + encoded("anyname:") + "\n", true},
+		{"OK/base64", "Basic " + encoded("") + "\n", true},
+		{"OK/base64, password", "Basic " + encoded("anyname:") + "\n", true},
 		{"OK/base64, one before", encoded("x"), true}, {"OK/base64, two before", encoded("xy"), true},
 		{"OK/base64 for URLs", strings.NewReplacer("+", "-", "/", "_").Replace(encoded("x")), true},
-		{"OK/hex", hex.EncodeToString([]byte(token)), true}, {"OK/HEX", strings.ToUpper(hex.EncodeToString([]byte(token))), true},
+		{"OK/hex", hex.EncodeToString([]byte(token)), true},
+		{"OK/HEX", strings.ToUpper(hex.EncodeToString([]byte(token))), true},
 		{"OK/JSON", `{"user_id":"` + token + `"}` + "\n", true},
 		{"OK/after a long line", strings.Repeat("x", 3*maxLine) + "\n" + token + "\n", true},
 		{"OK/far in a long line", strings.Repeat("x", 3*maxLine-20) + token + strings.Repeat("x", maxLine), true},
@@ -178,7 +180,8 @@ func TestExamineRefuses(t *testing.T) {
 		"no address":   {"127.0.0.1", path, "is no address"},
 		"somebody":     {"http://u:p@127.0.0.1/", path, "is no address"},
 	} {
-		if _, err := Examine(t.Context(), c.address, c.log, time.Second); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err := Examine(t.Context(), c.address, c.log, time.Second)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}

@@ -85,7 +85,8 @@ func TestCheck(t *testing.T) {
 
 // TestFile: a file that others may read or that is broken is refused in one line that shows no token, and stays.
 func TestFile(t *testing.T) {
-	const good = `[{"url":"https://a.example","token":"SECRET","hosts":["a.example"],"expires_at":9999999999,"lifetime":7200}]`
+	const good = `[{"url":"https://a.example","token":"SECRET","hosts":["a.example"],` +
+		`"expires_at":9999999999,"lifetime":7200}]`
 	tests := []struct {
 		name, text string
 		mode       os.FileMode
