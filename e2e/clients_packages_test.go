@@ -7,7 +7,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"testing"
 )
 
 // packageManagers fetch packages from a repository that is behind the door.
@@ -22,7 +22,7 @@ func packageManagers() []httpClient {
 	apt, pip := []string{"apt-get", "--version"}, []string{"/usr/bin/python3", "-m", "pip", "--version"}
 	npm, maven, golang := []string{"npm", "--version"}, []string{"mvn", "--version"}, []string{"go", "version"}
 	return []httpClient{
-		{name: "apt, `auth.conf`", version: apt, behind: aptRepository, expired: "401  Unauthorized", run: func(c *call) bool {
+		{name: "apt, `auth.conf`", version: apt, behind: aptRepository, expired: says("401  Unauthorized", "exit 100"), run: func(c *call) bool {
 			swap := []string{}
 			if c.password == "" {
 				swap = []string{" password TOKEN", ""}
@@ -33,7 +33,7 @@ func packageManagers() []httpClient {
 		{name: "apt, address", version: apt, behind: aptRepository, run: func(c *call) bool {
 			return c.apt("deb [trusted=yes] " + c.userURL() + "/debian ./\n")
 		}},
-		{name: "pip, `.netrc`", version: pip, behind: pipIndex, expired: "No matching distribution found", run: func(c *call) bool {
+		{name: "pip, `.netrc`", version: pip, behind: pipIndex, expired: says("No matching distribution found", "exit 1"), run: func(c *call) bool {
 			c.netrc("pip", "127.0.0.1")
 			c.file(".config/pip/pip.conf", c.recipe("pip", "pip-conf"))
 			return c.pip()
@@ -41,27 +41,27 @@ func packageManagers() []httpClient {
 		{name: "pip, address", version: pip, behind: pipIndex, run: func(c *call) bool {
 			return c.pip("--no-input", "--index-url", c.userURL()+"/simple/")
 		}},
-		{name: "npm, `_auth`", version: npm, behind: npmRegistry, expired: "E401", run: func(c *call) bool {
-			return c.npm("basic", c.pair())
+		{name: "npm, `_auth`", version: npm, behind: npmRegistry, expired: says("code E401", "exit 1"), run: func(c *call) bool {
+			return c.npm("basic", "encode")
 		}},
-		{name: "npm, `username` and `_password`", version: npm, behind: npmRegistry, expired: "E401",
-			noUser: noEmptyPassword, run: func(c *call) bool { return c.npm("password", c.password) }},
-		{name: "Maven, `<server>`", version: maven, behind: mavenRepository, expired: "401", noUser: noEmptyPassword,
+		{name: "npm, `username` and `_password`", version: npm, behind: npmRegistry, expired: says("code E401", "exit 1"),
+			noUser: noEmptyPassword, run: func(c *call) bool { return c.npm("password", "encode-password") }},
+		{name: "Maven, `<server>`", version: maven, behind: mavenRepository, expired: says("authentication failed for", "status: 401 Unauthorized", "exit 1"), noUser: noEmptyPassword,
 			run: func(c *call) bool { return c.maven(c.recipe("maven", "settings")) }},
-		{name: "Maven, `<httpHeaders>`", version: maven, behind: mavenRepository, expired: "401", run: func(c *call) bool {
-			server := c.recipe("maven", "header", "BASE64", base64.StdEncoding.EncodeToString([]byte(c.pair())))
+		{name: "Maven, `<httpHeaders>`", version: maven, behind: mavenRepository, expired: says("authentication failed for", "status: 401 Unauthorized", "exit 1"), run: func(c *call) bool {
+			server := c.recipe("maven", "header", "BASE64", c.encoded("maven", "encode"))
 			settings := c.recipe("maven", "settings")
 			return c.maven(regexp.MustCompile(`(?s)<server>.*</server>`).ReplaceAllLiteralString(settings, server))
 		}},
 		{name: "RubyGems, address", version: []string{"gem", "--version"}, behind: gemServer, run: func(c *call) bool {
 			return c.prints("hello (1.0)", "gem", "list", "--remote", "--clear-sources", "--source", c.userURL())
 		}},
-		{name: "Go modules, `.netrc`", version: golang, behind: goProxy, tls: true, expired: "401 Unauthorized",
+		{name: "Go modules, `.netrc`", version: golang, behind: goProxy, tls: true, expired: says("401 Unauthorized", "exit 1"),
 			run: func(c *call) bool {
 				c.netrc("go", c.host)
 				return c.goMod()
 			}},
-		{name: "Go modules, `GOAUTH` command", version: golang, behind: goProxy, tls: true, expired: "401 Unauthorized",
+		{name: "Go modules, `GOAUTH` command", version: golang, behind: goProxy, tls: true, expired: says("401 Unauthorized", "exit 1"),
 			run: func(c *call) bool {
 				helper := c.configure("goauth", "go", "goauth")
 				must(c.t, os.Chmod(helper, 0o700))
@@ -153,11 +153,27 @@ func npmRegistry(c *call) http.Handler {
 	})
 }
 
-// npm fetches a package, logged in by a block of the recipe, in which BASE64 is that of secret.
-func (c *call) npm(block, secret string) bool {
-	login := c.recipe("npm", block, "BASE64", base64.StdEncoding.EncodeToString([]byte(secret)))
+// npm fetches a package, logged in by a block of the recipe, in which BASE64 is what another block prints.
+func (c *call) npm(block, encode string) bool {
+	login := c.recipe("npm", block, "BASE64", c.encoded("npm", encode))
 	c.file(".npmrc", c.recipe("npm", "registry")+strings.Join(c.with([]string{login}), ""))
 	return c.exits("npm", "pack", "hello")
+}
+
+// TestClientsNpmBearer: npm's own kind of token is sent as Bearer, and Latchkey takes it.
+func TestClientsNpmBearer(t *testing.T) {
+	m := newMatrix(t)
+	for name, test := range map[string]struct {
+		token string
+		want  bool
+	}{"good": {m.good, true}, "forged": {m.forged, false}} {
+		run := &call{t: t, dir: t.TempDir(), password: test.token}
+		arrived := m.door(run, httpClient{behind: npmRegistry})
+		run.file(".npmrc", run.recipe("npm", "registry")+run.recipe("npm", "bearer"))
+		if got := run.exits("npm", "pack", "hello"); got != test.want || arrived.Load() != test.want {
+			t.Errorf("%s: it works: %v; it printed:\n%s", name, got, &run.printed)
+		}
+	}
 }
 
 const pom = `<project><modelVersion>4.0.0</modelVersion>%s<artifactId>%s</artifactId><version>1.0</version>` +

@@ -29,7 +29,7 @@ type httpClient struct {
 	noUser     string                     // why the token cannot go in the user-name slot, if so
 	noPassword string                     // why not in the password slot
 	note       string                     // what else the page says of it
-	expired    string                     // what it prints for a token that has expired, as its recipe says
+	expired    []string                   // what it prints with a token that has expired, as its recipe says
 }
 
 // A call is one run of a client.
@@ -40,6 +40,7 @@ type call struct {
 	ca             string // with TLS, the file with the certificate to trust
 	user, password string // both empty: no credentials
 	env            []string
+	daemon         string // the address of the client itself, if it is a server too
 	printed        strings.Builder
 }
 
@@ -63,6 +64,9 @@ const (
 )
 
 const noEmptyPassword = "It sends no empty password. With any other, such as `x`, the token works as the user name."
+
+// says is what a client prints.
+func says(words ...string) []string { return words }
 
 // TestClients runs every client with the token in either slot, with a forged token and with none, and holds
 // docs/clients.md to what it found.
@@ -117,12 +121,15 @@ func (m *matrix) try(t *testing.T, client httpClient) {
 	with := func(token string) (string, string) {
 		return strings.ReplaceAll(user, "%s", token), strings.ReplaceAll(password, "%s", token)
 	}
-	user1, password1 := with(m.forged)
-	found.forged = m.slot(t, client, "forged", "-", user1, password1)
+	forgedUser, forgedPassword := with(m.forged)
+	found.forged = m.slot(t, client, "forged", "-", forgedUser, forgedPassword)
 	found.none = m.slot(t, client, "none", "-", "", "")
-	if client.expired != "" {
-		user, password := with(m.expired)
-		m.slot(t, client, "expired", "-", user, password)
+	if client.expired != nil {
+		t.Run("expired", func(t *testing.T) {
+			c := &call{t: t, dir: t.TempDir()}
+			c.user, c.password = with(m.expired)
+			m.renew(c, client, with)
+		})
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -133,7 +140,9 @@ func (m *matrix) try(t *testing.T, client httpClient) {
 func (m *matrix) slot(t *testing.T, client httpClient, name, reason, user, password string) (found string) {
 	t.Run(name, func(t *testing.T) {
 		c := &call{t: t, dir: t.TempDir(), user: user, password: password}
-		reached, says := m.run(c, client)
+		arrived := m.door(c, client)
+		says := client.run(c)
+		reached := arrived.Load()
 		switch {
 		case reached && says && reason == "":
 			found = works
@@ -144,21 +153,37 @@ func (m *matrix) slot(t *testing.T, client httpClient, name, reason, user, passw
 		default:
 			t.Errorf("it reached the service: %v, and says so: %v; it printed:\n%s", reached, says, &c.printed)
 		}
-		if name == "expired" && !strings.Contains(c.printed.String(), client.expired) {
-			t.Errorf("with an expired token it does not print %q but:\n%s", client.expired, &c.printed)
-		}
 	})
 	return found
 }
 
-// run lets a client ask a server that only a valid token passes. It returns whether a request arrived behind, and
-// whether the client says so.
-func (m *matrix) run(c *call, client httpClient) (reached, says bool) {
+// renew runs a client with an expired token, which it has to refuse as its recipe says, and then with a good one in
+// the same place, which has to work at once.
+func (m *matrix) renew(c *call, client httpClient, with func(token string) (user, password string)) {
+	arrived := m.door(c, client)
+	if client.run(c) || arrived.Load() {
+		c.t.Errorf("an expired token works; it printed:\n%s", &c.printed)
+	}
+	for _, wanted := range client.expired {
+		if !strings.Contains(c.printed.String(), wanted) {
+			c.t.Errorf("with an expired token it does not print %q but:\n%s", wanted, &c.printed)
+		}
+	}
+	c.user, c.password = with(m.good)
+	if !client.run(c) || !arrived.Load() {
+		c.t.Errorf("a new token does not work after an expired one; it printed:\n%s", &c.printed)
+	}
+}
+
+// door starts the server that the call asks, which only a valid token passes. It returns whether a request has
+// arrived behind it.
+func (m *matrix) door(c *call, client httpClient) (arrived *atomic.Bool) {
+	c.env = m.environment(c.dir)
 	behind := http.Handler(http.HandlerFunc(content))
 	if client.behind != nil {
 		behind = client.behind(c)
 	}
-	var arrived atomic.Bool
+	arrived = &atomic.Bool{}
 	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		arrived.Store(true)
 		behind.ServeHTTP(w, r)
@@ -171,9 +196,7 @@ func (m *matrix) run(c *call, client httpClient) (reached, says bool) {
 		c.url = guarded(c.t, m.server, counted).URL
 	}
 	_, c.host, _ = strings.Cut(c.url, "://")
-	c.env = m.environment(c.dir)
-	says = client.run(c)
-	return arrived.Load(), says
+	return arrived
 }
 
 // environment leads a client that asks for any other address than 127.0.0.1 to the stray proxy.
@@ -299,4 +322,15 @@ func (c *call) netrc(page, machine string) (path string) {
 		swap = append(swap, "TOKEN", `""`)
 	}
 	return c.configure(".netrc", page, "netrc", swap...)
+}
+
+// encoded is what the command in a recipe's block prints, which reads the token from a file.
+func (c *call) encoded(page, block string) string {
+	c.t.Helper()
+	c.file("files-token", c.password+"\n")
+	out, code := c.command("sh", "-c", c.recipe(page, block))
+	if code != 0 {
+		c.t.Fatal(out)
+	}
+	return out
 }

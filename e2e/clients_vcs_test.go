@@ -24,7 +24,7 @@ func versionControl() []httpClient {
 			return c.git("clone", c.userURL()+"/project.git")
 		}},
 		{name: "git clone, credential helper `store`", version: version, behind: smartGit,
-			expired: ".git-credentials has 0 bytes", run: func(c *call) bool {
+			expired: says("fatal: Authentication failed", "exit 128", ".git-credentials has 0 bytes"), run: func(c *call) bool {
 				c.file(".gitconfig", c.recipe("git", "gitconfig"))
 				credentials := c.configure(".git-credentials", "git", "git-credentials")
 				done := c.git("clone", c.url+"/project.git")
@@ -33,13 +33,13 @@ func versionControl() []httpClient {
 				}
 				return done
 			}},
-		{name: "git clone, `.netrc`", version: version, behind: smartGit, expired: "could not read Username",
+		{name: "git clone, `.netrc`", version: version, behind: smartGit, expired: says("could not read Username", "exit 128"),
 			run: func(c *call) bool {
 				c.netrc("git", "127.0.0.1")
 				return c.git("clone", c.url+"/project.git")
 			}},
 		{name: "git push, credential helper `store`", version: version, behind: smartGit,
-			expired: "fatal: Authentication failed", run: func(c *call) bool {
+			expired: says("fatal: Authentication failed"), run: func(c *call) bool {
 				c.file(".gitconfig", c.recipe("git", "gitconfig"))
 				c.configure(".git-credentials", "git", "git-credentials")
 				return c.git("-C", "source", "push", c.url+"/project.git", "main:pushed")
