@@ -7,6 +7,8 @@ import "strings"
 // downloaders are the clients that fetch one address.
 func downloaders() []httpClient {
 	curl, wget, wget2 := []string{"curl", "--version"}, []string{"wget", "--version"}, []string{"wget2", "--version"}
+	refusedByCurl := says("The requested URL returned error: 401", "exit 22")
+	refusedByWget := says("Username/Password Authentication Failed", "exit 6")
 	httpie, aria2 := []string{"http", "--version"}, []string{"aria2c", "--version"}
 	return []httpClient{
 		{name: "curl `-u`", version: curl, run: func(c *call) bool {
@@ -16,10 +18,10 @@ func downloaders() []httpClient {
 			return c.gets("curl", c.with([]string{"-u", c.pair()}, "-qsSf", "--anyauth", c.url)...)
 		}},
 		{name: "curl, address", version: curl, run: func(c *call) bool { return c.gets("curl", "-qsSf", c.userURL()) }},
-		{name: "curl `-K`", version: curl, expired: says("The requested URL returned error: 401", "exit 22"), run: func(c *call) bool {
+		{name: "curl `-K`", version: curl, expired: refusedByCurl, run: func(c *call) bool {
 			return c.gets("curl", "-sSf", "-K", c.configure("latchkey.curl", "curl", "curl-config"), c.url)
 		}},
-		{name: "curl, `.netrc`", version: curl, expired: says("The requested URL returned error: 401", "exit 22"), run: func(c *call) bool {
+		{name: "curl, `.netrc`", version: curl, expired: refusedByCurl, run: func(c *call) bool {
 			c.netrc("curl", "127.0.0.1")
 			return c.gets("curl", "-sSf", "--netrc", c.url)
 		}},
@@ -30,12 +32,12 @@ func downloaders() []httpClient {
 			login := []string{"--auth-no-challenge", "--user=" + c.user, "--password=" + c.password}
 			return c.gets("wget", c.with(login, "-O-", c.url)...)
 		}},
-		{name: "wget, `.netrc`", version: wget, expired: says("Username/Password Authentication Failed", "exit 6"),
+		{name: "wget, `.netrc`", version: wget, expired: refusedByWget,
 			run: func(c *call) bool {
 				c.netrc("curl", "127.0.0.1")
 				return c.gets("wget", "-O-", c.url)
 			}},
-		{name: "wget, `.wgetrc`", version: wget, expired: says("Username/Password Authentication Failed", "exit 6"),
+		{name: "wget, `.wgetrc`", version: wget, expired: refusedByWget,
 			run: func(c *call) bool {
 				c.configure(".wgetrc", "curl", "wgetrc")
 				return c.gets("wget", "-O-", c.url)

@@ -40,15 +40,15 @@ func storage() []httpClient {
 			c.netrc("curl", "127.0.0.1")
 			return c.prints("hello.txt", "cadaver", "-r", c.file("commands", "open "+c.url+"/\nls\nquit\n"))
 		}},
-		{name: "skopeo inspect, authentication file", version: skopeo, behind: registry, expired: says("unauthorized", "exit 1"),
-			run: func(c *call) bool {
+		{name: "skopeo inspect, authentication file", version: skopeo, behind: registry,
+			expired: says("unauthorized", "exit 1"), run: func(c *call) bool {
 				auth := c.configure("auth.json", "docker", "auth", "BASE64", c.encoded("docker", "encode"))
 				if c.pair() == ":" {
 					c.file("auth.json", "{}")
 				}
 				return c.exits("skopeo", "inspect", "--tls-verify=false", "--authfile", auth, "docker://"+c.host+"/hello")
 			}},
-		{name: "skopeo login", version: skopeo, behind: registry, noUser: noEmptyPassword, run: func(c *call) bool {
+		{name: "skopeo login", version: skopeo, behind: registry, needsPassword: true, run: func(c *call) bool {
 			c.file("files-token", c.password)
 			c.env = append(c.env, "REGISTRY_AUTH_FILE="+c.dir+"/auth.json")
 			return c.exits("sh", "-c", c.recipe("docker", "login", "skopeo login", "skopeo login --tls-verify=false"))
@@ -85,7 +85,8 @@ func (c *call) prometheus() bool {
 }
 
 func (c *call) startPrometheus() {
-	config := c.recipe("prometheus", "scrape", "scheme: https", "scheme: http\n    scrape_interval: 100ms\n    scrape_timeout: 100ms")
+	config := c.recipe("prometheus", "scrape", "scheme: https",
+		"scheme: http\n    scrape_interval: 100ms\n    scrape_timeout: 100ms")
 	if c.pair() == ":" {
 		config = regexp.MustCompile(` +basic_auth:\n( {6}.*\n)+`).ReplaceAllString(config, "")
 	}
