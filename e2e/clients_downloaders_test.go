@@ -4,6 +4,8 @@ package e2e_test
 
 import "strings"
 
+const quotedEmpty = "It sends `password \"\"` of `.netrc` as two quotes, which Latchkey ignores."
+
 // downloaders are the clients that fetch one address.
 func downloaders() []httpClient {
 	curl, wget, wget2 := []string{"curl", "--version"}, []string{"wget", "--version"}, []string{"wget2", "--version"}
@@ -56,10 +58,11 @@ func downloaders() []httpClient {
 			login := []string{"--http-user=" + c.user, "--http-passwd=" + c.password}
 			return c.exits("aria2c", c.with(login, "--no-conf", c.url+"/page")...)
 		}},
-		{name: "aria2, `.netrc`", version: aria2, expired: says("Authorization failed", "exit 24"), run: func(c *call) bool {
-			c.netrc("curl", "127.0.0.1")
-			return c.exits("aria2c", "--no-conf", c.url+"/page")
-		}},
+		{name: "aria2, `.netrc`", version: aria2, note: quotedEmpty,
+			expired: says("Authorization failed", "exit 24"), run: func(c *call) bool {
+				c.netrc("curl", "127.0.0.1")
+				return c.exits("aria2c", "--no-conf", c.url+"/page")
+			}},
 		{name: "lynx `-auth`", version: []string{"lynx", "-version"}, run: func(c *call) bool {
 			return c.gets("lynx", c.with([]string{"-auth=" + c.pair()}, "-dump", c.url)...)
 		}},

@@ -64,8 +64,8 @@ func packageManagers() []httpClient {
 		{name: "RubyGems, address", version: []string{"gem", "--version"}, behind: gemServer, run: func(c *call) bool {
 			return c.prints("hello (1.0)", "gem", "list", "--remote", "--clear-sources", "--source", c.userURL())
 		}},
-		{name: "Go modules, `.netrc`", version: golang, behind: goProxy, tls: true, note: overTLS,
-			expired: refusedByGo, run: func(c *call) bool {
+		{name: "Go modules, `.netrc`", version: golang, behind: goProxy, tls: true,
+			note: overTLS + " " + quotedEmpty, expired: refusedByGo, run: func(c *call) bool {
 				c.netrc("go", c.host)
 				return c.goMod()
 			}},
