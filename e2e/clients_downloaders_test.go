@@ -4,9 +4,13 @@ package e2e_test
 
 import "strings"
 
+const quotedEmpty = "It sends `password \"\"` of `.netrc` as two quotes, which Latchkey ignores."
+
 // downloaders are the clients that fetch one address.
 func downloaders() []httpClient {
 	curl, wget, wget2 := []string{"curl", "--version"}, []string{"wget", "--version"}, []string{"wget2", "--version"}
+	refusedByCurl := says("The requested URL returned error: 401", "exit 22")
+	refusedByWget := says("Username/Password Authentication Failed", "exit 6")
 	httpie, aria2 := []string{"http", "--version"}, []string{"aria2c", "--version"}
 	return []httpClient{
 		{name: "curl `-u`", version: curl, run: func(c *call) bool {
@@ -16,10 +20,10 @@ func downloaders() []httpClient {
 			return c.gets("curl", c.with([]string{"-u", c.pair()}, "-qsSf", "--anyauth", c.url)...)
 		}},
 		{name: "curl, address", version: curl, run: func(c *call) bool { return c.gets("curl", "-qsSf", c.userURL()) }},
-		{name: "curl `-K`", version: curl, expired: "The requested URL returned error: 401", run: func(c *call) bool {
+		{name: "curl `-K`", version: curl, expired: refusedByCurl, run: func(c *call) bool {
 			return c.gets("curl", "-sSf", "-K", c.configure("latchkey.curl", "curl", "curl-config"), c.url)
 		}},
-		{name: "curl, `.netrc`", version: curl, expired: "The requested URL returned error: 401", run: func(c *call) bool {
+		{name: "curl, `.netrc`", version: curl, expired: refusedByCurl, run: func(c *call) bool {
 			c.netrc("curl", "127.0.0.1")
 			return c.gets("curl", "-sSf", "--netrc", c.url)
 		}},
@@ -30,12 +34,12 @@ func downloaders() []httpClient {
 			login := []string{"--auth-no-challenge", "--user=" + c.user, "--password=" + c.password}
 			return c.gets("wget", c.with(login, "-O-", c.url)...)
 		}},
-		{name: "wget, `.netrc`", version: wget, expired: "Username/Password Authentication Failed",
+		{name: "wget, `.netrc`", version: wget, expired: refusedByWget,
 			run: func(c *call) bool {
 				c.netrc("curl", "127.0.0.1")
 				return c.gets("wget", "-O-", c.url)
 			}},
-		{name: "wget, `.wgetrc`", version: wget, expired: "Username/Password Authentication Failed",
+		{name: "wget, `.wgetrc`", version: wget, expired: refusedByWget,
 			run: func(c *call) bool {
 				c.configure(".wgetrc", "curl", "wgetrc")
 				return c.gets("wget", "-O-", c.url)
@@ -46,7 +50,7 @@ func downloaders() []httpClient {
 		{name: "HTTPie `-a`", version: httpie, run: func(c *call) bool {
 			return c.httpie(c.with([]string{"-a", c.pair()}, c.url)...)
 		}},
-		{name: "HTTPie, `.netrc`", version: httpie, expired: "401 Unauthorized", run: func(c *call) bool {
+		{name: "HTTPie, `.netrc`", version: httpie, expired: says("401 Unauthorized", "exit 4"), run: func(c *call) bool {
 			c.netrc("curl", "127.0.0.1")
 			return c.httpie(c.url)
 		}},
@@ -54,10 +58,11 @@ func downloaders() []httpClient {
 			login := []string{"--http-user=" + c.user, "--http-passwd=" + c.password}
 			return c.exits("aria2c", c.with(login, "--no-conf", c.url+"/page")...)
 		}},
-		{name: "aria2, `.netrc`", version: aria2, expired: "Authorization failed", run: func(c *call) bool {
-			c.netrc("curl", "127.0.0.1")
-			return c.exits("aria2c", "--no-conf", c.url+"/page")
-		}},
+		{name: "aria2, `.netrc`", version: aria2, note: quotedEmpty,
+			expired: says("Authorization failed", "exit 24"), run: func(c *call) bool {
+				c.netrc("curl", "127.0.0.1")
+				return c.exits("aria2c", "--no-conf", c.url+"/page")
+			}},
 		{name: "lynx `-auth`", version: []string{"lynx", "-version"}, run: func(c *call) bool {
 			return c.gets("lynx", c.with([]string{"-auth=" + c.pair()}, "-dump", c.url)...)
 		}},

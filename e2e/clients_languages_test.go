@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -41,7 +42,8 @@ func languages() []httpClient {
 		{name: "Java HttpURLConnection", version: jdk, run: java("connection")},
 		{name: "Node fetch", version: node, run: script("fetch", "node", "fetch.mjs")},
 		{name: "Node http", version: node, run: script("http", "node", "fetch.mjs")},
-		{name: "Perl LWP, credentials", version: lwp, run: script("credentials", "perl", "fetch.pl")},
+		{name: "Perl LWP, credentials", version: lwp, note: "It has to be told the realm, `latchkey`.",
+			run: script("credentials", "perl", "fetch.pl")},
 		{name: "Perl LWP, header", version: lwp, run: script("header", "perl", "fetch.pl")},
 		{name: "Perl HTTP::Tiny", version: perl("HTTP::Tiny"), run: script("tiny", "perl", "fetch.pl")},
 		{name: "PHP curl", version: php, run: script("curl", "php", "fetch.php")},
@@ -67,7 +69,7 @@ func clientFile(c *call, name string) string {
 func script(way string, command ...string) func(c *call) bool {
 	return func(c *call) bool {
 		last := len(command) - 1
-		args := append(command[1:last:last], clientFile(c, command[last]), way, c.url)
+		args := slices.Concat(command[1:last], []string{clientFile(c, command[last]), way, c.url})
 		if c.pair() != ":" {
 			args = append(args, c.user, c.password)
 		}

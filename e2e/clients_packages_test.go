@@ -7,7 +7,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,60 +14,69 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"testing"
 )
+
+const overTLS = "Over TLS: go sends no credentials without it."
 
 // packageManagers fetch packages from a repository that is behind the door.
 func packageManagers() []httpClient {
 	apt, pip := []string{"apt-get", "--version"}, []string{"/usr/bin/python3", "-m", "pip", "--version"}
+	refusedByNpm, refusedByGo := says("code E401", "exit 1"), says("401 Unauthorized", "exit 1")
+	refusedByMaven := says("authentication failed for", "status: 401 Unauthorized", "exit 1")
 	npm, maven, golang := []string{"npm", "--version"}, []string{"mvn", "--version"}, []string{"go", "version"}
 	return []httpClient{
-		{name: "apt, `auth.conf`", version: apt, behind: aptRepository, expired: "401  Unauthorized", run: func(c *call) bool {
-			swap := []string{}
-			if c.password == "" {
-				swap = []string{" password TOKEN", ""}
-			}
-			c.configure("etc/apt/auth.conf.d/files.conf", "apt", "auth", swap...)
-			return c.apt(c.recipe("apt", "sources", "signed-by=/etc/apt/keyrings/files.gpg", "trusted=yes"))
-		}},
+		{name: "apt, `auth.conf`", version: apt, behind: aptRepository, expired: says("401  Unauthorized", "exit 100"),
+			note: "As the user name without any `password`, not with `\"\"`, which apt sends as two quotes.",
+			run: func(c *call) bool {
+				swap := []string{}
+				if c.password == "" {
+					swap = []string{" password TOKEN", ""}
+				}
+				c.configure("etc/apt/auth.conf.d/files.conf", "apt", "auth", swap...)
+				return c.apt(c.recipe("apt", "sources", "signed-by=/etc/apt/keyrings/files.gpg", "trusted=yes"))
+			}},
 		{name: "apt, address", version: apt, behind: aptRepository, run: func(c *call) bool {
 			return c.apt("deb [trusted=yes] " + c.userURL() + "/debian ./\n")
 		}},
-		{name: "pip, `.netrc`", version: pip, behind: pipIndex, expired: "No matching distribution found", run: func(c *call) bool {
-			c.netrc("pip", "127.0.0.1")
-			c.file(".config/pip/pip.conf", c.recipe("pip", "pip-conf"))
-			return c.pip()
-		}},
+		{name: "pip, `.netrc`", version: pip, behind: pipIndex, expired: says("No matching distribution found", "exit 1"),
+			run: func(c *call) bool {
+				c.netrc("pip", "127.0.0.1")
+				c.file(".config/pip/pip.conf", c.recipe("pip", "pip-conf"))
+				return c.pip()
+			}},
 		{name: "pip, address", version: pip, behind: pipIndex, run: func(c *call) bool {
 			return c.pip("--no-input", "--index-url", c.userURL()+"/simple/")
 		}},
-		{name: "npm, `_auth`", version: npm, behind: npmRegistry, expired: "E401", run: func(c *call) bool {
-			return c.npm("basic", c.pair())
+		{name: "npm, `_auth`", version: npm, behind: npmRegistry, expired: refusedByNpm, run: func(c *call) bool {
+			return c.npm("basic", "encode")
 		}},
-		{name: "npm, `username` and `_password`", version: npm, behind: npmRegistry, expired: "E401",
-			noUser: noEmptyPassword, run: func(c *call) bool { return c.npm("password", c.password) }},
-		{name: "Maven, `<server>`", version: maven, behind: mavenRepository, expired: "401", noUser: noEmptyPassword,
+		{name: "npm, `username` and `_password`", version: npm, behind: npmRegistry, expired: refusedByNpm,
+			needsPassword: true, run: func(c *call) bool { return c.npm("password", "encode-password") }},
+		{name: "Maven, `<server>`", version: maven, behind: mavenRepository, expired: refusedByMaven, needsPassword: true,
 			run: func(c *call) bool { return c.maven(c.recipe("maven", "settings")) }},
-		{name: "Maven, `<httpHeaders>`", version: maven, behind: mavenRepository, expired: "401", run: func(c *call) bool {
-			server := c.recipe("maven", "header", "BASE64", base64.StdEncoding.EncodeToString([]byte(c.pair())))
-			settings := c.recipe("maven", "settings")
-			return c.maven(regexp.MustCompile(`(?s)<server>.*</server>`).ReplaceAllLiteralString(settings, server))
-		}},
+		{name: "Maven, `<httpHeaders>`", version: maven, behind: mavenRepository, expired: refusedByMaven,
+			run: func(c *call) bool {
+				server := c.recipe("maven", "header", "BASE64", c.encoded("maven", "encode"))
+				settings := c.recipe("maven", "settings")
+				return c.maven(regexp.MustCompile(`(?s)<server>.*</server>`).ReplaceAllLiteralString(settings, server))
+			}},
 		{name: "RubyGems, address", version: []string{"gem", "--version"}, behind: gemServer, run: func(c *call) bool {
 			return c.prints("hello (1.0)", "gem", "list", "--remote", "--clear-sources", "--source", c.userURL())
 		}},
-		{name: "Go modules, `.netrc`", version: golang, behind: goProxy, tls: true, expired: "401 Unauthorized",
-			run: func(c *call) bool {
+		{name: "Go modules, `.netrc`", version: golang, behind: goProxy, tls: true,
+			note: overTLS + " " + quotedEmpty, expired: refusedByGo, run: func(c *call) bool {
 				c.netrc("go", c.host)
 				return c.goMod()
 			}},
-		{name: "Go modules, `GOAUTH` command", version: golang, behind: goProxy, tls: true, expired: "401 Unauthorized",
-			run: func(c *call) bool {
+		{name: "Go modules, `GOAUTH` command", version: golang, behind: goProxy, tls: true, note: overTLS,
+			expired: refusedByGo, run: func(c *call) bool {
 				helper := c.configure("goauth", "go", "goauth")
 				must(c.t, os.Chmod(helper, 0o700))
 				c.file(".files-token", c.password)
 				return c.goMod(c.with([]string{"GOAUTH=" + helper})...)
 			}},
-		{name: "Go modules, address", version: golang, behind: goProxy, tls: true, run: func(c *call) bool {
+		{name: "Go modules, address", version: golang, behind: goProxy, tls: true, note: overTLS, run: func(c *call) bool {
 			return c.goMod("GOPROXY=" + c.userURL() + "/goproxy")
 		}},
 	}
@@ -153,11 +161,27 @@ func npmRegistry(c *call) http.Handler {
 	})
 }
 
-// npm fetches a package, logged in by a block of the recipe, in which BASE64 is that of secret.
-func (c *call) npm(block, secret string) bool {
-	login := c.recipe("npm", block, "BASE64", base64.StdEncoding.EncodeToString([]byte(secret)))
+// npm fetches a package, logged in by a block of the recipe, in which BASE64 is what another block prints.
+func (c *call) npm(block, encode string) bool {
+	login := c.recipe("npm", block, "BASE64", c.encoded("npm", encode))
 	c.file(".npmrc", c.recipe("npm", "registry")+strings.Join(c.with([]string{login}), ""))
 	return c.exits("npm", "pack", "hello")
+}
+
+// TestClientsNpmBearer: npm's own kind of token is sent as Bearer, and Latchkey takes it.
+func TestClientsNpmBearer(t *testing.T) {
+	m := newMatrix(t)
+	for name, test := range map[string]struct {
+		token string
+		want  bool
+	}{"good": {m.good, true}, "tampered": {m.tampered, false}} {
+		run := &call{t: t, dir: t.TempDir(), password: test.token}
+		arrived := m.door(run, httpClient{behind: npmRegistry})
+		run.file(".npmrc", run.recipe("npm", "registry")+run.recipe("npm", "bearer"))
+		if got := run.exits("npm", "pack", "hello"); got != test.want || arrived.Load() != test.want {
+			t.Errorf("%s: it works: %v; it printed:\n%s", name, got, &run.printed)
+		}
+	}
 }
 
 const pom = `<project><modelVersion>4.0.0</modelVersion>%s<artifactId>%s</artifactId><version>1.0</version>` +

@@ -56,8 +56,11 @@ func (m *matrix) table(clients []httpClient) string {
 	}
 	for _, client := range clients {
 		r := m.rows[client.name]
-		fmt.Fprintf(table, "| %s%s | %s | %s%s | %s%s | %s | %s |\n", client.name, mark(client.note), r.version,
-			r.user, mark(client.noUser), r.password, mark(client.noPassword), r.forged, r.none)
+		fmt.Fprintf(table, "| %s%s | %s | %s", client.name, mark(client.note), r.version, r.user)
+		if client.needsPassword {
+			table.WriteString(mark(noEmptyPassword))
+		}
+		fmt.Fprintf(table, " | %s | %s | %s |\n", r.password, r.tampered, r.none)
 	}
 	table.WriteString("\n")
 	for n, note := range notes {

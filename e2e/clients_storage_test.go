@@ -4,7 +4,7 @@ package e2e_test
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +20,7 @@ func storage() []httpClient {
 	rclone, skopeo := []string{"rclone", "version"}, []string{"skopeo", "--version"}
 	return []httpClient{
 		{name: "Prometheus `basic_auth`", version: []string{"prometheus", "--version"}, behind: metrics,
-			expired: "server returned HTTP status 401 Unauthorized", run: (*call).prometheus},
+			expired: says("server returned HTTP status 401 Unauthorized"), run: (*call).prometheus},
 		{name: "rclone, WebDAV", version: rclone, behind: webDAV, run: func(c *call) bool {
 			obscured, _ := c.command("rclone", "obscure", c.password)
 			login := []string{"--webdav-user", c.user, "--webdav-pass", strings.TrimSpace(obscured)}
@@ -40,15 +40,15 @@ func storage() []httpClient {
 			c.netrc("curl", "127.0.0.1")
 			return c.prints("hello.txt", "cadaver", "-r", c.file("commands", "open "+c.url+"/\nls\nquit\n"))
 		}},
-		{name: "skopeo inspect, authentication file", version: skopeo, behind: registry, expired: "unauthorized",
-			run: func(c *call) bool {
-				auth := c.configure("auth.json", "docker", "auth", "BASE64", base64.StdEncoding.EncodeToString([]byte(c.pair())))
+		{name: "skopeo inspect, authentication file", version: skopeo, behind: registry,
+			expired: says("unauthorized", "exit 1"), run: func(c *call) bool {
+				auth := c.configure("auth.json", "docker", "auth", "BASE64", c.encoded("docker", "encode"))
 				if c.pair() == ":" {
 					c.file("auth.json", "{}")
 				}
 				return c.exits("skopeo", "inspect", "--tls-verify=false", "--authfile", auth, "docker://"+c.host+"/hello")
 			}},
-		{name: "skopeo login", version: skopeo, behind: registry, noUser: noEmptyPassword, run: func(c *call) bool {
+		{name: "skopeo login", version: skopeo, behind: registry, needsPassword: true, run: func(c *call) bool {
 			c.file("files-token", c.password)
 			c.env = append(c.env, "REGISTRY_AUTH_FILE="+c.dir+"/auth.json")
 			return c.exits("sh", "-c", c.recipe("docker", "login", "skopeo login", "skopeo login --tls-verify=false"))
@@ -60,24 +60,39 @@ func metrics(*call) http.Handler {
 	return files(map[string]string{"/metrics": "# TYPE behind gauge\nbehind 1\n"})
 }
 
-// prometheus scrapes once and says whether the target is up.
+// prometheus waits for a scrape with the credentials and says whether the target is up.
 func (c *call) prometheus() bool {
-	config := c.recipe("prometheus", "scrape", "scheme: https", "scheme: http\n    scrape_interval: 100ms\n    scrape_timeout: 100ms")
+	c.file("files-token", c.password)
+	written := time.Now()
+	if c.daemon == "" {
+		c.startPrometheus()
+	}
+	var answer struct {
+		Data struct {
+			ActiveTargets []struct {
+				Health, LastError string
+				LastScrape        time.Time
+			}
+		}
+	}
+	await(c.t, "a scrape", func() bool {
+		got, err := tryRequest("GET", "http://"+c.daemon+"/api/v1/targets?state=active", "")
+		return err == nil && json.Unmarshal([]byte(got.Body), &answer) == nil &&
+			len(answer.Data.ActiveTargets) == 1 && answer.Data.ActiveTargets[0].LastScrape.After(written)
+	})
+	fmt.Fprintf(&c.printed, "%+v\n", answer)
+	return answer.Data.ActiveTargets[0].Health == "up"
+}
+
+func (c *call) startPrometheus() {
+	config := c.recipe("prometheus", "scrape", "scheme: https",
+		"scheme: http\n    scrape_interval: 100ms\n    scrape_timeout: 100ms")
 	if c.pair() == ":" {
 		config = regexp.MustCompile(` +basic_auth:\n( {6}.*\n)+`).ReplaceAllString(config, "")
 	}
-	c.file("files-token", c.password)
-	address := freeAddress(c.t)
-	out := daemon(c.t, address, c.dir, "prometheus", "--config.file="+c.file("prometheus.yml", config),
-		"--storage.tsdb.path="+c.dir+"/data", "--web.listen-address="+address)
-	var state string
-	await(c.t, "a scrape", func() bool {
-		got, err := tryRequest("GET", "http://"+address+"/api/v1/targets?state=active", "")
-		state = got.Body
-		return err == nil && strings.Contains(state, `"health":"`) && !strings.Contains(state, `"health":"unknown"`)
-	})
-	fmt.Fprintf(&c.printed, "%s\n%s\n", state, out)
-	return strings.Contains(state, `"health":"up"`)
+	c.daemon = freeAddress(c.t)
+	daemon(c.t, c.daemon, c.dir, "prometheus", "--config.file="+c.file("prometheus.yml", config),
+		"--storage.tsdb.path="+c.dir+"/data", "--web.listen-address="+c.daemon)
 }
 
 // webDAV is a folder with one file.

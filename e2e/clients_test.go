@@ -21,15 +21,14 @@ var update = flag.Bool("update", false, "write docs/clients.md anew from what Te
 
 // A httpClient is one way in which a program of somebody else's sends Basic credentials.
 type httpClient struct {
-	name       string                     // as docs/clients.md shows it
-	version    []string                   // the command that prints its version
-	behind     func(c *call) http.Handler // what it asks for; nil for content
-	tls        bool                       // it takes no credentials to a server without TLS
-	run        func(c *call) bool         // runs it and says whether it got what it asked for, in its own opinion
-	noUser     string                     // why the token cannot go in the user-name slot, if so
-	noPassword string                     // why not in the password slot
-	note       string                     // what else the page says of it
-	expired    string                     // what it prints for a token that has expired, as its recipe says
+	name          string                     // as docs/clients.md shows it
+	version       []string                   // the command that prints its version
+	behind        func(c *call) http.Handler // what it asks for; nil for content
+	tls           bool                       // it takes no credentials to a server without TLS
+	run           func(c *call) bool         // runs it and says whether it got what it asked for, in its own opinion
+	note          string                     // what else the page says of it
+	expired       []string                   // what it prints with a token that has expired, as its recipe says
+	needsPassword bool                       // it sends nothing with an empty password
 }
 
 // A call is one run of a client.
@@ -40,21 +39,22 @@ type call struct {
 	ca             string // with TLS, the file with the certificate to trust
 	user, password string // both empty: no credentials
 	env            []string
+	daemon         string // the address of the client itself, if it is a server too
 	printed        strings.Builder
 }
 
 // A matrix is what all runs share, and what they found.
 type matrix struct {
-	server                *server
-	good, forged, expired string
-	stray                 *httptest.Server // the proxy for every address but 127.0.0.1: nobody may ask it
-	mu                    sync.Mutex
-	versions              map[string]string
-	rows                  map[string]row
+	server                  *server
+	good, tampered, expired string
+	stray                   *httptest.Server // the proxy for every address but 127.0.0.1: nobody may ask it
+	mu                      sync.Mutex
+	versions                map[string]string
+	rows                    map[string]row
 }
 
 // A row of docs/clients.md: works, refused or no.
-type row struct{ version, user, password, forged, none string }
+type row struct{ version, user, password, tampered, none string }
 
 const (
 	works   = "✅ works"
@@ -64,7 +64,10 @@ const (
 
 const noEmptyPassword = "It sends no empty password. With any other, such as `x`, the token works as the user name."
 
-// TestClients runs every client with the token in either slot, with a forged token and with none, and holds
+// says is what a client prints.
+func says(words ...string) []string { return words }
+
+// TestClients runs every client with the token in either slot, with a tampered token and with none, and holds
 // docs/clients.md to what it found.
 func TestClients(t *testing.T) {
 	m := newMatrix(t)
@@ -92,7 +95,7 @@ func newMatrix(t *testing.T) *matrix {
 		return mustRun(t, m.server.Dir, "", "token", "issue", "ann@example.com", "--ttl", ttl)
 	}
 	m.good, m.expired = issue("1h"), issue("1s")
-	m.forged = tamper(m.good)
+	m.tampered = tamper(m.good)
 	await(t, "a token to expire", func() bool { return statusOf(t, m.server, m.expired) == 401 })
 	m.stray = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t.Errorf("a client asked for %s %s", r.Method, r.RequestURI)
@@ -105,60 +108,67 @@ func newMatrix(t *testing.T) *matrix {
 // try runs a client's cases and notes its row.
 func (m *matrix) try(t *testing.T, client httpClient) {
 	found := row{version: m.versionOf(t, client.version)}
-	found.user = m.slot(t, client, "user name", client.noUser, m.good, "")
-	if client.noUser == noEmptyPassword {
-		m.slot(t, client, "user name and any password", "", m.good, "x")
+	if client.needsPassword {
+		found.user = m.slot(t, client, "user name", no, m.good, "")
+		m.slot(t, client, "user name and any password", works, m.good, "x")
+	} else {
+		found.user = m.slot(t, client, "user name", works, m.good, "")
 	}
-	found.password = m.slot(t, client, "password", client.noPassword, "anyname", m.good)
-	user, password := "anyname", "%s"
-	if client.noPassword != "" {
-		user, password = "%s", ""
-	}
-	with := func(token string) (string, string) {
-		return strings.ReplaceAll(user, "%s", token), strings.ReplaceAll(password, "%s", token)
-	}
-	user1, password1 := with(m.forged)
-	found.forged = m.slot(t, client, "forged", "-", user1, password1)
-	found.none = m.slot(t, client, "none", "-", "", "")
-	if client.expired != "" {
-		user, password := with(m.expired)
-		m.slot(t, client, "expired", "-", user, password)
+	found.password = m.slot(t, client, "password", works, "anyname", m.good)
+	found.tampered = m.slot(t, client, "tampered", refused, "anyname", m.tampered)
+	found.none = m.slot(t, client, "none", refused, "", "")
+	if client.expired != nil {
+		t.Run("expired", func(t *testing.T) { m.renew(t, client) })
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rows[client.name] = found
 }
 
-// slot runs one case: it has to work, unless there is a reason why not; then it has to be refused.
-func (m *matrix) slot(t *testing.T, client httpClient, name, reason, user, password string) (found string) {
+// slot runs one case, which has to end as wanted. What is refused or cannot be must reach nothing, and the client
+// must not take it for a success.
+func (m *matrix) slot(t *testing.T, client httpClient, name, want, user, password string) (found string) {
 	t.Run(name, func(t *testing.T) {
 		c := &call{t: t, dir: t.TempDir(), user: user, password: password}
-		reached, says := m.run(c, client)
-		switch {
-		case reached && says && reason == "":
-			found = works
-		case !reached && !says && reason == "-":
-			found = refused
-		case !reached && !says && reason != "":
-			found = no
-		default:
-			t.Errorf("it reached the service: %v, and says so: %v; it printed:\n%s", reached, says, &c.printed)
+		arrived := m.door(c, client)
+		succeeds := client.run(c)
+		if reached := arrived.Load(); succeeds != (want == works) || reached != succeeds {
+			t.Errorf("it reached the service: %v, and says so: %v; it printed:\n%s", reached, succeeds, &c.printed)
+			return
 		}
-		if name == "expired" && !strings.Contains(c.printed.String(), client.expired) {
-			t.Errorf("with an expired token it does not print %q but:\n%s", client.expired, &c.printed)
-		}
+		found = want
 	})
 	return found
 }
 
-// run lets a client ask a server that only a valid token passes. It returns whether a request arrived behind, and
-// whether the client says so.
-func (m *matrix) run(c *call, client httpClient) (reached, says bool) {
+// renew runs a client with an expired token, which it has to refuse as its recipe says, and then with a good one in
+// the same place, which has to work at once.
+func (m *matrix) renew(t *testing.T, client httpClient) {
+	c := &call{t: t, dir: t.TempDir(), user: "anyname", password: m.expired}
+	arrived := m.door(c, client)
+	if client.run(c) || arrived.Load() {
+		t.Errorf("an expired token works; it printed:\n%s", &c.printed)
+	}
+	for _, wanted := range client.expired {
+		if !strings.Contains(c.printed.String(), wanted) {
+			t.Errorf("with an expired token it does not print %q but:\n%s", wanted, &c.printed)
+		}
+	}
+	c.password = m.good
+	if !client.run(c) || !arrived.Load() {
+		t.Errorf("a new token does not work after an expired one; it printed:\n%s", &c.printed)
+	}
+}
+
+// door starts the server that the call asks, which only a valid token passes. It returns whether a request has
+// arrived behind it.
+func (m *matrix) door(c *call, client httpClient) (arrived *atomic.Bool) {
+	c.env = m.environment(c.dir)
 	behind := http.Handler(http.HandlerFunc(content))
 	if client.behind != nil {
 		behind = client.behind(c)
 	}
-	var arrived atomic.Bool
+	arrived = &atomic.Bool{}
 	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		arrived.Store(true)
 		behind.ServeHTTP(w, r)
@@ -171,9 +181,7 @@ func (m *matrix) run(c *call, client httpClient) (reached, says bool) {
 		c.url = guarded(c.t, m.server, counted).URL
 	}
 	_, c.host, _ = strings.Cut(c.url, "://")
-	c.env = m.environment(c.dir)
-	says = client.run(c)
-	return arrived.Load(), says
+	return arrived
 }
 
 // environment leads a client that asks for any other address than 127.0.0.1 to the stray proxy.
@@ -299,4 +307,15 @@ func (c *call) netrc(page, machine string) (path string) {
 		swap = append(swap, "TOKEN", `""`)
 	}
 	return c.configure(".netrc", page, "netrc", swap...)
+}
+
+// encoded is what the command in a recipe's block prints, which reads the token from a file.
+func (c *call) encoded(page, block string) string {
+	c.t.Helper()
+	c.file("files-token", c.password+"\n")
+	out, code := c.command("sh", "-c", c.recipe(page, block))
+	if code != 0 {
+		c.t.Fatal(out)
+	}
+	return out
 }

@@ -24,7 +24,7 @@ func versionControl() []httpClient {
 			return c.git("clone", c.userURL()+"/project.git")
 		}},
 		{name: "git clone, credential helper `store`", version: version, behind: smartGit,
-			expired: ".git-credentials has 0 bytes", run: func(c *call) bool {
+			expired: says("fatal: Authentication failed", "exit 128", ".git-credentials has 0 bytes"), run: func(c *call) bool {
 				c.file(".gitconfig", c.recipe("git", "gitconfig"))
 				credentials := c.configure(".git-credentials", "git", "git-credentials")
 				done := c.git("clone", c.url+"/project.git")
@@ -33,22 +33,24 @@ func versionControl() []httpClient {
 				}
 				return done
 			}},
-		{name: "git clone, `.netrc`", version: version, behind: smartGit, expired: "could not read Username",
-			run: func(c *call) bool {
+		{name: "git clone, `.netrc`", version: version, behind: smartGit,
+			expired: says("could not read Username", "exit 128"), run: func(c *call) bool {
 				c.netrc("git", "127.0.0.1")
 				return c.git("clone", c.url+"/project.git")
 			}},
 		{name: "git push, credential helper `store`", version: version, behind: smartGit,
-			expired: "fatal: Authentication failed", run: func(c *call) bool {
+			expired: says("fatal: Authentication failed"), run: func(c *call) bool {
 				c.file(".gitconfig", c.recipe("git", "gitconfig"))
 				c.configure(".git-credentials", "git", "git-credentials")
 				return c.git("-C", "source", "push", c.url+"/project.git", "main:pushed")
 			}},
-		{name: "Mercurial, `[auth]`", version: []string{"hg", "--version"}, behind: mercurial, noUser: noEmptyPassword, run: func(c *call) bool {
-			login := fmt.Sprintf("[auth]\ndoor.prefix = %s\ndoor.username = %s\ndoor.password = %s\n", c.url, c.user, c.password)
-			c.file(".hgrc", strings.Join(c.with([]string{login}), ""))
-			return c.exits("hg", "--noninteractive", "clone", c.url, "copy")
-		}},
+		{name: "Mercurial, `[auth]`", version: []string{"hg", "--version"}, behind: mercurial, needsPassword: true,
+			run: func(c *call) bool {
+				login := fmt.Sprintf("[auth]\ndoor.prefix = %s\ndoor.username = %s\ndoor.password = %s\n",
+					c.url, c.user, c.password)
+				c.file(".hgrc", strings.Join(c.with([]string{login}), ""))
+				return c.exits("hg", "--noninteractive", "clone", c.url, "copy")
+			}},
 		{name: "Subversion `--username --password`", version: []string{"svn", "--version"}, behind: subversion,
 			run: func(c *call) bool {
 				login := []string{"--username", c.user, "--password", c.password}
