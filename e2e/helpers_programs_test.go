@@ -25,7 +25,7 @@ func TestHelpersRecipe(t *testing.T) {
 		_, _ = w.Write([]byte("behind " + r.URL.Path + "\n"))
 	}))
 	forge := guarded(t, s, forgeIn(t, p.home))
-	registry := guarded(t, s, stubRegistry())
+	images := guarded(t, s, registry(nil))
 	at := func(server *httptest.Server) string { return bare(server.URL) }
 	shell := func(name string, swap ...string) string {
 		t.Helper()
@@ -36,7 +36,7 @@ func TestHelpersRecipe(t *testing.T) {
 		return out
 	}
 	shell("login", "https://login.example.com", s.URL+" --account ann@example.com --secret-stdin",
-		"app.example.com", at(app)+" --for "+at(registry), "'*.git.example.com'", at(forge))
+		"app.example.com", at(app)+" --for "+at(images), "'*.git.example.com'", at(forge))
 	for _, name := range []string{"curl", "curl-file"} {
 		got := shell(name, "https://app.example.com", app.URL, "app.example.com", app.URL)
 		if !strings.HasSuffix(got, "behind /\n") {
@@ -62,12 +62,12 @@ func TestHelpersRecipe(t *testing.T) {
 		}
 	}
 	shell("docker")
-	config := recipe(t, "helpers", "docker-config", "registry.example.com", at(registry))
+	config := recipe(t, "helpers", "docker-config", "registry.example.com", at(images))
 	file := write(t, p.home, "auth.json", config)
 	must(t, os.Rename(filepath.Join(p.home, ".local/bin/docker-credential-latchkey"),
 		filepath.Join(p.home, "docker-credential-latchkey"))) // which stands on the PATH here
 	skopeo := []string{"inspect", "--raw", "--tls-verify=false", "--authfile", file,
-		"docker://" + at(registry) + "/house:latest"}
+		"docker://" + at(images) + "/hello:latest"}
 	if out, errOut, code := p.run("/usr/bin/skopeo", "", skopeo...); code != 0 || !strings.Contains(out, "schemaVersion") {
 		t.Errorf("skopeo: exit %d: %s%s", code, out, errOut)
 	}
@@ -89,18 +89,4 @@ func forgeIn(t *testing.T, dir string) http.Handler {
 	}
 	return &cgi.Handler{Path: "/usr/lib/git-core/git-http-backend", Env: []string{"GIT_PROJECT_ROOT=" + root,
 		"GIT_HTTP_EXPORT_ALL=1", "HOME=" + dir}}
-}
-
-// stubRegistry answers what a registry's client asks of one image.
-func stubRegistry() http.Handler {
-	const manifest = `{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json",` +
-		`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":2,` +
-		`"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[]}`
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
-		if strings.Contains(r.URL.Path, "/manifests/") {
-			w.Header().Set("Content-Type", "application/vnd.docker.distribution.manifest.v2+json")
-			_, _ = w.Write([]byte(manifest))
-		}
-	})
 }
