@@ -70,6 +70,12 @@ func TestClientLogin(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	account(t, s, "ann@example.com")
 	p := newPerson(t)
+	if got := p.fails("", "token"); !strings.Contains(got, "run latchkey login URL") {
+		t.Errorf("before a login: %s", got)
+	}
+	if entries, err := os.ReadDir(p.home); err != nil || len(entries) != 0 {
+		t.Errorf("a question made %v (%v)", entries, err)
+	}
 	for name, c := range map[string]struct{ want, stdin, url, account string }{
 		"wrong secret":  {"the account or the secret is wrong", "secret2\n", s.URL, "ann@example.com"},
 		"unknown":       {"the account or the secret is wrong", "secret1\n", s.URL, "bob@example.com"},
@@ -84,9 +90,6 @@ func TestClientLogin(t *testing.T) {
 		if !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
-	}
-	if got := p.fails("", "token"); !strings.Contains(got, "run latchkey login URL") {
-		t.Errorf("before a login: %s", got)
 	}
 	p.logIn(s, "ann@example.com", "--for", "app.example.com", "--for", "*.git.example.com")
 	file := filepath.Join(p.home, ".config/latchkey/tokens.json")

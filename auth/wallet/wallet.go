@@ -89,6 +89,9 @@ func (w *Wallet) LogIn(ctx context.Context, l Login, secret string) (Login, erro
 	if err := l.check(); err != nil {
 		return Login{}, err
 	}
+	if err := os.MkdirAll(filepath.Dir(w.path), 0o700); err != nil {
+		return Login{}, fmt.Errorf("%w: %w", ErrFile, err)
+	}
 	if _, err := w.Logins(); err != nil { // before a token is made that cannot be kept
 		return Login{}, err
 	}
@@ -166,6 +169,10 @@ func (w *Wallet) Forget(ctx context.Context, token string) error {
 // changes them meanwhile.
 func (w *Wallet) change(edit func([]Login) ([]Login, error)) error {
 	unlock, err := w.lock()
+	if errors.Is(err, fs.ErrNotExist) { // not even a directory: there is no login
+		_, err := edit(nil)
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFile, err)
 	}
@@ -190,9 +197,6 @@ func (w *Wallet) change(edit func([]Login) ([]Login, error)) error {
 
 // lock keeps other processes from changing the logins.
 func (w *Wallet) lock() (unlock func() error, err error) {
-	if err := os.MkdirAll(filepath.Dir(w.path), 0o700); err != nil {
-		return nil, err
-	}
 	f, err := os.OpenFile(w.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
