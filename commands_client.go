@@ -75,8 +75,9 @@ func (l *loginCmd) Run(ctx context.Context, std console) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "Logged in: %s.\nThe token is presented to %s, and renewed as it is "+
-		"used.\n", login, strings.Join(login.Hosts, ", "))
+	_, err = fmt.Fprintf(std.out,
+		"Logged in: %s.\nThe token is presented to %s, and renewed as it is used.\n",
+		login, strings.Join(login.Hosts, ", "))
 	return err
 }
 

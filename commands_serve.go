@@ -14,6 +14,9 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"latchkey/auth"
 	"latchkey/handlers"
 )
@@ -69,7 +72,7 @@ func (s *serveCmd) Validate() error {
 // Run serves until a signal comes.
 func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 	logger := s.logger(std.err)
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr)
+	listener, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,10 +99,26 @@ func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var wait sync.WaitGroup
 	wait.Go(func() { d.authority.Follow(following) })
+	tellSystemd(daemon.SdNotifyReady, logger)
 	err = server.Serve(ctx, listener)
 	stop()
 	wait.Wait()
 	return err
+}
+
+// listen opens the address, or takes the socket that systemd has opened already, which stays open
+// while one process takes over from another (sd_listen_fds(3)).
+func (s *serveCmd) listen(ctx context.Context) (net.Listener, error) {
+	given, err := activation.Listeners()
+	switch {
+	case err != nil:
+		return nil, err
+	case len(given) == 0:
+		return (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr)
+	case len(given) > 1 || given[0] == nil:
+		return nil, errors.New("systemd must pass one socket that listens, and nothing else")
+	}
+	return given[0], nil
 }
 
 func (s *serveCmd) logger(w io.Writer) *slog.Logger {
@@ -108,6 +127,13 @@ func (s *serveCmd) logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// tellSystemd says how far the server is, if systemd has asked for it (sd_notify(3)).
+func tellSystemd(state string, logger *slog.Logger) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		logger.Warn("systemd cannot be told", "error", err)
+	}
 }
 
 // reachable is the URL at which this machine reaches a listener.

@@ -6,3 +6,6 @@ import "testing"
 
 // TestTortureKill is TestKill with a thousand kills.
 func TestTortureKill(t *testing.T) { killRepeatedly(t, 1000) }
+
+// TestTortureRestart is TestRestart with a hundred restarts and half a million requests.
+func TestTortureRestart(t *testing.T) { restartUnderLoad(t, 100, 5000) }

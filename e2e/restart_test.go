@@ -1,0 +1,137 @@
+package e2e_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestRestart: while one process takes over from another on a socket that stays open, as systemd does it, no request
+// of 60 clients that keep their connections is lost.
+func TestRestart(t *testing.T) { restartUnderLoad(t, 8, 500) }
+
+// restartUnderLoad lets so many requests be answered before each restart.
+func restartUnderLoad(t *testing.T, times, before int) {
+	t.Helper()
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer socket.Close()
+	dir, url := t.TempDir(), "http://"+socket.Addr().String()
+	server := activated(t, socket, dir)
+	body := `{"token":"` + strings.Repeat("x", 56) + `"}`
+	var answered, lost atomic.Int64
+	stop := make(chan struct{})
+	var wait sync.WaitGroup
+	for range 60 {
+		wait.Go(func() {
+			client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{}}
+			defer client.CloseIdleConnections()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				resp, err := client.Post(url+"/v1/token/secret", "application/json", strings.NewReader(body))
+				if err == nil {
+					_, err = io.Copy(io.Discard, resp.Body)
+					_ = resp.Body.Close()
+				}
+				if err != nil || resp.StatusCode != http.StatusUnauthorized {
+					lost.Add(1)
+					t.Errorf("lost: %v", err)
+					return
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	var longest time.Duration
+	for range times {
+		seen := answered.Load()
+		await(t, "some answers", func() bool { return answered.Load() > seen+int64(before) || lost.Load() > 0 })
+		next := activated(t, socket, dir)
+		started := time.Now()
+		if err := server.stop(t); err != nil {
+			t.Errorf("the old process: %v\n%s", err, server.out)
+		}
+		longest = max(longest, time.Since(started))
+		server = next
+	}
+	close(stop)
+	wait.Wait()
+	t.Logf("%d restarts, %d requests answered, %d lost, the longest stop %v", times, answered.Load(), lost.Load(), longest)
+	if longest > 5*time.Second {
+		t.Errorf("a stop took %v", longest)
+	}
+}
+
+// activated starts a server on a socket that is open already and waits until it serves.
+func activated(t *testing.T, socket net.Listener, dir string) *server {
+	t.Helper()
+	file, err := socket.(*net.TCPListener).File()
+	must(t, err)
+	defer file.Close()
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: t.TempDir() + "/notify", Net: "unixgram"})
+	must(t, err)
+	defer notify.Close()
+	s := &server{URL: "http://" + socket.Addr().String(), Dir: dir, out: &lockedBuffer{}, done: make(chan error, 1)}
+	args := append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`, binary, "serve", "--data", dir}, cheapHashes...)
+	s.cmd = exec.Command("/bin/sh", args...)
+	s.cmd.ExtraFiles, s.cmd.Stdout, s.cmd.Stderr = []*os.File{file}, s.out, s.out
+	s.cmd.Env = append(os.Environ(), "LISTEN_FDS=1", "NOTIFY_SOCKET="+notify.LocalAddr().String())
+	must(t, s.cmd.Start())
+	go func() { s.done <- s.cmd.Wait() }()
+	t.Cleanup(s.kill)
+	must(t, notify.SetReadDeadline(time.Now().Add(20*time.Second)))
+	told := make([]byte, 64)
+	n, err := notify.Read(told)
+	if err != nil || string(told[:n]) != "READY=1" {
+		t.Fatalf("systemd is told %q, %v\n%s", told[:n], err, s.out)
+	}
+	return s
+}
+
+// TestStopIsQuick: a client that keeps a connection and asks nothing does not hold a stop up; a request that is under
+// way is answered.
+func TestStopIsQuick(t *testing.T) {
+	s := start(t, t.TempDir(), cheapHashes...)
+	idle, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	must(t, err)
+	defer idle.Close()
+	slow, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	must(t, err)
+	defer slow.Close()
+	_, err = io.WriteString(slow, "POST /v1/token/secret HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+		"Content-Length: 11\r\n\r\n{\"token\"")
+	must(t, err)
+	await(t, "the server to be asked", func() bool { return answered(s.URL + "/healthz") })
+	must(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	await(t, "the listener to close", func() bool {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err != nil
+	})
+	_, err = io.WriteString(slow, ":1}")
+	must(t, err)
+	text, err := io.ReadAll(slow)
+	if answer := string(text); err != nil || !strings.HasPrefix(answer, "HTTP/1.1 400 ") ||
+		!strings.Contains(answer, "Connection: close") {
+		t.Errorf("%q, %v", answer, err)
+	}
+	started := time.Now()
+	if err := <-s.done; err != nil || time.Since(started) > 5*time.Second {
+		t.Errorf("%v after %v", err, time.Since(started))
+	}
+	s.done <- nil
+}
