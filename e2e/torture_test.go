@@ -9,3 +9,6 @@ func TestTortureKill(t *testing.T) { killRepeatedly(t, 1000) }
 
 // TestTortureRestart is TestRestart with a hundred restarts and half a million requests.
 func TestTortureRestart(t *testing.T) { restartUnderLoad(t, 100, 5000) }
+
+// TestTortureDiskFaults is TestDiskFaults at every point up to the 40th call of each kind.
+func TestTortureDiskFaults(t *testing.T) { injectFaults(t, faults(40), 1) }
