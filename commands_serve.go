@@ -149,7 +149,9 @@ func (s *serveCmd) welcome(
 	ctx context.Context, c *cli, d data, at net.Addr, w io.Writer,
 ) error {
 	url := reachable(at)
-	fmt.Fprintf(w, "Latchkey %s\n  address         %s\n  data directory  %s\n", version, url, c.Data)
+	fmt.Fprintf(w, "Latchkey %s\n  address         %s\n  data directory  %s\n"+
+		"  hashing         %d at once, %d MiB of memory at most\n", version, url, c.Data,
+		auth.Slots(), uint64(c.Argon2.Memory)*uint64(auth.Slots())/1024)
 	has, err := d.store.HasAdministrator(ctx)
 	if err != nil || has {
 		return err

@@ -47,6 +47,7 @@ type cli struct {
 	User    userCmd    `cmd:"" help:"Accounts: add, list, passwd, role, disable, enable, delete."`
 	Token   tokenCmd   `cmd:"" help:"Tokens: issue, inspect, list, revoke."`
 	Key     keyCmd     `cmd:"" help:"Signing keys: list, rotate, retire, reseal."`
+	Tune    tuneCmd    `cmd:"" help:"Measure what hashing costs here, and recommend how much."`
 	Version versionCmd `cmd:"" help:"Print the versions of Latchkey, Go and SQLite."`
 
 	Login  loginCmd  `cmd:"" group:"client" help:"Log in once; the token is kept and renewed."`

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -79,12 +80,27 @@ type Hasher struct {
 	dummy   string // a hash no secret has, of the current cost
 }
 
-// NewHasher makes a Hasher with one slot less than there are cores, at least one.
+// Slots is how many hashes are made at once: one less than there are cores, at least one.
+func Slots() int { return max(1, runtime.GOMAXPROCS(0)-1) }
+
+// Measure is how long one hash takes here and now, the median of three.
+func (p Params) Measure() time.Duration {
+	took := make([]time.Duration, 3)
+	for i := range took {
+		started := time.Now()
+		p.hash("secret", make([]byte, saltSize), hashSize)
+		took[i] = time.Since(started)
+	}
+	slices.Sort(took)
+	return took[len(took)/2]
+}
+
+// NewHasher makes a Hasher with as many slots as Slots says.
 func NewHasher(params Params) (*Hasher, error) {
 	if err := params.Check(); err != nil {
 		return nil, err
 	}
-	h := &Hasher{params: params, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	h := &Hasher{params: params, slots: make(chan struct{}, Slots())}
 	random := make([]byte, saltSize+hashSize)
 	rand.Read(random) // cannot fail since Go 1.24
 	h.dummy = phc(params, random[:saltSize], random[saltSize:])

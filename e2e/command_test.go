@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -77,5 +78,30 @@ func TestClosedAndHidden(t *testing.T) {
 	}
 	if got := request(t, "GET", s.URL+"/register", "", "Accept: text/html"); got.Status != 403 {
 		t.Errorf("page: %d", got.Status)
+	}
+}
+
+// TestTune: of what is measured the costliest within the budget is recommended, and nothing above it.
+func TestTune(t *testing.T) {
+	for budget, want := range map[string]string{"1h": "131072 KiB with 3 passes", "1ns": "nothing"} {
+		out, errOut, code := latchkey(t, t.TempDir(), "", "tune", "--budget", budget, "--json")
+		got, lines := "nothing", 0
+		for line := range strings.Lines(out) {
+			var one struct {
+				MemoryKiB   int `json:"memory_kib"`
+				Passes      int
+				Millis      float64 `json:"ms"`
+				Recommended bool
+			}
+			if err := json.Unmarshal([]byte(line), &one); err != nil || one.Millis <= 0 {
+				t.Fatalf("%v: %s", err, line)
+			}
+			if lines++; one.Recommended {
+				got = fmt.Sprintf("%d KiB with %d passes", one.MemoryKiB, one.Passes)
+			}
+		}
+		if code != 0 || got != want || lines < 10 {
+			t.Errorf("within %s: %s of %d, want %s (exit %d, %s)", budget, got, lines, want, code, errOut)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -151,7 +152,7 @@ func (l *acknowledged) session(t *testing.T, url string) {
 	for n := range 6 {
 		name := fmt.Sprintf("new%d@example.com", n)
 		credentials := `{"account":"` + name + `","secret":"secret1","type":100`
-		if _, done := l.do(t, "POST", url+"/v1/client/register", credentials+`,"nickname":"New `+fmt.Sprint(n)+`"}`); !done {
+		if _, done := l.do(t, "POST", url+"/v1/client/register", credentials+`,"nickname":"New `+strconv.Itoa(n)+`"}`); !done {
 			continue
 		}
 		l.accounts[name] = "secret1"
