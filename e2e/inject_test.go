@@ -152,7 +152,8 @@ func (l *acknowledged) session(t *testing.T, url string) {
 	for n := range 6 {
 		name := fmt.Sprintf("new%d@example.com", n)
 		credentials := `{"account":"` + name + `","secret":"secret1","type":100`
-		if _, done := l.do(t, "POST", url+"/v1/client/register", credentials+`,"nickname":"New `+strconv.Itoa(n)+`"}`); !done {
+		registration := credentials + `,"nickname":"New ` + strconv.Itoa(n) + `"}`
+		if _, done := l.do(t, "POST", url+"/v1/client/register", registration); !done {
 			continue
 		}
 		l.accounts[name] = "secret1"
