@@ -1,0 +1,109 @@
+//go:build torture
+
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestTortureStorm prints how verification fares while 200 clients log in as fast as they can, what memory that takes,
+// and how soon all is as before.
+func TestTortureStorm(t *testing.T) {
+	s := start(t, t.TempDir(), "--log-level", "error")
+	token := account(t, s, "ann@example.com")
+	idle := probe(t, s, token, 3*time.Second)
+	var served, shed atomic.Int64
+	stop := make(chan struct{})
+	var wait sync.WaitGroup
+	for range 200 {
+		wait.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				got, err := tryRequest("POST", s.URL+"/v1/token", `{"account":"ann@example.com","secret":"secret1","type":100}`, asJSON)
+				switch {
+				case err != nil:
+					t.Error(err)
+					return
+				case got.Status == 201:
+					served.Add(1)
+				case got.Status == 503 && got.Header.Get("Retry-After") == "1":
+					shed.Add(1)
+					time.Sleep(time.Second) // as it was told
+				default:
+					t.Errorf("%d %s", got.Status, got.Body)
+					return
+				}
+			}
+		})
+	}
+	started := time.Now()
+	storm := probe(t, s, token, 20*time.Second)
+	took := time.Since(started).Seconds()
+	logins, turnedAway := served.Load(), shed.Load()
+	close(stop)
+	wait.Wait()
+	after := probe(t, s, token, 3*time.Second)
+	t.Logf("idle  %v", idle)
+	t.Logf("storm %v; %.1f logins/s, %d turned away, most memory %d MiB", storm, float64(logins)/took, turnedAway, peak(t, s))
+	t.Logf("after %v", after)
+}
+
+// latencies are quantiles of many requests.
+type latencies struct{ p50, p99, max time.Duration }
+
+func (l latencies) String() string { return fmt.Sprintf("p50 %v, p99 %v, max %v", l.p50, l.p99, l.max) }
+
+// probe verifies a token every five milliseconds, whether or not the earlier answers are there.
+func probe(t *testing.T, s *server, token string, length time.Duration) latencies {
+	t.Helper()
+	var mu sync.Mutex
+	var took []time.Duration
+	var wait sync.WaitGroup
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for until := time.Now().Add(length); time.Now().Before(until); {
+		<-tick.C
+		wait.Go(func() {
+			started := time.Now()
+			got, err := tryRequest("GET", s.URL+"/v1/verify", "", bearer(token))
+			if err != nil || got.Status != 200 {
+				t.Errorf("%d, %v", got.Status, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			took = append(took, time.Since(started))
+		})
+	}
+	wait.Wait()
+	slices.Sort(took)
+	return latencies{took[len(took)/2], took[len(took)*99/100], took[len(took)-1]}
+}
+
+var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
+
+// peak is the most memory a server has held, in MiB.
+func peak(t *testing.T, s *server) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/status")
+	must(t, err)
+	found := highWater.FindStringSubmatch(strings.ReplaceAll(string(status), "\t", " "))
+	if found == nil {
+		t.Fatalf("no VmHWM in %s", status)
+	}
+	kib, err := strconv.Atoi(found[1])
+	must(t, err)
+	return kib / 1024
+}
