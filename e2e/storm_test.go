@@ -61,13 +61,13 @@ func TestTortureStorm(t *testing.T) {
 	t.Logf("after %v", after)
 }
 
-// latencies are quantiles of many requests.
-type latencies struct{ p50, p99, max time.Duration }
+// quantiles sums many requests up.
+type quantiles struct{ p50, p99, max time.Duration }
 
-func (l latencies) String() string { return fmt.Sprintf("p50 %v, p99 %v, max %v", l.p50, l.p99, l.max) }
+func (l quantiles) String() string { return fmt.Sprintf("p50 %v, p99 %v, max %v", l.p50, l.p99, l.max) }
 
 // probe verifies a token every five milliseconds, whether or not the earlier answers are there.
-func probe(t *testing.T, s *server, token string, length time.Duration) latencies {
+func probe(t *testing.T, s *server, token string, length time.Duration) quantiles {
 	t.Helper()
 	var mu sync.Mutex
 	var took []time.Duration
@@ -89,7 +89,7 @@ func probe(t *testing.T, s *server, token string, length time.Duration) latencie
 	}
 	wait.Wait()
 	slices.Sort(took)
-	return latencies{took[len(took)/2], took[len(took)*99/100], took[len(took)-1]}
+	return quantiles{took[len(took)/2], took[len(took)*99/100], took[len(took)-1]}
 }
 
 var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
