@@ -32,7 +32,8 @@ func TestTortureStorm(t *testing.T) {
 					return
 				default:
 				}
-				got, err := tryRequest("POST", s.URL+"/v1/token", `{"account":"ann@example.com","secret":"secret1","type":100}`, asJSON)
+				got, err := tryRequest("POST", s.URL+"/v1/token", `{"account":"ann@example.com","secret":"secret1","type":100}`,
+					asJSON)
 				switch {
 				case err != nil:
 					t.Error(err)
@@ -57,7 +58,8 @@ func TestTortureStorm(t *testing.T) {
 	wait.Wait()
 	after := probe(t, s, token, 3*time.Second)
 	t.Logf("idle  %v", idle)
-	t.Logf("storm %v; %.1f logins/s, %d turned away, most memory %d MiB", storm, float64(logins)/took, turnedAway, peak(t, s))
+	t.Logf("storm %v; %.1f logins/s, %d turned away, most memory %d MiB", storm, float64(logins)/took, turnedAway,
+		peak(t, s))
 	t.Logf("after %v", after)
 }
 
