@@ -44,10 +44,10 @@ func (f walletFlags) fresh(ctx context.Context, p wallet.Place) (wallet.Login, e
 type loginCmd struct {
 	walletFlags
 	URL         string   `arg:"" help:"Address of the Latchkey server."`
-	Account     string   `help:"E-mail address or mobile number (default: asked for)."`
-	For         []string `placeholder:"HOST" help:"Host to present the token to (repeatable)."`
+	Account     string   `env:"-" help:"E-mail address or mobile number (default: asked for)."`
+	For         []string `env:"-" placeholder:"HOST" help:"Host to present the token to (repeatable)."`
 	SecretStdin bool     `help:"Read the secret from one line of standard input."`
-	Insecure    bool     `help:"Allow plain http to other machines."`
+	Insecure    bool     `env:"-" help:"Allow plain http to other machines."`
 }
 
 // Run logs in and keeps the token.
@@ -61,12 +61,14 @@ func (l *loginCmd) Run(ctx context.Context, std console) error {
 			return errors.New("--secret-stdin needs --account")
 		}
 		fmt.Fprint(std.err, "Account: ")
-		line, err := bufio.NewReader(std.in).ReadString('\n')
+		line, err := whileAsking(ctx, std.in, func() (string, error) {
+			return bufio.NewReader(std.in).ReadString('\n')
+		})
 		if l.Account = strings.TrimSpace(line); err != nil || l.Account == "" {
 			return errors.New("no account was given")
 		}
 	}
-	secret, err := readSecret(std, l.SecretStdin, "Secret: ")
+	secret, err := readSecret(ctx, std, l.SecretStdin, "Secret: ")
 	if err != nil {
 		return err
 	}
@@ -142,7 +144,7 @@ func (l *loginsCmd) Run(std console) error {
 type tokenGetCmd struct {
 	walletFlags
 	Host   string `arg:"" optional:"" help:"Host to present it to (default: the newest login)."`
-	Header bool   `help:"Print a whole Authorization header."`
+	Header bool   `env:"-" help:"Print a whole Authorization header."`
 }
 
 // Run prints a fresh token of a login, or the header that carries it as the Basic user name.
@@ -172,7 +174,7 @@ const helperUser = "latchkey"
 // netrcCmd is latchkey netrc.
 type netrcCmd struct {
 	walletFlags
-	File string   `placeholder:"FILE" help:"Replace the entries in this file, such as ~/.netrc."`
+	File string   `env:"-" placeholder:"FILE" help:"Replace entries in this file, such as ~/.netrc."`
 	Host []string `arg:"" optional:"" help:"Hosts (default: all of the logins without *)."`
 }
 
@@ -188,28 +190,47 @@ func (n *netrcCmd) Run(ctx context.Context, std console) error {
 			return err
 		}
 	}
-	var machines []wallet.Machine
-	for _, host := range hosts {
-		place, err := wallet.ParsePlace(host)
-		if err != nil {
-			return err
-		}
-		login, err := w.Fresh(ctx, place)
-		if err != nil {
-			return fmt.Errorf("%s: %w", host, err)
-		}
-		machines = append(machines, wallet.Machine{
-			Name: place.Name(), Login: helperUser, Password: login.Token})
-	}
+	machines, failed := n.machines(ctx, w, hosts)
 	if n.File == "" {
 		_, err := io.WriteString(std.out, wallet.Netrc("", machines))
-		return err
+		return errors.Join(failed, err)
 	}
 	text, err := os.ReadFile(n.File)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+		return errors.Join(failed, err)
 	}
-	return wallet.WriteFile(n.File, []byte(wallet.Netrc(string(text), machines)))
+	return errors.Join(failed,
+		wallet.WriteFile(n.File, []byte(wallet.Netrc(string(text), machines))))
+}
+
+// machines are the entries for hosts. One that fails does not keep the others from being fresh.
+// .netrc knows no ports: two logins for one name cannot both stand there.
+func (n *netrcCmd) machines(
+	ctx context.Context, w *wallet.Wallet, hosts []string,
+) (machines []wallet.Machine, failed error) {
+	tokens := map[string]string{}
+	for _, host := range hosts {
+		place, err := wallet.ParsePlace(host)
+		var login wallet.Login
+		if err == nil {
+			login, err = w.Fresh(ctx, place)
+		}
+		if known, ok := tokens[place.Name()]; ok && err == nil {
+			if known == login.Token {
+				continue
+			}
+			err = errors.New("there is another login for this name, and .netrc knows no ports: " +
+				"name the one you mean")
+		}
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", host, err))
+			continue
+		}
+		tokens[place.Name()] = login.Token
+		machines = append(machines, wallet.Machine{
+			Name: place.Name(), Login: helperUser, Password: login.Token})
+	}
+	return machines, failed
 }
 
 // plainHosts is every host of the logins that stands for itself.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +39,7 @@ func (g *gitCmd) Run(ctx context.Context, std console) error {
 
 func (g *gitCmd) get(ctx context.Context, std console, asked map[string]string) error {
 	place, err := wallet.ParsePlace(asked["protocol"] + "://" + asked["host"])
-	if err != nil {
+	if err != nil || strings.ContainsAny(asked["host"], "/?#") {
 		return nil //nolint:nilerr // git asks for something else, a certificate or a mail server
 	}
 	login, err := g.fresh(ctx, place)
@@ -62,16 +61,18 @@ func (g *gitCmd) get(ctx context.Context, std console, asked map[string]string) 
 // gitAttributes reads lines of key=value up to an empty line or the end. The last of a key counts.
 func gitAttributes(in io.Reader) (map[string]string, error) {
 	attributes := map[string]string{}
-	lines := bufio.NewScanner(io.LimitReader(in, maxHelperInput))
-	lines.Buffer(nil, maxHelperInput)
-	for lines.Scan() && lines.Text() != "" {
-		key, value, ok := strings.Cut(lines.Text(), "=")
+	text, err := io.ReadAll(io.LimitReader(in, maxHelperInput))
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if line == "" {
+			break
+		}
+		key, value, ok := strings.Cut(line, "=")
 		if !ok || strings.ContainsAny(value, "\x00\r") {
 			return nil, errors.New("what git asks is no line of key=value")
 		}
 		attributes[key] = value
 	}
-	return attributes, lines.Err()
+	return attributes, err
 }
 
 // dockerCmd is latchkey docker-credential: the protocol of docker-credential-helpers. Docker finds

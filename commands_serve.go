@@ -16,6 +16,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/net/publicsuffix"
 
 	"latchkey/auth"
 	"latchkey/handlers"
@@ -42,9 +43,17 @@ var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-
 // returnHost is a host name or an IPv4 address, and perhaps a port.
 var returnHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
 
+func isReturnHost(text string) bool {
+	_, port, _ := strings.Cut(text, ":")
+	number, err := strconv.ParseUint("0"+port, 10, 16)
+	return returnHost.MatchString(text) && !strings.Contains(text, "..") && err == nil &&
+		(port == "" || number > 0)
+}
+
 // Validate refuses addresses that make no sense together; the parser calls it.
 func (s *serveCmd) Validate() error {
-	if s.PublicURL == nil {
+	if s.PublicURL == nil || s.PublicURL.String() == "" {
+		s.PublicURL = nil
 		if s.CookieDomain != "" || len(s.ReturnHost) != 0 {
 			return errors.New("--cookie-domain and --return-host need --public-url")
 		}
@@ -52,18 +61,28 @@ func (s *serveCmd) Validate() error {
 	}
 	u := s.PublicURL
 	u.Host, u.Path = strings.ToLower(u.Host), strings.TrimSuffix(u.Path, "/")
-	if (u.Scheme != "https" && u.Scheme != "http") || !returnHost.MatchString(u.Host) ||
+	if u.Port() == map[string]string{"http": "80", "https": "443"}[u.Scheme] {
+		u.Host = u.Hostname() // browsers never say it
+	}
+	if (u.Scheme != "https" && u.Scheme != "http") || !isReturnHost(u.Host) ||
 		u.String() != u.Scheme+"://"+u.Host {
 		return errors.New("--public-url is a scheme and a host, such as https://login.example.com")
 	}
 	name := u.Hostname()
+	s.CookieDomain = strings.ToLower(s.CookieDomain)
+	if suffix, _ := publicsuffix.PublicSuffix(s.CookieDomain); s.CookieDomain != "" &&
+		suffix == s.CookieDomain {
+		return fmt.Errorf("--cookie-domain %s belongs to everybody: browsers take no cookie for it",
+			suffix)
+	}
 	if d := s.CookieDomain; d != "" && (!domainName.MatchString(d) ||
 		name != d && !strings.HasSuffix(name, "."+d)) {
 		return fmt.Errorf("--cookie-domain is a domain, such as example.com, with %s in it", name)
 	}
-	for _, host := range s.ReturnHost {
-		if !returnHost.MatchString(host) {
-			return fmt.Errorf("--return-host is a host, or host:port, in lower case, not %q", host)
+	for i, host := range s.ReturnHost {
+		s.ReturnHost[i] = strings.ToLower(host)
+		if !isReturnHost(s.ReturnHost[i]) {
+			return fmt.Errorf("--return-host is a host, or host:port, not %q", host)
 		}
 	}
 	return nil

@@ -40,7 +40,7 @@ type userAddCmd struct {
 
 // Run makes the account.
 func (u *userAddCmd) Run(ctx context.Context, c *cli, std console) error {
-	secret, err := readNewSecret(std, u.SecretStdin)
+	secret, err := readNewSecret(ctx, std, u.SecretStdin)
 	if err != nil {
 		return err
 	}
@@ -65,13 +65,15 @@ func (u *userAddCmd) Run(ctx context.Context, c *cli, std console) error {
 }
 
 // readNewSecret is readSecret that asks twice.
-func readNewSecret(std console, stdin bool) (string, error) {
-	return readSecret(std, stdin, "Secret: ", "Again: ")
+func readNewSecret(ctx context.Context, std console, stdin bool) (string, error) {
+	return readSecret(ctx, std, stdin, "Secret: ", "Again: ")
 }
 
 // readSecret reads one line of standard input, or asks on the terminal, once for each prompt; the
 // answers must be the same.
-func readSecret(std console, stdin bool, prompts ...string) (secret string, err error) {
+func readSecret(
+	ctx context.Context, std console, stdin bool, prompts ...string,
+) (secret string, err error) {
 	if stdin {
 		line, err := bufio.NewReader(std.in).ReadString('\n')
 		if err != nil && line == "" {
@@ -85,17 +87,48 @@ func readSecret(std console, stdin bool, prompts ...string) (secret string, err 
 	}
 	for i, prompt := range prompts {
 		fmt.Fprint(std.err, prompt)
-		typed, err := term.ReadPassword(int(terminal.Fd()))
+		typed, err := whileAsking(ctx, terminal, func() (string, error) {
+			text, err := term.ReadPassword(int(terminal.Fd()))
+			return string(text), err
+		})
 		fmt.Fprintln(std.err)
 		if err != nil {
 			return "", err
 		}
-		if i > 0 && string(typed) != secret {
+		if i > 0 && typed != secret {
 			return "", errors.New("the two secrets differ")
 		}
-		secret = string(typed)
+		secret = typed
 	}
 	return secret, nil
+}
+
+// whileAsking waits for an answer at the terminal, or for an interrupt, after which the terminal is
+// as it was. The question is then left behind: nothing ends a read but the end of the process.
+func whileAsking(
+	ctx context.Context, in io.Reader, question func() (string, error),
+) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	restore := func() error { return nil }
+	if terminal, ok := in.(*os.File); ok {
+		if state, err := term.GetState(int(terminal.Fd())); err == nil {
+			restore = func() error { return term.Restore(int(terminal.Fd()), state) }
+		}
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		text, err := question()
+		answers <- answer{text, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.text, a.err
+	case <-ctx.Done():
+		return "", errors.Join(errors.New("interrupted"), restore())
+	}
 }
 
 type userListCmd struct {
@@ -166,7 +199,7 @@ type userPasswdCmd struct {
 
 // Run replaces the secret.
 func (u *userPasswdCmd) Run(ctx context.Context, c *cli, std console) error {
-	secret, err := readNewSecret(std, u.SecretStdin)
+	secret, err := readNewSecret(ctx, std, u.SecretStdin)
 	if err != nil {
 		return err
 	}

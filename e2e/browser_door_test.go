@@ -56,11 +56,12 @@ func TestBrowserDoor(t *testing.T) {
 	signIn := func(back string) {
 		t.Helper()
 		w.do(chromedp.SetValue("[name=account]", "ann@example.com"), chromedp.SetValue("[name=secret]", "secret1"),
-			chromedp.Click("form[action='/login'] button[type=submit]"), chromedp.WaitNotPresent("form"),
-			chromedp.WaitReady("main"))
-		if got := w.evaluate("location.href"); got != back {
-			t.Fatalf("the login leads to %s, want %s", got, back)
-		}
+			chromedp.Click("form[action='/login'] button[type=submit]"))
+		await(t, "the login to lead to "+back, func() bool {
+			var where string
+			return chromedp.Run(w.ctx, chromedp.Location(&where)) == nil && where == back
+		})
+		w.do(chromedp.WaitReady("main"))
 	}
 	page := h.app + "/a/page?b=c%20d&e=%26"
 	goTo(page, h.login+"/login?next=")

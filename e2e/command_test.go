@@ -3,7 +3,9 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -103,5 +105,50 @@ func TestTune(t *testing.T) {
 		if code != 0 || got != want || lines < 10 {
 			t.Errorf("within %s: %s of %d, want %s (exit %d, %s)", budget, got, lines, want, code, errOut)
 		}
+	}
+}
+
+// TestServeFlags: addresses that would do harm or nothing are refused before anything is opened, in one line.
+func TestServeFlags(t *testing.T) {
+	public := []string{"--public-url", "https://login.example.com"}
+	tests := []struct {
+		name string
+		args []string
+		want string // "" when it starts
+	}{
+		{"OK", []string{"--public-url", "https://Login.Example.com:443/", "--cookie-domain", "Example.com",
+			"--return-host", "App.example.org:8443"}, ""},
+		{"OK/the host itself", append(public, "--cookie-domain", "login.example.com"), ""},
+		{"OK/empty", []string{"--public-url", ""}, ""},
+		{"Err/no public URL", []string{"--cookie-domain", "example.com"}, "need --public-url"},
+		{"Err/no scheme", []string{"--public-url", "login.example.com"}, "--public-url is a scheme and a host"},
+		{"Err/path", []string{"--public-url", "https://login.example.com/x"}, "--public-url is a scheme and a host"},
+		{"Err/somebody", []string{"--public-url", "https://u@login.example.com"}, "--public-url is a scheme and a host"},
+		{"Err/dots", []string{"--public-url", "https://login..example.com"}, "--public-url is a scheme and a host"},
+		{"Err/port", []string{"--public-url", "https://login.example.com:99999"}, "--public-url"},
+		{"Err/another domain", append(public, "--cookie-domain", "example.org"), "with login.example.com in it"},
+		{"Err/ends alike", append(public, "--cookie-domain", "ample.com"), "with login.example.com in it"},
+		{"Err/everybody's", []string{"--public-url", "https://login.co.uk", "--cookie-domain", "co.uk"},
+			"belongs to everybody"},
+		{"Err/everybody's hosts", []string{"--public-url", "https://me.github.io", "--cookie-domain", "github.io"},
+			"belongs to everybody"},
+		{"Err/top level", append(public, "--cookie-domain", "com"), "belongs to everybody"},
+		{"Err/address for a host", append(public, "--return-host", "https://app.example.org"), "--return-host is a host"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			if test.want == "" {
+				start(t, dir, append(test.args, "--log-level", "error")...)
+				return
+			}
+			_, errOut, code := latchkey(t, dir, "", append([]string{"serve", "--addr", "127.0.0.1:0"}, test.args...)...)
+			if code == 0 || !strings.Contains(errOut, test.want) || strings.Count(errOut, "\n") != 1 {
+				t.Errorf("exit %d: %s", code, errOut)
+			}
+			if _, err := os.Stat(dir); err == nil {
+				t.Error("a data directory was made")
+			}
+		})
 	}
 }

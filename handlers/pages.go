@@ -74,12 +74,11 @@ func (s *Server) home(c echo.Context) error {
 func (s *Server) loginPage(c echo.Context) error {
 	next := s.site.next(c.QueryParam("next"))
 	if _, _, err := s.session(c); err == nil {
-		if !s.site.getsCookie(next) { // it would send the browser back here, and so on
+		if !s.site.getsCookie(next) || s.goesRound(c, next) {
 			next = defaultNext + "?elsewhere"
 		}
 		return c.Redirect(http.StatusSeeOther, next)
 	}
-	allowForm(c, next)
 	p := templates.Login{Next: next, RegistrationOpen: s.config.RegistrationOpen}
 	switch {
 	case c.QueryParams().Has("signed-out"):
@@ -99,7 +98,6 @@ func (s *Server) loginForm(c echo.Context) error {
 	}
 	form := c.Request().PostForm
 	account, next := form.Get("account"), s.site.next(form.Get("next"))
-	allowForm(c, next)
 	issued, err := s.authority.Login(c.Request().Context(), auth.Login{Account: account,
 		Secret: form.Get("secret"), ClientType: models.TypeOf(account), Client: client(c)})
 	if err != nil {
@@ -113,7 +111,7 @@ func (s *Server) loginForm(c echo.Context) error {
 	if err := s.startSession(c, issued); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, next)
+	return goOn(c, next)
 }
 
 // formProblems says what a form shows for an error; nil means that it is none of the form's. An
@@ -150,10 +148,8 @@ func (s *Server) registerPage(c echo.Context) error {
 	if !s.config.RegistrationOpen {
 		return errClosed
 	}
-	next := s.site.next(c.QueryParam("next"))
-	allowForm(c, next)
-	return render(c, http.StatusOK,
-		templates.Register{Next: next, MinSecret: s.config.MinSecret})
+	return render(c, http.StatusOK, templates.Register{Next: s.site.next(c.QueryParam("next")),
+		MinSecret: s.config.MinSecret})
 }
 
 // registerForm is POST /register: it makes the account and signs in.
@@ -165,7 +161,6 @@ func (s *Server) registerForm(c echo.Context) error {
 		return err
 	}
 	r, next := formRegistration(c), s.site.next(c.Request().PostForm.Get("next"))
-	allowForm(c, next)
 	user, err := s.authority.Register(c.Request().Context(), r, models.RoleUser)
 	if err != nil {
 		problems, status := formProblems(err)
@@ -195,7 +190,7 @@ func (s *Server) signIn(c echo.Context, user models.User, next string) error {
 	if err := s.startSession(c, issued); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, next)
+	return goOn(c, next)
 }
 
 // setupPage is GET /setup, the one-time link by which the first administrator is made.

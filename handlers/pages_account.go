@@ -46,8 +46,9 @@ func (s *Server) accountPage(c echo.Context, identity auth.Identity, token strin
 	for notice, text := range map[string]string{
 		"fresh": "Your fresh token is ready.", "ended": "The token has ended.",
 		"ended-others": "All your other tokens have ended.", "renamed": "Your nickname is changed.",
-		"elsewhere": "You are signed in, but the site you came from cannot know it: it is not under " +
-			"the domain of this server's cookie.",
+		"elsewhere": "You are signed in, but the site you came from does not see it. It may not be " +
+			"under the domain of this server's cookie, or your browser may hold an older cookie of it: " +
+			"then delete the cookies of both and sign in again.",
 	} {
 		if c.QueryParams().Has(notice) {
 			p.Notice = text

@@ -47,22 +47,42 @@ func (s *Server) startSession(c echo.Context, issued auth.Issued) error {
 	if err := s.endCookie(c, "another login in its browser"); err != nil {
 		return err
 	}
+	s.dropNarrower(c)
 	auth.SetIdentity(c, issued.Identity)
 	s.setCookie(c, issued)
 	return nil
 }
 
+// dropNarrower deletes session cookies of this host alone beside one that a domain shares: with two
+// of a name no login would count.
+func (s *Server) dropNarrower(c echo.Context) {
+	if s.site.domain == "" || len(c.Request().CookiesNamed(s.cookieName(c))) < 2 {
+		return
+	}
+	for _, domain := range []string{"", s.site.public.Hostname()} {
+		if domain != s.site.domain {
+			c.SetCookie(s.sessionCookie(c, "", -1, domain))
+		}
+	}
+}
+
 // endCookie ends the token in the session cookie, if there is a good one. A token of which it
 // cannot be said whether it is good is an error: nobody may think it has ended.
 func (s *Server) endCookie(c echo.Context, reason string) error {
-	identity, _, err := s.cookie(c)
-	if errors.Is(err, auth.ErrTokenInvalid) || errors.Is(err, auth.ErrTokenExpired) {
-		return nil
+	for _, cookie := range c.Request().CookiesNamed(s.cookieName(c)) { // of one domain each
+		identity, err := s.authority.Verify(cookie.Value)
+		if errors.Is(err, auth.ErrTokenInvalid) || errors.Is(err, auth.ErrTokenExpired) {
+			continue
+		}
+		if err == nil {
+			auth.SetIdentity(c, identity)
+			err = s.end(c, identity.TokenID, reason)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return s.end(c, identity.TokenID, reason)
+	return nil
 }
 
 func (s *Server) setCookie(c echo.Context, issued auth.Issued) {
@@ -72,10 +92,13 @@ func (s *Server) setCookie(c echo.Context, issued auth.Issued) {
 
 // writeCookie sets the session cookie for so many seconds; a negative number deletes it.
 func (s *Server) writeCookie(c echo.Context, value string, seconds int) {
-	c.SetCookie(
-		&http.Cookie{ //nolint:gosec // Secure follows the connection: plain http has no other
-			Name: s.cookieName(c), Value: value, Path: "/", Domain: s.site.domain,
-			MaxAge:   seconds,
-			HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode},
-	)
+	c.SetCookie(s.sessionCookie(c, value, seconds, s.site.domain))
+}
+
+func (s *Server) sessionCookie(
+	c echo.Context, value string, seconds int, domain string,
+) *http.Cookie {
+	return &http.Cookie{ //nolint:gosec // Secure follows the connection: plain http has no other
+		Name: s.cookieName(c), Value: value, Path: "/", Domain: domain, MaxAge: seconds,
+		HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode}
 }

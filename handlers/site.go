@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"latchkey/templates"
 )
 
 // site is where browsers reach this server, and where a login may lead them back to.
@@ -60,7 +64,7 @@ func isPlain(wish string) bool {
 }
 
 // returnHost is a host in the one spelling that is taken: lower case, no dot at its end.
-var returnHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+var returnHost = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?(:[0-9]{1,5})?$`)
 
 // address accepts an absolute address on a host that a login may lead back to, in one spelling.
 // Where this server is reached by https, http becomes https: no cookie of ours would go along.
@@ -135,13 +139,16 @@ func origin(next string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// allowForm lets the forms of this answer lead to next's origin: the browser holds the redirect
-// after a form to the page's policy too.
-func allowForm(c echo.Context, next string) {
-	if to := origin(next); to != "" {
-		c.Response().Header().Set("Content-Security-Policy",
-			strings.Replace(contentPolicy, "form-action 'self'", "form-action 'self' "+to, 1))
+// goOn leads a browser that has signed in by a form to where it wanted. To another site it goes by
+// a page in between: a redirect would be held to this page's policy on where its forms lead, and so
+// would every redirect of the other site's after it.
+func goOn(c echo.Context, next string) error {
+	to := origin(next)
+	if to == "" {
+		return c.Redirect(http.StatusSeeOther, next)
 	}
+	c.Response().Header().Set("Refresh", "0;url="+next)
+	return render(c, http.StatusOK, templates.Onward{Next: next, Site: to})
 }
 
 // toLogin answers a person whom verify refuses, when the proxy asks for it by ?login=redirect,
@@ -206,11 +213,44 @@ func (s *Server) wayBack(r *http.Request) (address string, nginx, ok bool) {
 		address = scheme + "://" + host + path
 		method, _ = only(r.Header, "X-Forwarded-Method")
 	}
-	address, ok = s.site.address(address)
+	front := frontOf(address)
+	if address, ok = s.site.address(address); !ok { // too long, or escaped in a way of its own
+		address, ok = s.site.address(front)
+	}
 	if ok && method != "" && method != http.MethodGet && method != http.MethodHead {
-		address = origin(address) + "/"
+		address = frontOf(address)
 	}
 	return address, nginx, ok
+}
+
+// frontOf is the front page of an address's host, whatever stands behind the host.
+func frontOf(address string) string {
+	scheme, rest, _ := strings.Cut(address, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	return scheme + "://" + rest + "/"
+}
+
+// backCookie remembers for a moment where a login that was there already led.
+const backCookie = "latchkey-back"
+
+// goesRound says whether a browser that is signed in comes for the second time within seconds to be
+// led to an address: what stands there does not see the session that is seen here, perhaps for an
+// older cookie beside it, and would send the browser back for ever.
+func (s *Server) goesRound(c echo.Context, next string) bool {
+	if origin(next) == "" {
+		return false
+	}
+	sum := sha256.Sum256([]byte(next))
+	mark := hex.EncodeToString(sum[:8])
+	if seen, err := c.Cookie(backCookie); err == nil && seen.Value == mark {
+		return true
+	}
+	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure follows the connection
+		Name: backCookie, Value: mark, Path: "/login", MaxAge: 10,
+		HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode})
+	return false
 }
 
 // only is the value of a header that is there exactly once.

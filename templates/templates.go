@@ -18,7 +18,7 @@ import (
 var files embed.FS
 
 // pages are the compiled pages by name; each is the layout with that page's "main".
-var pages = compile("login", "register", "setup", "reset", "account", "problem")
+var pages = compile("login", "register", "setup", "reset", "account", "onward", "problem")
 
 // Chrome is what every page shares.
 type Chrome struct {
@@ -43,6 +43,18 @@ type Problem struct {
 // Render writes the page. Nothing is written when it fails.
 func (p Problem) Render(w io.Writer) error {
 	return render(w, "problem", view{Chrome: p.Chrome, Title: p.Title, Body: p})
+}
+
+// Onward is the page between a login and another site. The browser goes on by itself.
+type Onward struct {
+	Chrome
+	Next string // an address of the other site; the caller has checked it
+	Site string // its scheme and host
+}
+
+// Render writes the page. Nothing is written when it fails.
+func (p Onward) Render(w io.Writer) error {
+	return render(w, "onward", view{Chrome: p.Chrome, Title: "You are signed in", Body: p})
 }
 
 // OfferSignIn tells whether signing in is the way on: the visitor is not signed in and was

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,8 +38,9 @@ func TestSearch(t *testing.T) {
 		{"OK/after a long line", strings.Repeat("x", 3*maxLine) + "\n" + token + "\n", true},
 		{"OK/far in a long line", strings.Repeat("x", 3*maxLine-20) + token + strings.Repeat("x", maxLine), true},
 		{"OK/binary", "\x00\xff\x00" + token + "\x00", true},
-		{"none", "1.2.3.4 - - [x]\n", false}, {"another", strings.Replace(token, "0", "1", 1) + "\n", false},
-		{"cut off", token[:55] + "\n", false}, {"over two lines", token[:20] + "\n" + token[20:], false},
+		{"none", "1.2.3.4 - - [x]\n", false}, {"another", strings.ReplaceAll(token, "0", "1") + "\n", false},
+		{"OK/cut off", token[:55] + "\n", true}, {"OK/over two lines", token[:20] + "\n" + token[20:], true},
+		{"a few characters", token[:20] + "\n" + token[40:], false},
 	}
 	for _, test := range tests {
 		for _, step := range []int{1, 7, 4096, 1 << 20} {
@@ -121,6 +123,21 @@ func TestExamine(t *testing.T) {
 		}, "user name,password,Bearer", nil},
 		{"cookies", func(string) func(*http.Request) string {
 			return func(r *http.Request) string { return r.RequestURI + r.Header.Get("Cookie") + "\n" }
+		}, "cookie", nil},
+		{"user name alone, without a marker", func(string) func(*http.Request) string {
+			return func(r *http.Request) string { return "- " + user(r) + "\n" }
+		}, "user name", nil},
+		{"cut", func(string) func(*http.Request) string {
+			return func(r *http.Request) string { return fmt.Sprintf("%.50s %s\n", user(r), r.RequestURI) }
+		}, "user name", nil},
+		{"a cookie of a domain", func(string) func(*http.Request) string {
+			return func(r *http.Request) string {
+				c, err := r.Cookie("__Secure-latchkey")
+				if err != nil {
+					return r.RequestURI + "\n"
+				}
+				return r.RequestURI + c.Value + "\n"
+			}
 		}, "cookie", nil},
 		{"nothing", func(string) func(*http.Request) string {
 			return func(r *http.Request) string { return r.RequestURI + "\n" }

@@ -64,10 +64,16 @@ func (s *search) look() {
 	}
 }
 
-// forms is every way in which a log may write a token: as it is, in hexadecimal, and in base64
-// wherever it begins in what was encoded, as in an Authorization header written whole. The
-// characters of a token need no escapes in URLs or JSON.
+// forms is every way in which a log may write a token, or one half of it, if it cuts what it
+// writes: see formsOf.
 func forms(token string) [][]byte {
+	return append(formsOf(token[:len(token)/2]), formsOf(token[len(token)/2:])...)
+}
+
+// formsOf is a text as it is, in hexadecimal, and in base64 wherever it begins in what was encoded,
+// as in an Authorization header written whole. The characters of a token need no escapes in URLs
+// or JSON.
+func formsOf(token string) [][]byte {
 	all := [][]byte{[]byte(token), []byte(hex.EncodeToString([]byte(token))),
 		bytes.ToUpper([]byte(hex.EncodeToString([]byte(token))))}
 	for before := range 3 {

@@ -23,7 +23,8 @@ func Netrc(text string, machines []Machine) string {
 	dropping := false
 	for {
 		before, word := s.next(true)
-		dropping = dropping && takesValue(word)
+		dropping = dropping && word != "" && word != "machine" && word != "default" &&
+			word != "macdef" // whatever else there is, such as "user" or "port", belongs to the entry
 		if !dropping {
 			out.WriteString(before)
 		}
@@ -36,7 +37,7 @@ func Netrc(text string, machines []Machine) string {
 			value = s.macro()
 		case word == "machine":
 			between, value = s.next(false)
-			dropping = ours[value]
+			dropping = ours[strings.ToLower(strings.Trim(value, `"`))]
 		case takesValue(word):
 			between, value = s.next(false)
 		}
@@ -50,7 +51,7 @@ func Netrc(text string, machines []Machine) string {
 
 // takesValue says whether a keyword is followed by a value, which may itself look like a keyword.
 func takesValue(word string) bool {
-	return word == "login" || word == "password" || word == "account"
+	return word == "login" || word == "user" || word == "password" || word == "account"
 }
 
 // netrcScanner reads the words of a .netrc file.

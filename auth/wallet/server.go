@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -15,8 +16,11 @@ import (
 // server asks Latchkey servers.
 type server struct{ client *http.Client }
 
+// tokenForm is the one form of a token: nothing else is handed to other programs.
+var tokenForm = regexp.MustCompile(`^[A-Za-z0-9_-]{56}$`)
+
 func newServer() server {
-	return server{&http.Client{Timeout: 10 * time.Second,
+	return server{&http.Client{Timeout: 5 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
@@ -32,6 +36,7 @@ type told struct {
 // refusal is an answer that says no.
 type refusal struct {
 	status int
+	code   int // of Latchkey's; 0: something else on the way has answered
 	msg    string
 }
 
@@ -69,7 +74,7 @@ func (s server) ask(ctx context.Context, l Login, method, path string, body any)
 			answer.StatusCode)
 	}
 	if answer.StatusCode >= http.StatusMultipleChoices {
-		return told{}, refusal{answer.StatusCode, strings.Trim(string(t.Msg), `"`)}
+		return told{}, refusal{answer.StatusCode, t.ErrorCode, strings.Trim(string(t.Msg), `"`)}
 	}
 	return t, nil
 }
@@ -100,15 +105,16 @@ func (s server) logIn(ctx context.Context, l Login, secret string) (Login, error
 // renew is the login with a new token in place of its own. Errors: ErrEnded, and what may pass.
 func (s server) renew(ctx context.Context, l Login) (Login, error) {
 	t, err := s.ask(ctx, l, http.MethodPost, "/v1/token/renew", nil)
-	if isStatus(err, http.StatusUnauthorized) || isStatus(err, http.StatusForbidden) {
+	var no refusal
+	if errors.As(err, &no) && (no.code == 1002 || no.code == 1004) {
 		return Login{}, ErrEnded
 	}
 	if err != nil {
 		return Login{}, err
 	}
 	renewed, err := s.withTimes(ctx, l, t.Token)
-	if err != nil && t.Token != "" { // the old token ends soon, so the new one is kept in any case
-		l.Token, l.ExpiresAt = t.Token, time.Now().Unix()+l.Lifetime
+	if err != nil && tokenForm.MatchString(t.Token) { // the old token ends soon
+		l.Token, l.ExpiresAt, l.TriedAt = t.Token, time.Now().Unix()+l.Lifetime, 0
 		return l, nil
 	}
 	return renewed, err
@@ -117,7 +123,7 @@ func (s server) renew(ctx context.Context, l Login) (Login, error) {
 // withTimes is the login with a token that was issued a moment ago. How long it lives the server
 // says; when that is over is reckoned by this machine's clock.
 func (s server) withTimes(ctx context.Context, l Login, token string) (Login, error) {
-	if token == "" {
+	if !tokenForm.MatchString(token) {
 		return Login{}, fmt.Errorf("%s sent no token", l.URL)
 	}
 	now := time.Now().Unix()
@@ -126,7 +132,10 @@ func (s server) withTimes(ctx context.Context, l Login, token string) (Login, er
 		return Login{}, err
 	}
 	l.Token, l.Lifetime = token, t.ExpireIn-t.CreateAt
-	l.ExpiresAt = now + l.Lifetime
+	l.ExpiresAt, l.TriedAt = now+l.Lifetime, 0
+	if l.Lifetime <= 0 {
+		return Login{}, fmt.Errorf("%s sent a token without a lifetime", l.URL)
+	}
 	return l, nil
 }
 

@@ -35,6 +35,8 @@ type Login struct {
 	// ExpiresAt is Unix seconds by this machine's clock, which may differ from the server's.
 	ExpiresAt int64 `json:"expires_at"`
 	Lifetime  int64 `json:"lifetime"` // seconds, of the token when it was issued
+	// TriedAt is Unix seconds: when the server last could not be asked to renew; 0 for never.
+	TriedAt int64 `json:"tried_at,omitempty"`
 }
 
 // String names the login without giving the token away.
@@ -92,14 +94,17 @@ func (w *Wallet) LogIn(ctx context.Context, l Login, secret string) (Login, erro
 	if err := os.MkdirAll(filepath.Dir(w.path), 0o700); err != nil {
 		return Login{}, fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	if _, err := w.Logins(); err != nil { // before a token is made that cannot be kept
-		return Login{}, err
-	}
-	l, err := w.server.logIn(ctx, l, secret)
+	err := w.change(ctx, func(logins []Login) ([]Login, error) {
+		return append([]Login{}, logins...), nil // before a token is made that cannot be kept
+	})
 	if err != nil {
 		return Login{}, err
 	}
-	return l, w.change(func(logins []Login) ([]Login, error) {
+	l, err = w.server.logIn(ctx, l, secret)
+	if err != nil {
+		return Login{}, err
+	}
+	return l, w.change(ctx, func(logins []Login) ([]Login, error) {
 		logins = slices.DeleteFunc(logins, func(old Login) bool {
 			return old.URL == l.URL && old.Account == l.Account
 		})
@@ -111,7 +116,7 @@ func (w *Wallet) LogIn(ctx context.Context, l Login, secret string) (Login, erro
 // token that the server cannot be asked to end is kept, and the error says why.
 func (w *Wallet) LogOut(ctx context.Context, url string) (ended []Login, err error) {
 	var failed error
-	err = w.change(func(logins []Login) ([]Login, error) {
+	err = w.change(ctx, func(logins []Login) ([]Login, error) {
 		return slices.DeleteFunc(logins, func(l Login) bool {
 			if url != "" && l.URL != url {
 				return false
@@ -131,32 +136,82 @@ func (w *Wallet) LogOut(ctx context.Context, url string) (ended []Login, err err
 // callers renew it once. Errors: ErrUnknown, ErrEnded, ErrFile.
 func (w *Wallet) Fresh(ctx context.Context, p Place) (Login, error) {
 	var found Login
-	err := w.change(func(logins []Login) ([]Login, error) {
-		i := slices.IndexFunc(logins, func(l Login) bool { return l.isFor(p) })
-		if i < 0 {
-			return nil, ErrUnknown
+	err := w.change(ctx, func(logins []Login) (changed []Login, err error) {
+		i, err := find(logins, p)
+		if err != nil {
+			return nil, err
+		}
+		if logins[i].isDue() && w.write(logins) == nil { // else a new token could not be kept
+			if logins[i], err = w.renewed(ctx, logins[i]); err != nil {
+				return nil, err
+			}
+			changed = logins
 		}
 		found = logins[i]
-		if 2*found.left() > time.Duration(found.Lifetime)*time.Second {
-			return nil, nil
-		}
-		renewed, err := w.server.renew(ctx, found)
-		switch {
-		case errors.Is(err, ErrEnded), err != nil && found.left() <= 0:
-			return nil, fmt.Errorf("%w: run latchkey login %s", ErrEnded, found.URL)
-		case err == nil:
-			found, logins[i] = renewed, renewed
-			return logins, nil
-		}
-		return nil, nil // the server is away, the token still works
+		return changed, nil
 	})
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) { // nothing can be kept here
+		logins, err := w.Logins()
+		if err != nil {
+			return Login{}, err
+		}
+		i, err := find(logins, p)
+		if err != nil {
+			return Login{}, err
+		}
+		found = logins[i]
+		return found, found.over()
+	}
+	if err == nil {
+		err = found.over()
+	}
 	return found, err
+}
+
+// find is the newest login for a place.
+func find(logins []Login, p Place) (int, error) {
+	i := slices.IndexFunc(logins, func(l Login) bool { return l.isFor(p) })
+	if i < 0 {
+		return 0, ErrUnknown
+	}
+	return i, nil
+}
+
+// retryAfter is how long a server that could not be asked is left alone.
+const retryAfter = time.Minute
+
+// isDue says whether the token should be renewed now.
+func (l Login) isDue() bool {
+	return l.left() < time.Duration(l.Lifetime)*time.Second/2 &&
+		time.Since(time.Unix(l.TriedAt, 0)).Abs() > retryAfter
+}
+
+// over is ErrEnded when the token works no longer, with what to do.
+func (l Login) over() error {
+	if l.left() > 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: run latchkey login %s", ErrEnded, l.URL)
+}
+
+// renewed is the login with a new token or, when the server cannot be asked now, with a note of
+// that. An interrupt does not come between the server's answer and the file.
+func (w *Wallet) renewed(ctx context.Context, l Login) (Login, error) {
+	renewed, err := w.server.renew(context.WithoutCancel(ctx), l)
+	if errors.Is(err, ErrEnded) {
+		return Login{}, fmt.Errorf("%w: run latchkey login %s", ErrEnded, l.URL)
+	}
+	if err == nil {
+		return renewed, nil
+	}
+	l.TriedAt = time.Now().Unix()
+	return l, nil
 }
 
 // Forget drops the login with a token that its server refuses. A token that still works, or is
 // none of this wallet's, changes nothing.
 func (w *Wallet) Forget(ctx context.Context, token string) error {
-	return w.change(func(logins []Login) ([]Login, error) {
+	return w.change(ctx, func(logins []Login) ([]Login, error) {
 		i := slices.IndexFunc(logins, func(l Login) bool { return l.Token == token })
 		if i < 0 || !w.server.refuses(ctx, logins[i]) {
 			return nil, nil
@@ -167,8 +222,8 @@ func (w *Wallet) Forget(ctx context.Context, token string) error {
 
 // change reads the logins and writes what edit makes of them, if that is not nil. Nobody else
 // changes them meanwhile.
-func (w *Wallet) change(edit func([]Login) ([]Login, error)) error {
-	unlock, err := w.lock()
+func (w *Wallet) change(ctx context.Context, edit func([]Login) ([]Login, error)) error {
+	unlock, err := w.lock(ctx)
 	if errors.Is(err, fs.ErrNotExist) { // not even a directory: there is no login
 		_, err := edit(nil)
 		return err
@@ -185,6 +240,10 @@ func (w *Wallet) change(edit func([]Login) ([]Login, error)) error {
 	if logins == nil || err != nil {
 		return err
 	}
+	return w.write(logins)
+}
+
+func (w *Wallet) write(logins []Login) error {
 	text, err := json.MarshalIndent(logins, "", "  ")
 	if err != nil {
 		return err
@@ -196,15 +255,20 @@ func (w *Wallet) change(edit func([]Login) ([]Login, error)) error {
 }
 
 // lock keeps other processes from changing the logins.
-func (w *Wallet) lock() (unlock func() error, err error) {
+func (w *Wallet) lock(ctx context.Context) (unlock func() error, err error) {
 	f, err := os.OpenFile(w.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		if !errors.Is(err, syscall.EINTR) {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
 			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), f.Close())
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 	if err != nil {

@@ -3,10 +3,15 @@ package wallet
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func TestPlaces(t *testing.T) {
@@ -182,6 +187,11 @@ func TestNetrc(t *testing.T) {
 		{"a password like a comment", "machine a password #1\nmachine app.example.com password OLD\n",
 			line + "machine a password #1\n"},
 		{"below", "machine x.app.example.com password y\n", line + "machine x.app.example.com password y\n"},
+		{"user for login", "machine a password b\nmachine app.example.com\n user x\n password OLD\nmachine c\n",
+			line + "machine a password b\nmachine c\n"},
+		{"words nobody knows", "machine a password b\nmachine app.example.com port 443 login x passwd OLD\nmachine c\n",
+			line + "machine a password b\nmachine c\n"},
+		{"quoted name", "machine \"app.example.com\" password OLD\nmachine APP.example.com password OLD\n", line},
 		{"Windows line ends", "machine app.example.com password OLD\r\nmachine b\r\n", line + "machine b\r\n"},
 	}
 	for _, test := range tests {
@@ -207,12 +217,129 @@ func FuzzNetrc(f *testing.F) {
 		}
 		app := []Machine{{"app.example.com", "latchkey", "NEW"}}
 		once := Netrc(text, app)
-		_, first := (&netrcScanner{rest: text}).next(true) // a value of no machine would become one of ours
-		if twice := Netrc(once, app); twice != once && !takesValue(first) {
+		_, first := (&netrcScanner{rest: text}).next(true) // a word of no machine would become one of ours
+		known := first == "" || first == "machine" || first == "default" || first == "macdef"
+		if twice := Netrc(once, app); twice != once && known {
 			t.Errorf("%q became %q, then %q", text, once, twice)
 		}
 		if !strings.Contains(text, "app.example.com") && once != app[0].line()+text {
 			t.Errorf("%q became %q", text, once)
 		}
 	})
+}
+
+// stub is a server that answers as it is told: renewals by a function, questions about a token with two hours.
+func stub(t *testing.T, renew http.HandlerFunc) Login {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/token/renew", renew)
+	mux.HandleFunc("POST /v1/token/secret", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"create_at":100,"expire_in":7300}`))
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return Login{URL: s.URL, Account: "ann@example.com", Token: strings.Repeat("a", 56), Hosts: []string{"a.example"},
+		ExpiresAt: time.Now().Unix() + 600, Lifetime: 7200}
+}
+
+func keep(t *testing.T, logins ...Login) *Wallet {
+	t.Helper()
+	w := New(filepath.Join(t.TempDir(), "tokens.json"))
+	if err := w.write(logins); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// TestRenewal: only Latchkey's own word ends a login before its time, only what has a token's form is taken for one,
+// and a server that cannot be asked is left alone for a while.
+func TestRenewal(t *testing.T) {
+	answer := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		}
+	}
+	old, fresh := strings.Repeat("a", 56), strings.Repeat("b", 56)
+	tests := []struct {
+		name   string
+		renew  http.HandlerFunc
+		left   int64 // seconds
+		want   string
+		err    error
+		passes int // how often the server is asked by two
+	}{
+		{"OK", answer(201, `{"token":"`+fresh+`"}`), 600, fresh, nil, 1},
+		{"OK/not due", answer(201, `{"token":"`+fresh+`"}`), 6000, old, nil, 0},
+		{"OK/away", answer(503, `{"error_code":1102}`), 600, old, nil, 1},
+		{"OK/a portal in between", answer(403, `<html>`), 600, old, nil, 1},
+		{"OK/a gateway's own 401", answer(401, `{"error":"x"}`), 600, old, nil, 1},
+		{"OK/no token", answer(201, `{"token":"x\nmachine github.com password evil"}`), 600, old, nil, 1},
+		{"ErrEnded", answer(401, `{"error_code":1002,"msg":"token is invalid"}`), 600, "", ErrEnded, 2},
+		{"ErrEnded/away and over", answer(503, `{"error_code":1102}`), -1, "", ErrEnded, 1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			asked := 0
+			l := stub(t, func(w http.ResponseWriter, r *http.Request) {
+				asked++
+				test.renew(w, r)
+			})
+			l.ExpiresAt = time.Now().Unix() + test.left
+			w := keep(t, l)
+			for range 2 {
+				got, err := w.Fresh(t.Context(), Anywhere())
+				if !errors.Is(err, test.err) || err == nil && got.Token != test.want {
+					t.Errorf("%q, %v", got.Token, err)
+				}
+			}
+			if asked != test.passes {
+				t.Errorf("the server was asked %d times, want %d", asked, test.passes)
+			}
+		})
+	}
+}
+
+// TestInterruptedRenewal: a renewal that the server has begun is finished, so that its token is not lost.
+func TestInterruptedRenewal(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	l := stub(t, func(w http.ResponseWriter, _ *http.Request) {
+		interrupt()
+		_, _ = w.Write([]byte(`{"token":"` + strings.Repeat("b", 56) + `"}`))
+	})
+	w := keep(t, l)
+	if got, err := w.Fresh(ctx, Anywhere()); err != nil || got.Token != strings.Repeat("b", 56) {
+		t.Errorf("%q, %v", got.Token, err)
+	}
+	if logins, err := w.Logins(); err != nil || logins[0].Token != strings.Repeat("b", 56) {
+		t.Errorf("%v, %v", logins, err)
+	}
+}
+
+// TestFullDisk: where a new token cannot be kept, none is asked for, and the present one is handed out.
+func TestFullDisk(t *testing.T) {
+	l := stub(t, func(http.ResponseWriter, *http.Request) { t.Error("the server was asked") })
+	w := keep(t, l)
+	if err := os.WriteFile(w.path+".lock", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(w.path)
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 16, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.Fresh(t.Context(), Anywhere())
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil || got.Token != l.Token {
+		t.Errorf("%q, %v", got.Token, err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 2 {
+		t.Errorf("left behind: %v", entries)
+	}
 }
