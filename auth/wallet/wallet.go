@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -118,7 +119,7 @@ func (w *Wallet) LogOut(ctx context.Context, url string) (ended []Login, err err
 	var failed error
 	err = w.change(ctx, func(logins []Login) ([]Login, error) {
 		return slices.DeleteFunc(logins, func(l Login) bool {
-			if url != "" && l.URL != url {
+			if url != "" && !strings.EqualFold(l.URL, url) {
 				return false
 			}
 			if err := w.server.end(ctx, l); err != nil {
