@@ -34,6 +34,9 @@ type cli struct {
 	SecretFile string `placeholder:"FILE" help:"Secret that seals the keys (default: DIR/secret)."`
 	MinSecret  int    `default:"6" placeholder:"N" help:"Least characters of a new secret."`
 
+	AccountTries int `default:"10" help:"Wrong logins a day to an account from one network."`
+	NetworkTries int `default:"100" help:"Wrong logins an hour from one network."`
+
 	Argon2 hashing `embed:"" prefix:"argon2-"`
 
 	TokenTTL    time.Duration `default:"2h" help:"Lifetime of a token from a login."`
@@ -69,6 +72,9 @@ func (c *cli) Validate() error {
 	}
 	if c.MinSecret < 1 {
 		return errors.New("--min-secret is at least 1")
+	}
+	if c.AccountTries < 1 || c.NetworkTries < 1 {
+		return errors.New("--account-tries and --network-tries are at least 1")
 	}
 	if c.RevocationLag < time.Second {
 		return errors.New("--revocation-lag is at least 1s")
@@ -235,8 +241,8 @@ func (c *cli) authority(
 	return auth.NewAuthority(ctx, store, ring, auth.Options{
 		TokenTTL: c.TokenTTL, MaxTokenTTL: c.MaxTokenTTL, MaxSession: c.MaxSession,
 		Lag: c.RevocationLag, KeyRotation: c.KeyRotation, Scopes: c.scopes,
-		CookieDomain: c.cookieDomain,
-		MinSecret:    c.MinSecret, Logger: logger, Params: auth.Params{
+		CookieDomain: c.cookieDomain, AccountTries: c.AccountTries, NetworkTries: c.NetworkTries,
+		MinSecret: c.MinSecret, Logger: logger, Params: auth.Params{
 			MemoryKiB: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads}})
 }
 

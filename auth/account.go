@@ -12,6 +12,7 @@ import (
 type Registration struct {
 	Account, Secret, Nickname string
 	ClientType                models.ClientType
+	Client                    Client
 	Problems                  models.Invalid // what was wrong already when the input was read
 }
 
@@ -50,7 +51,8 @@ func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser
 	if err := v.Err(); err != nil {
 		return models.NewUser{}, err
 	}
-	hash, err := a.hasher.Hash(ctx, r.Secret)
+	from := origin{networkOf(r.Client.Address), models.AccountKey(r.Account)}
+	hash, err := a.hasher.hash(ctx, from, r.Secret)
 	return models.NewUser{Account: r.Account, ClientType: r.ClientType, Nickname: r.Nickname,
 		SecretHash: hash}, err
 }

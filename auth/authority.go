@@ -19,9 +19,12 @@ type Options struct {
 	MaxSession  time.Duration // how long after a login renewals go on; default 30 days
 	Params      Params        // cost of hashing; default DefaultParams
 	MinSecret   int           // least characters of a new secret; default six
-	Lag         time.Duration // longest time without reading the endings; default one minute
-	KeyRotation time.Duration // how long a key signs; zero: no rotation by itself
-	Scopes      []string      // named by the operator, beside those that are there always
+	// AccountTries is how many wrong tries a day at one account from one network cost nothing, and
+	// NetworkTries how many an hour from one network; default 10 and 100.
+	AccountTries, NetworkTries int
+	Lag                        time.Duration // longest time without reading the endings; default one minute
+	KeyRotation                time.Duration // how long a key signs; zero: no rotation by itself
+	Scopes                     []string      // named by the operator, beside those that are there always
 	// CookieDomain is the domain whose hosts share the session cookie; "": one host alone has it.
 	CookieDomain string
 	Logger       *slog.Logger // default: none
@@ -40,8 +43,11 @@ func (o Options) withDefaults() Options {
 	if o.Params == (Params{}) {
 		o.Params = DefaultParams()
 	}
-	if o.MinSecret == 0 {
-		o.MinSecret = 6
+	for number, usual := range map[*int]int{&o.MinSecret: 6, &o.AccountTries: 10,
+		&o.NetworkTries: 100} {
+		if *number == 0 {
+			*number = usual
+		}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -67,7 +73,8 @@ func (o Options) check() error {
 type Authority struct {
 	store    *models.Store
 	ring     *KeyRing
-	hasher   *Hasher
+	hasher   *hasher
+	attempts *attempts
 	ended    *endedSet
 	used     usage
 	accounts accounts
@@ -88,7 +95,7 @@ func NewAuthority(
 	if err := options.check(); err != nil {
 		return nil, err
 	}
-	hasher, err := NewHasher(options.Params)
+	hasher, err := newHasher(options.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +105,11 @@ func NewAuthority(
 	a := &Authority{store: store, ring: ring, hasher: hasher, ended: newEndedSet(),
 		options: options, started: time.Now()}
 	if a.scopes, err = store.Scopes(ctx); err != nil {
+		return nil, err
+	}
+	a.attempts, err = loadAttempts(ctx, store, *ring.secret.Load(), options.AccountTries,
+		options.NetworkTries)
+	if err != nil {
 		return nil, err
 	}
 	err = a.catchUp(ctx)
@@ -135,21 +147,29 @@ type Login struct {
 	Account, Secret string
 	ClientType      models.ClientType
 	Client          Client
+	Devices         []Device       // that the request shows
 	Problems        models.Invalid // what was wrong already when the input was read
 }
 
+func (l Login) origin() origin {
+	return origin{networkOf(l.Client.Address), models.AccountKey(l.Account)}
+}
+
 // Login checks a secret and issues a token. It costs one hash whether or not the account exists.
-// Errors: models.Invalid, ErrClientType, ErrUnknownAccount, ErrWrongSecret (also for a disabled
-// account), ErrBusy.
+// Errors: models.Invalid, ErrClientType, ErrBusy, a *Refusal of ErrUnknownAccount, ErrWrongSecret
+// (also for a disabled account) or ErrTooMany.
 func (a *Authority) Login(ctx context.Context, l Login) (Issued, error) {
 	if err := l.check(); err != nil {
 		return Issued{}, err
 	}
-	found, err := a.checkSecret(ctx, l, a.hasher.Verify)
+	found, err := a.credentials(ctx, l)
 	if err != nil {
 		return Issued{}, err
 	}
-	if err := a.rehash(ctx, found, l.Secret); err != nil {
+	if err := a.attempt(ctx, l, found); err != nil {
+		return Issued{}, err
+	}
+	if err := a.rehash(ctx, found, l); err != nil {
 		return Issued{}, err
 	}
 	issued, err := a.issue(ctx, a.newToken(found, l.Client))
@@ -191,38 +211,59 @@ func checkClientType(v models.Invalid, t models.ClientType) error {
 	return nil
 }
 
-// checkSecret returns the active account of a login whose secret is right, after exactly one
-// hash, which verify takes.
-func (a *Authority) checkSecret(ctx context.Context, l Login,
-	verify func(ctx context.Context, secret, hash string) (bool, error),
-) (models.Credentials, error) {
+// credentials reads the account of a login; those of an unknown one are empty.
+func (a *Authority) credentials(ctx context.Context, l Login) (models.Credentials, error) {
 	found, err := a.store.Credentials(ctx, l.Account)
-	if err != nil && !errors.Is(err, models.ErrNotFound) {
-		return models.Credentials{}, err
+	if errors.Is(err, models.ErrNotFound) || err == nil && found.User.ClientType != l.ClientType {
+		return models.Credentials{}, nil
 	}
-	known := err == nil && found.User.ClientType == l.ClientType
-	hash := found.SecretHash
-	if !known {
-		hash = ""
+	return found, err
+}
+
+// attempt makes a try at an account, after reserving it. Both waits are one.
+func (a *Authority) attempt(ctx context.Context, l Login, found models.Credentials) error {
+	patient, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	try, err := a.attempts.reserve(patient, a.subjects(l, found.User.ID))
+	if err != nil {
+		return err
 	}
-	right, err := verify(ctx, l.Secret, hash)
+	defer try.giveBack()
+	right, err := a.hasher.verify(patient, l.origin(), l.Secret, found.SecretHash)
+	if err != nil {
+		return err
+	}
+	return try.judged(ctx, found, right)
+}
+
+// subjects is what a login tries at: a device that has logged in to the account before has an
+// allowance of its own, so that no stranger can use it up.
+func (a *Authority) subjects(l Login, uid uint32) []subject {
+	for _, device := range l.Devices {
+		if device.uid == uid && uid != 0 {
+			return []subject{a.attempts.device(device)}
+		}
+	}
+	return a.attempts.from(l.Client.Address, l.Account)
+}
+
+// judged ends a try by the verdict on its secret. Errors: a *Refusal, and the store's.
+func (t *attempt) judged(ctx context.Context, found models.Credentials, right bool) error {
 	switch {
-	case err != nil:
-		return models.Credentials{}, err
-	case !known:
-		return models.Credentials{}, ErrUnknownAccount
+	case found.SecretHash == "":
+		return t.wrong(ctx, ErrUnknownAccount)
 	case !right || found.User.State != models.Active:
-		return models.Credentials{}, ErrWrongSecret
+		return t.wrong(ctx, ErrWrongSecret)
 	}
-	return found, nil
+	return t.right(ctx)
 }
 
 // rehash replaces a hash made with other parameters, unless the secret was changed meanwhile.
-func (a *Authority) rehash(ctx context.Context, c models.Credentials, secret string) error {
-	if !a.hasher.Outdated(c.SecretHash) {
+func (a *Authority) rehash(ctx context.Context, c models.Credentials, l Login) error {
+	if !a.hasher.outdated(c.SecretHash) {
 		return nil
 	}
-	hash, err := a.hasher.Hash(ctx, secret)
+	hash, err := a.hasher.hash(ctx, l.origin(), l.Secret)
 	if err != nil {
 		return err
 	}

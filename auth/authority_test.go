@@ -370,7 +370,7 @@ func TestRehash(t *testing.T) {
 	dearer := openAuthority(t, dir, secret, Options{Params: Params{minMemoryKiB, 2, 1}})
 	token := mustLogin(t, dearer, "ann@example.com").Token
 	found, err := dearer.store.Credentials(t.Context(), "ann@example.com")
-	if err != nil || dearer.hasher.Outdated(found.SecretHash) {
+	if err != nil || dearer.hasher.outdated(found.SecretHash) {
 		t.Errorf("the hash was not replaced: %v", err)
 	}
 	if _, err := dearer.Verify(token); err != nil {
@@ -379,48 +379,27 @@ func TestRehash(t *testing.T) {
 }
 
 func TestHasher(t *testing.T) {
-	h, err := NewHasher(cheap)
+	h, err := newHasher(cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, secret := range []string{"p", "p ", "p\x00", "пароль 密码", strings.Repeat("x", MaxSecret)} {
-		hash, err := h.Hash(t.Context(), secret)
+		hash, err := h.hash(t.Context(), origin{}, secret)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, other := range []string{secret, secret + " ", secret[:len(secret)-1], ""} {
-			right, err := h.Verify(t.Context(), other, hash)
+			right, err := h.verify(t.Context(), origin{}, other, hash)
 			if err != nil || right != (other == secret) {
 				t.Errorf("%q against the hash of %q: %v, %v", other, secret, right, err)
 			}
 		}
 	}
-	if right, err := h.Verify(t.Context(), "", ""); right || err != nil {
+	if right, err := h.verify(t.Context(), origin{}, "", ""); right || err != nil {
 		t.Errorf("no account: %v, %v", right, err)
 	}
-	if _, err := h.Verify(t.Context(), "x", "$argon2id$v=19$m=99999999,t=2,p=1$AAAA$AAAA"); !errors.Is(err, ErrHash) {
+	if _, err := h.verify(t.Context(), origin{}, "x", "$argon2id$v=19$m=99999999,t=2,p=1$AAAA$AAAA"); !errors.Is(err, ErrHash) {
 		t.Errorf("a hostile hash: %v", err)
-	}
-}
-
-// TestHasherQueue: the queue is bounded, in length and in time.
-func TestHasherQueue(t *testing.T) {
-	h, err := NewHasher(cheap)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range cap(h.slots) {
-		h.slots <- struct{}{}
-	}
-	h.waiting.Store(maxWaiting)
-	if _, err := h.Hash(t.Context(), "x"); !errors.Is(err, ErrBusy) {
-		t.Errorf("a full queue: %v", err)
-	}
-	h.waiting.Store(0)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	if _, err := h.Hash(ctx, "x"); !errors.Is(err, ErrBusy) {
-		t.Errorf("an impatient caller: %v", err)
 	}
 }
 

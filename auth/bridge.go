@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -53,10 +54,14 @@ func NewBridge(a *Authority) (*Bridge, error) {
 	return &Bridge{authority: a, key: key, known: known}, err
 }
 
-// Verify says whose an account and secret are, with the scope that a login would give and without
-// a token's id. Errors: ErrTokenInvalid for a wrong pair of any kind, ErrBusy, and the store's.
-func (b *Bridge) Verify(ctx context.Context, c BasicCredential) (Identity, error) {
-	l := Login{Account: c.User, Secret: c.Password, ClientType: models.TypeOf(c.User)}
+// Verify says whose an account and secret are that came from an address, with the scope that a
+// login would give and without a token's id. Errors: ErrTokenInvalid for a wrong pair of any kind
+// and for one try too many, ErrBusy, and the store's.
+func (b *Bridge) Verify(
+	ctx context.Context, c BasicCredential, address string,
+) (Identity, error) {
+	l := Login{Account: c.User, Secret: c.Password, ClientType: models.TypeOf(c.User),
+		Client: Client{Address: address}}
 	if l.check() != nil {
 		return Identity{}, errPair
 	}
@@ -65,11 +70,28 @@ func (b *Bridge) Verify(ctx context.Context, c BasicCredential) (Identity, error
 	if !errors.Is(err, errForgotten) {
 		return i, err
 	}
-	// Whoever waited for a slot may find that a request before it has done the work.
-	err = b.authority.hasher.inSlot(ctx, func() error {
+	i, err = b.attempt(ctx, key, l)
+	var refusal *Refusal
+	if errors.As(err, &refusal) { // of no interest to who asks for a page
+		return Identity{}, fmt.Errorf("%w: %w", errPair, refusal.Reason)
+	}
+	return i, err
+}
+
+// attempt checks a pair by its hash, after reserving a try. Whoever waited for that or for a slot
+// may find that a request before it has done the work.
+func (b *Bridge) attempt(ctx context.Context, key pairKey, l Login) (i Identity, err error) {
+	patient, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	try, err := b.authority.attempts.reserve(patient, b.authority.subjects(l, 0))
+	if err != nil {
+		return Identity{}, err
+	}
+	defer try.giveBack()
+	err = b.authority.hasher.inSlot(patient, l.origin(), func() error {
 		i, err = b.recall(ctx, key)
 		if errors.Is(err, errForgotten) {
-			i, err = b.learn(ctx, key, l)
+			i, err = b.learn(ctx, key, l, try)
 		}
 		return err
 	})
@@ -104,13 +126,17 @@ func (b *Bridge) recall(ctx context.Context, key pairKey) (Identity, error) {
 	return bridgedIdentity(found.User, entry.until), nil
 }
 
-// learn checks a pair by its hash, in a slot that the caller has, and remembers it if it is right.
-func (b *Bridge) learn(ctx context.Context, key pairKey, l Login) (Identity, error) {
-	found, err := b.authority.checkSecret(ctx, l, b.authority.hasher.verify)
-	if errors.Is(err, ErrUnknownAccount) || errors.Is(err, ErrWrongSecret) {
-		return Identity{}, errPair
-	}
+// learn makes a try at a pair, in a slot that the caller has, and remembers it if it is right.
+func (b *Bridge) learn(ctx context.Context, key pairKey, l Login, try *attempt) (Identity, error) {
+	found, err := b.authority.credentials(ctx, l)
 	if err != nil {
+		return Identity{}, err
+	}
+	right, err := b.authority.hasher.check(l.Secret, found.SecretHash)
+	if err != nil {
+		return Identity{}, err
+	}
+	if err := try.judged(ctx, found, right); err != nil {
 		return Identity{}, err
 	}
 	until := time.Now().Add(bridgeFor)
@@ -146,5 +172,5 @@ func (b *Bridge) identify(c echo.Context) (Identity, error) {
 	if !ok {
 		return Identity{}, errHeader
 	}
-	return b.Verify(r.Context(), pair)
+	return b.Verify(r.Context(), pair, c.RealIP())
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"latchkey/models"
@@ -15,7 +16,7 @@ func (a *Authority) SetSecret(ctx context.Context, uid uint32, secret string) er
 }
 
 // ChangeSecret replaces the secret of someone who knows the old one, and ends the account's
-// tokens. Errors: models.Invalid, models.ErrNotFound, ErrBusy.
+// tokens. Errors: models.Invalid, models.ErrNotFound, ErrBusy, a *Refusal of ErrTooMany.
 func (a *Authority) ChangeSecret(
 	ctx context.Context, uid uint32, old, secret string, problems models.Invalid,
 ) error {
@@ -34,16 +35,22 @@ func (a *Authority) ChangeSecret(
 	if err != nil {
 		return err
 	}
-	right, err := a.hasher.Verify(ctx, old, found.SecretHash)
-	if err != nil {
+	if err := a.checkOld(ctx, found, old); err != nil {
 		return err
-	}
-	if !right {
-		return models.Invalid{"old": {msgOldWrong}}
 	}
 	err = a.setSecret(ctx, uid, "new", secret, models.UserUpdate{IfEpoch: &found.Epoch})
 	if errors.Is(err, models.ErrChanged) { // the account changed meanwhile, and its tokens ended
 		return errEnded
+	}
+	return err
+}
+
+// checkOld makes a try at the old secret; whoever makes it has a valid token.
+func (a *Authority) checkOld(ctx context.Context, found models.Credentials, old string) error {
+	l := Login{Account: found.User.Account, Secret: old, Devices: []Device{{uid: found.User.ID}}}
+	err := a.attempt(ctx, l, found)
+	if errors.Is(err, ErrWrongSecret) {
+		return models.Invalid{"old": {msgOldWrong}}
 	}
 	return err
 }
@@ -59,7 +66,8 @@ func (a *Authority) setSecret(
 	if err := v.Err(); err != nil {
 		return err
 	}
-	hash, err := a.hasher.Hash(ctx, secret)
+	whose := origin{account: strconv.FormatUint(uint64(uid), 10)}
+	hash, err := a.hasher.hash(ctx, whose, secret)
 	if err != nil {
 		return err
 	}

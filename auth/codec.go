@@ -20,9 +20,10 @@ const TokenLength = 56
 // Purposes separate tokens that are signed by the same key: the purpose is part of what is
 // signed.
 const (
-	purposeToken = "token"
-	purposeSetup = "setup"
-	purposeReset = "reset"
+	purposeToken  = "token"
+	purposeSetup  = "setup"
+	purposeReset  = "reset"
+	purposeDevice = "device"
 )
 
 const (

@@ -131,6 +131,10 @@ func (a *Authority) sweep() {
 func (a *Authority) purge(ctx context.Context) {
 	a.complain("old keys cannot be cleared away", a.dropOldKeys(ctx))
 	before, steady := a.forgetBefore()
+	if steady {
+		a.complain("old wrong tries cannot be cleared away",
+			a.store.PurgeAttempts(ctx, time.Now().Unix(), maxTallies))
+	}
 	for steady && ctx.Err() == nil {
 		gone, err := a.store.Purge(ctx, before, purgeBatch)
 		a.complain("expired tokens cannot be cleared away", err)

@@ -64,20 +64,13 @@ func (p Params) Check() error {
 // wrong secret.
 var ErrHash = errors.New("stored secret hash cannot be read")
 
-// The queue before the hashing slots.
-const (
-	maxWaiting = 64
-	maxWait    = 2 * time.Second
-)
-
-// Hasher hashes secrets with argon2id in a fixed number of slots, so that a storm of logins can
+// hasher hashes secrets with argon2id in a fixed number of slots, so that a storm of logins can
 // neither eat the memory nor take every core from verification. It is safe for concurrent use.
-type Hasher struct {
-	params  Params
-	slots   chan struct{}
-	waiting atomic.Int64
-	hashes  atomic.Int64
-	dummy   string // a hash no secret has, of the current cost
+type hasher struct {
+	params Params
+	queue  queue
+	made   atomic.Int64 // hashes
+	dummy  string       // a hash no secret has, of the current cost
 }
 
 // Slots is how many hashes are made at once: one less than there are cores, at least one.
@@ -95,43 +88,45 @@ func (p Params) Measure() time.Duration {
 	return took[len(took)/2]
 }
 
-// NewHasher makes a Hasher with as many slots as Slots says.
-func NewHasher(params Params) (*Hasher, error) {
+// newHasher makes a hasher with as many slots as Slots says.
+func newHasher(params Params) (*hasher, error) {
 	if err := params.Check(); err != nil {
 		return nil, err
 	}
-	h := &Hasher{params: params, slots: make(chan struct{}, Slots())}
+	h := &hasher{params: params, queue: queue{free: Slots()}}
 	random := make([]byte, saltSize+hashSize)
 	rand.Read(random) // cannot fail since Go 1.24
 	h.dummy = phc(params, random[:saltSize], random[saltSize:])
 	return h, nil
 }
 
-// Hash returns the PHC string of a secret. Errors: ErrBusy.
-func (h *Hasher) Hash(ctx context.Context, secret string) (string, error) {
+// hash returns the PHC string of a secret, in a turn of whom it is for. Errors: ErrBusy.
+func (h *hasher) hash(ctx context.Context, o origin, secret string) (string, error) {
 	var encoded string
-	err := h.inSlot(ctx, func() error {
+	err := h.inSlot(ctx, o, func() error {
 		salt := make([]byte, saltSize)
 		rand.Read(salt) // cannot fail since Go 1.24
-		h.hashes.Add(1)
+		h.made.Add(1)
 		encoded = phc(h.params, salt, h.params.hash(secret, salt, hashSize))
 		return nil
 	})
 	return encoded, err
 }
 
-// Verify says whether a secret has a hash. An empty hash stands for an unknown account: it costs
-// the same and is never right. Errors: ErrBusy, ErrHash.
-func (h *Hasher) Verify(ctx context.Context, secret, hash string) (right bool, err error) {
-	err = h.inSlot(ctx, func() error {
-		right, err = h.verify(ctx, secret, hash)
+// verify says whether a secret has a hash, in a turn of whom it is for. An empty hash stands for
+// an unknown account: it costs the same and is never right. Errors: ErrBusy, ErrHash.
+func (h *hasher) verify(
+	ctx context.Context, o origin, secret, hash string,
+) (right bool, err error) {
+	err = h.inSlot(ctx, o, func() error {
+		right, err = h.check(secret, hash)
 		return err
 	})
 	return right, err
 }
 
-// verify is Verify by a caller that has a slot already.
-func (h *Hasher) verify(_ context.Context, secret, hash string) (bool, error) {
+// check is verify by a caller that has a slot already.
+func (h *hasher) check(secret, hash string) (bool, error) {
 	known := hash != ""
 	if !known {
 		hash = h.dummy
@@ -140,50 +135,23 @@ func (h *Hasher) verify(_ context.Context, secret, hash string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	h.hashes.Add(1)
+	h.made.Add(1)
 	got := params.hash(secret, salt, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1 && known, nil
 }
 
-// Hashes is how many hashes were made so far.
-func (h *Hasher) Hashes() int64 { return h.hashes.Load() }
-
-// Outdated says whether a hash was made with other parameters than new ones are.
-func (h *Hasher) Outdated(hash string) bool {
+// outdated says whether a hash was made with other parameters than new ones are.
+func (h *hasher) outdated(hash string) bool {
 	params, _, _, err := parsePHC(hash)
 	return err == nil && params != h.params
 }
 
-// acquire takes a slot, waiting in a bounded queue for a bounded time.
-func (h *Hasher) acquire(ctx context.Context) error {
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	if h.waiting.Add(1) > maxWaiting {
-		h.waiting.Add(-1)
-		return ErrBusy
-	}
-	defer h.waiting.Add(-1)
-	patience := time.NewTimer(maxWait)
-	defer patience.Stop()
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	case <-patience.C:
-		return ErrBusy
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
-	}
-}
-
 // inSlot does work in a slot. Errors: ErrBusy, and the work's.
-func (h *Hasher) inSlot(ctx context.Context, work func() error) error {
-	if err := h.acquire(ctx); err != nil {
+func (h *hasher) inSlot(ctx context.Context, o origin, work func() error) error {
+	if err := h.queue.enter(ctx, o); err != nil {
 		return err
 	}
-	defer func() { <-h.slots }()
+	defer h.queue.leave()
 	return work()
 }
 

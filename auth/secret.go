@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"golang.org/x/crypto/blake2b"
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
@@ -157,4 +158,11 @@ func (s Secret) open(sealed []byte, about string) ([]byte, error) {
 		return nil, ErrSecretWrong
 	}
 	return key, nil
+}
+
+// derive makes another key of the secret, for one use.
+func (s Secret) derive(use string) []byte {
+	hash, _ := blake2b.New256(s.key[:]) // errs only for a longer key
+	hash.Write([]byte(use))
+	return hash.Sum(nil)
 }

@@ -45,6 +45,7 @@ func (s *Server) register(c echo.Context) error {
 		Secret:     body.text("secret"),
 		Nickname:   body.text("nickname"),
 		ClientType: body.clientType(),
+		Client:     s.client(c),
 		Problems:   body.problems,
 	}, models.RoleUser)
 	if err != nil {
@@ -62,7 +63,8 @@ func (s *Server) login(c echo.Context) error {
 	login := auth.Login{
 		Account: body.text("account"),
 		Secret:  body.text("secret"),
-		Client:  client(c),
+		Client:  s.client(c),
+		Devices: s.authority.Devices(c.Request(), isSecure(c)),
 	}
 	basic, ok := auth.BasicFrom(c.Request())
 	if ok && len(body.members) == 0 {
@@ -80,8 +82,9 @@ func (s *Server) login(c echo.Context) error {
 	return c.JSON(http.StatusCreated, map[string]string{"token": issued.Token})
 }
 
-// client is who asks, for the list of tokens.
-func client(c echo.Context) auth.Client {
+// client is who asks, for the list of tokens and for the limits of logins.
+func (s *Server) client(c echo.Context) auth.Client {
+	s.warnOfProxy(c)
 	return auth.Client{UserAgent: shorten(c.Request().UserAgent(), 200), Address: c.RealIP()}
 }
 

@@ -25,6 +25,7 @@ const (
 	codeSecret     = 1005
 	codeClientType = 1006
 	codeHTTP       = 1007
+	codeTries      = 1101
 	codeBusy       = 1102
 	codeLastAdmin  = 1103
 )
@@ -63,6 +64,8 @@ func refusals() []refusal {
 		{auth.ErrUnknownAccount, http.StatusNotFound, codeNotFound, "user not found"},
 		{models.ErrNotFound, http.StatusNotFound, codeNotFound, "the resource is not found"},
 		{auth.ErrWrongSecret, http.StatusUnauthorized, codeSecret, "authorization failed"},
+		{auth.ErrTooMany, http.StatusTooManyRequests, codeTries,
+			"too many wrong tries, please wait"},
 		{auth.ErrClientType, http.StatusBadRequest, codeClientType, "client is invalid"},
 		{auth.ErrBusy, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
 		{models.ErrSerials, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
@@ -125,9 +128,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	}
 	a := s.explain(err)
 	h := c.Response().Header()
-	if a.status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", "1")
-	}
+	tellLimits(h, err, a.status)
 	page := wantsPage(c.Request())
 	if a.status == http.StatusUnauthorized && !page && !guard.FromPage(c.Request()) &&
 		h.Get("Location") == "" {

@@ -99,7 +99,8 @@ func (s *Server) loginForm(c echo.Context) error {
 	form := c.Request().PostForm
 	account, next := form.Get("account"), s.site.next(form.Get("next"))
 	issued, err := s.authority.Login(c.Request().Context(), auth.Login{Account: account,
-		Secret: form.Get("secret"), ClientType: models.TypeOf(account), Client: client(c)})
+		Secret: form.Get("secret"), ClientType: models.TypeOf(account), Client: s.client(c),
+		Devices: s.authority.Devices(c.Request(), isSecure(c))})
 	if err != nil {
 		problems, status := formProblems(err)
 		if problems == nil {
@@ -124,6 +125,9 @@ func formProblems(err error) (problems templates.FieldErrors, status int) {
 	case errors.Is(err, auth.ErrUnknownAccount), errors.Is(err, auth.ErrWrongSecret):
 		return templates.FieldErrors{"": {"The account or the secret is wrong."}},
 			http.StatusUnprocessableEntity
+	case errors.Is(err, auth.ErrTooMany):
+		return templates.FieldErrors{"": {"Too many wrong tries. Please wait " +
+			inWords(retryAfter(err)) + "."}}, http.StatusTooManyRequests
 	case errors.Is(err, auth.ErrBusy), errors.Is(err, models.ErrUnavailable):
 		return templates.FieldErrors{"": {"The server is busy. Please try again in a moment."}},
 			http.StatusServiceUnavailable
@@ -134,9 +138,7 @@ func formProblems(err error) (problems templates.FieldErrors, status int) {
 // refuseForm shows a form again with what is wrong beside its fields, and leaves the reason to
 // the log.
 func (s *Server) refuseForm(c echo.Context, why error, status int, p page) error {
-	if status == http.StatusServiceUnavailable {
-		c.Response().Header().Set("Retry-After", "1")
-	}
+	tellLimits(c.Response().Header(), why, status)
 	if err := render(c, status, p); err != nil {
 		return err
 	}
@@ -160,7 +162,7 @@ func (s *Server) registerForm(c echo.Context) error {
 	if err := readForm(c); err != nil {
 		return err
 	}
-	r, next := formRegistration(c), s.site.next(c.Request().PostForm.Get("next"))
+	r, next := s.formRegistration(c), s.site.next(c.Request().PostForm.Get("next"))
 	user, err := s.authority.Register(c.Request().Context(), r, models.RoleUser)
 	if err != nil {
 		problems, status := formProblems(err)
@@ -173,17 +175,17 @@ func (s *Server) registerForm(c echo.Context) error {
 	return s.signIn(c, user, next)
 }
 
-func formRegistration(c echo.Context) auth.Registration {
+func (s *Server) formRegistration(c echo.Context) auth.Registration {
 	form := c.Request().PostForm
 	account := form.Get("account")
 	return auth.Registration{Account: account, Secret: form.Get("secret"),
-		Nickname: form.Get("nickname"), ClientType: models.TypeOf(account)}
+		Nickname: form.Get("nickname"), ClientType: models.TypeOf(account), Client: s.client(c)}
 }
 
 // signIn starts the session of an account that was made a moment ago.
 func (s *Server) signIn(c echo.Context, user models.User, next string) error {
 	issued, err := s.authority.IssueFor(c.Request().Context(),
-		auth.IssueRequest{UID: user.ID, Client: client(c)})
+		auth.IssueRequest{UID: user.ID, Client: s.client(c)})
 	if err != nil {
 		return err
 	}
@@ -207,7 +209,7 @@ func (s *Server) setupForm(c echo.Context) error {
 	if err := readForm(c); err != nil {
 		return err
 	}
-	token, r := c.Request().PostForm.Get("token"), formRegistration(c)
+	token, r := c.Request().PostForm.Get("token"), s.formRegistration(c)
 	user, err := s.authority.Setup(c.Request().Context(), token, r)
 	if err != nil {
 		problems, status := formProblems(err)
@@ -262,6 +264,9 @@ func (s *Server) resetForm(c echo.Context) error {
 	user, err := s.authority.CheckReset(ctx, token)
 	if err == nil {
 		err = s.authority.Reset(ctx, token, form.Get("secret"))
+	}
+	if err == nil {
+		err = s.knowDevice(c, user.ID)
 	}
 	if err == nil {
 		return c.Redirect(http.StatusSeeOther, "/login?secret-changed")

@@ -158,7 +158,7 @@ func (s *Server) refuseAccount(c echo.Context, identity auth.Identity, token str
 // freshToken is POST /account/token: the session goes on with one more token; the earlier one
 // stays valid, for it may be in use elsewhere.
 func (s *Server) freshToken(c echo.Context, identity auth.Identity, _ string) error {
-	issued, err := s.authority.IssueLike(c.Request().Context(), identity, client(c))
+	issued, err := s.authority.IssueLike(c.Request().Context(), identity, s.client(c))
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (s *Server) makeToken(c echo.Context, identity auth.Identity, token string)
 	}
 	issued, err := s.authority.IssueService(c.Request().Context(), identity,
 		auth.ServiceRequest{Label: form.Get("label"), Scope: form.Get("scope"), Lifetime: lifetime,
-			Client: client(c), Problems: problems})
+			Client: s.client(c), Problems: problems})
 	if err != nil {
 		return s.refuseAccount(c, identity, token, err,
 			func(p *templates.Account, e templates.FieldErrors) { p.Service.Errors = e })

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
@@ -47,6 +48,7 @@ type Server struct {
 	echo      *echo.Echo
 	site      site
 	stopping  atomic.Bool
+	warnProxy sync.Once
 }
 
 // New makes a Server.

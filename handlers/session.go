@@ -50,6 +50,20 @@ func (s *Server) startSession(c echo.Context, issued auth.Issued) error {
 	s.dropNarrower(c)
 	auth.SetIdentity(c, issued.Identity)
 	s.setCookie(c, issued)
+	return s.knowDevice(c, issued.Identity.UID)
+}
+
+// knowDevice leaves a cookie by which this browser is known the next time its user logs in, when
+// strangers may have used up their tries.
+func (s *Server) knowDevice(c echo.Context, uid uint32) error {
+	token, err := s.authority.DeviceToken(uid)
+	if err != nil {
+		return err
+	}
+	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure follows the connection, as the session's does
+		Name: auth.DeviceCookieName(isSecure(c)), Value: token, Path: "/",
+		MaxAge: int(auth.DeviceTTL / time.Second), HttpOnly: true, Secure: isSecure(c),
+		SameSite: http.SameSiteLaxMode})
 	return nil
 }
 

@@ -67,7 +67,7 @@ func (s *Server) end(c echo.Context, id models.TokenID, reason string) error {
 
 // renew is POST /v1/token/renew.
 func (s *Server) renew(c echo.Context) error {
-	issued, err := s.authority.Renew(c.Request().Context(), caller(c), client(c))
+	issued, err := s.authority.Renew(c.Request().Context(), caller(c), s.client(c))
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (s *Server) createToken(c echo.Context) error {
 		return err
 	}
 	r := auth.ServiceRequest{Label: body.text("label"), Scope: body.text("scope"),
-		Lifetime: body.number("lifetime"), Client: client(c), Problems: body.problems}
+		Lifetime: body.number("lifetime"), Client: s.client(c), Problems: body.problems}
 	issued, err := s.authority.IssueService(c.Request().Context(), caller(c), r)
 	if err != nil {
 		return err

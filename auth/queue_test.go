@@ -1,0 +1,119 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// line has callers wait in a queue with one slot, one after the other, then lets them in and returns the order in
+// which they came in. Each is "network/account".
+func line(t *testing.T, q *queue, callers ...string) []string {
+	t.Helper()
+	if err := q.enter(t.Context(), origin{"first", "first"}); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var order []string
+	var wait sync.WaitGroup
+	for _, caller := range callers {
+		network, account, _ := strings.Cut(caller, "/")
+		wait.Go(func() {
+			err := q.enter(t.Context(), origin{network, account})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				order = append(order, "-"+caller)
+				return
+			}
+			order = append(order, caller)
+			q.leave()
+		})
+		synctest.Wait()
+	}
+	q.leave()
+	wait.Wait()
+	return order
+}
+
+func TestQueueIsFair(t *testing.T) {
+	tests := map[string]struct{ callers, want string }{
+		"one after the other": {"a/1 b/2 c/3", "a/1 b/2 c/3"},
+		"one network":         {"a/1 a/2 a/3 b/4", "a/1 b/4 a/2 a/3"},
+		"one account":         {"a/1 b/1 c/1 d/2", "a/1 d/2 b/1 c/1"},
+		"two networks":        {"a/1 a/2 a/3 b/4 b/5 b/6", "a/1 b/4 a/2 b/5 a/3 b/6"},
+		"the one before":      {"first/1 b/2 x/first c/3", "b/2 c/3 first/1 x/first"},
+		"unknown networks":    {"/1 /2 /1 /3", "/1 /2 /3 /1"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				got := line(t, &queue{free: 1}, strings.Fields(test.callers)...)
+				if strings.Join(got, " ") != test.want {
+					t.Errorf("%v, want %s", got, test.want)
+				}
+			})
+		})
+	}
+}
+
+// TestQueueIsBounded: when too many wait, whoever has most before him is turned away.
+func TestQueueIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var callers []string
+		for i := range maxWaiting {
+			callers = append(callers, fmt.Sprintf("a/%d", i))
+		}
+		got := line(t, &queue{free: 1}, append(callers, "a/one too many", "b/fresh")...)
+		want := append([]string{"-a/one too many", "-a/63", "a/0", "b/fresh"}, callers[1:maxWaiting-1]...)
+		if !slices.Equal(got, want) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+func TestQueueIsPatientForTwoSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &queue{free: 1}
+		if err := q.enter(t.Context(), origin{}); err != nil {
+			t.Fatal(err)
+		}
+		started := time.Now()
+		if err := q.enter(t.Context(), origin{}); !errors.Is(err, ErrBusy) || time.Since(started) != maxWait {
+			t.Errorf("%v after %v", err, time.Since(started))
+		}
+		q.leave()
+		if err := q.enter(t.Context(), origin{}); err != nil {
+			t.Errorf("a free slot: %v", err)
+		}
+	})
+}
+
+// TestQueueLosesNoSlot: however callers come, give up and leave, the slots are all there afterwards.
+func TestQueueLosesNoSlot(t *testing.T) {
+	q := &queue{free: 3}
+	var wait sync.WaitGroup
+	for caller := range 50 {
+		wait.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(caller), 1))
+			for range 200 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(200))*time.Microsecond)
+				if q.enter(ctx, origin{fmt.Sprint(random.IntN(5)), fmt.Sprint(random.IntN(9))}) == nil {
+					q.leave()
+				}
+				cancel()
+			}
+		})
+	}
+	wait.Wait()
+	if q.free != 3 || len(q.waiting) != 0 {
+		t.Errorf("%d free, %d waiting", q.free, len(q.waiting))
+	}
+}

@@ -1,0 +1,74 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"latchkey/auth"
+)
+
+// tellLimits sets the headers that say when to come again, and after a refused login how many more
+// may be wrong (RFC 9110 section 10.2.3, draft-ietf-httpapi-ratelimit-headers).
+func tellLimits(h http.Header, err error, status int) {
+	switch status {
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
+	case http.StatusTooManyRequests:
+		h.Set("Retry-After", strconv.Itoa(wholeSeconds(retryAfter(err))))
+	}
+	var refusal *auth.Refusal
+	if errors.As(err, &refusal) {
+		h.Set("RateLimit-Policy", fmt.Sprintf(`"login";q=%d;w=%d`, refusal.Limit,
+			wholeSeconds(refusal.Window)))
+		h.Set("RateLimit", fmt.Sprintf(`"login";r=%d;t=%d`, refusal.Left,
+			wholeSeconds(refusal.Reset)))
+	}
+}
+
+// retryAfter is how long to wait after an error; 0 if it does not say.
+func retryAfter(err error) time.Duration {
+	var refusal *auth.Refusal
+	if errors.As(err, &refusal) && refusal.Left == 0 {
+		return refusal.Reset
+	}
+	return 0
+}
+
+// wholeSeconds rounds up.
+func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+
+// inWords is a time to wait, rounded up.
+func inWords(d time.Duration) string {
+	n, unit := wholeSeconds(d), "second"
+	if n > 90 {
+		n, unit = (n+59)/60, "minute"
+	}
+	if n != 1 {
+		unit += "s"
+	}
+	return strconv.Itoa(n) + " " + unit
+}
+
+// warnOfProxy says in the log, once, that a proxy on this machine passes clients on without being
+// trusted: to the limits of logins they are then all one.
+func (s *Server) warnOfProxy(c echo.Context) {
+	h := c.Request().Header
+	if h.Get(echo.HeaderXForwardedFor) == "" && h.Get("Forwarded") == "" {
+		return
+	}
+	peer, err := netip.ParseAddrPort(c.Request().RemoteAddr)
+	if err != nil || !peer.Addr().Unmap().IsLoopback() ||
+		isTrusted(s.config.TrustedProxies, c.Request().RemoteAddr) {
+		return
+	}
+	s.warnProxy.Do(func() {
+		s.config.Logger.Warn("a proxy on this machine is not trusted, so all its clients count " +
+			"as one: give --trusted-proxy 127.0.0.1/32")
+	})
+}
