@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -411,7 +412,7 @@ func testMillionNames(t *testing.T) {
 	before := heap()
 	for n := range 1_000_000 {
 		address := fmt.Sprintf("10.0.%d.%d", n%10_000/250, n%250)
-		note([]subject{a.subject(a.accounts, "account", address, fmt.Sprint(n))})
+		note([]subject{a.subject(a.accounts, "account", address, strconv.Itoa(n))})
 		if n%10_000 == 0 && note(a.from("192.0.2.1", "ann@example.com")) {
 			t.Fatalf("after %d names: a try more", n)
 		}

@@ -19,12 +19,12 @@ type Options struct {
 	MaxSession  time.Duration // how long after a login renewals go on; default 30 days
 	Params      Params        // cost of hashing; default DefaultParams
 	MinSecret   int           // least characters of a new secret; default six
+	Lag         time.Duration // longest time without reading the endings; default one minute
+	KeyRotation time.Duration // how long a key signs; zero: no rotation by itself
+	Scopes      []string      // named by the operator, beside those that are there always
 	// AccountTries is how many wrong tries a day at one account from one network cost nothing, and
 	// NetworkTries how many an hour from one network; default 10 and 100.
 	AccountTries, NetworkTries int
-	Lag                        time.Duration // longest time without reading the endings; default one minute
-	KeyRotation                time.Duration // how long a key signs; zero: no rotation by itself
-	Scopes                     []string      // named by the operator, beside those that are there always
 	// CookieDomain is the domain whose hosts share the session cookie; "": one host alone has it.
 	CookieDomain string
 	Logger       *slog.Logger // default: none

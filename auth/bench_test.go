@@ -108,7 +108,7 @@ func BenchmarkBridge(b *testing.B) {
 				if forget {
 					bridge.known.Purge()
 				}
-				if _, err := bridge.Verify(b.Context(), pair); err != nil {
+				if _, err := bridge.Verify(b.Context(), pair, ""); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -73,7 +73,7 @@ func (b *Bridge) Verify(
 	i, err = b.attempt(ctx, key, l)
 	var refusal *Refusal
 	if errors.As(err, &refusal) { // of no interest to who asks for a page
-		return Identity{}, fmt.Errorf("%w: %w", errPair, refusal.Reason)
+		return Identity{}, fmt.Errorf("%w: %s", errPair, refusal.Error())
 	}
 	return i, err
 }

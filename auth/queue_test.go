@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -105,7 +106,7 @@ func TestQueueLosesNoSlot(t *testing.T) {
 			random := rand.New(rand.NewPCG(uint64(caller), 1))
 			for range 200 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(200))*time.Microsecond)
-				if q.enter(ctx, origin{fmt.Sprint(random.IntN(5)), fmt.Sprint(random.IntN(9))}) == nil {
+				if q.enter(ctx, origin{strconv.Itoa(random.IntN(5)), strconv.Itoa(random.IntN(9))}) == nil {
 					q.leave()
 				}
 				cancel()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-
 )
 
 // TestScopes: a name keeps its number for ever, in whatever order names are given later.
