@@ -34,6 +34,8 @@ type cli struct {
 	SecretFile string `placeholder:"FILE" help:"Secret that seals the keys (default: DIR/secret)."`
 	MinSecret  int    `default:"6" placeholder:"N" help:"Least characters of a new secret."`
 
+	SecretStrength int `default:"0" placeholder:"0-4" help:"Least strength of a new secret (3: good)."`
+
 	Argon2 hashing `embed:"" prefix:"argon2-"`
 
 	TokenTTL    time.Duration `default:"2h" help:"Lifetime of a token from a login."`
@@ -69,6 +71,9 @@ func (c *cli) Validate() error {
 	}
 	if c.MinSecret < 1 {
 		return errors.New("--min-secret is at least 1")
+	}
+	if c.SecretStrength < 0 || c.SecretStrength > auth.MaxStrength {
+		return fmt.Errorf("--secret-strength is 0 to %d", auth.MaxStrength)
 	}
 	if c.RevocationLag < time.Second {
 		return errors.New("--revocation-lag is at least 1s")
@@ -236,7 +241,7 @@ func (c *cli) authority(
 		TokenTTL: c.TokenTTL, MaxTokenTTL: c.MaxTokenTTL, MaxSession: c.MaxSession,
 		Lag: c.RevocationLag, KeyRotation: c.KeyRotation, Scopes: c.scopes,
 		CookieDomain: c.cookieDomain,
-		MinSecret:    c.MinSecret, Logger: logger, Params: auth.Params{
+		MinSecret:    c.MinSecret, SecretStrength: c.SecretStrength, Logger: logger, Params: auth.Params{
 			MemoryKiB: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads}})
 }
 

@@ -12,6 +12,7 @@ import (
 type Registration struct {
 	Account, Secret, Nickname string
 	ClientType                models.ClientType
+	Site                      string         // name of the host, which makes no good secret; may be ""
 	Problems                  models.Invalid // what was wrong already when the input was read
 }
 
@@ -37,7 +38,7 @@ func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser
 	}
 	models.CheckAccount(v, r.ClientType, r.Account)
 	models.CheckNickname(v, r.Nickname)
-	CheckSecret(v, "secret", r.Secret, a.options.MinSecret)
+	a.checkNewSecret(v, "secret", r.Secret, r.Account, r.Nickname, r.Site)
 	if !v.Has("account") {
 		_, err := a.store.Credentials(ctx, r.Account)
 		switch {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"latchkey/auth/strength"
 	"latchkey/models"
 )
 
@@ -19,9 +20,11 @@ type Options struct {
 	MaxSession  time.Duration // how long after a login renewals go on; default 30 days
 	Params      Params        // cost of hashing; default DefaultParams
 	MinSecret   int           // least characters of a new secret; default six
-	Lag         time.Duration // longest time without reading the endings; default one minute
-	KeyRotation time.Duration // how long a key signs; zero: no rotation by itself
-	Scopes      []string      // named by the operator, beside those that are there always
+	// SecretStrength is the least strength of a new secret, up to MaxStrength; zero: none refused.
+	SecretStrength int
+	Lag            time.Duration // longest time without reading the endings; default one minute
+	KeyRotation    time.Duration // how long a key signs; zero: no rotation by itself
+	Scopes         []string      // named by the operator, beside those that are there always
 	// CookieDomain is the domain whose hosts share the session cookie; "": one host alone has it.
 	CookieDomain string
 	Logger       *slog.Logger // default: none
@@ -68,6 +71,7 @@ type Authority struct {
 	store    *models.Store
 	ring     *KeyRing
 	hasher   *Hasher
+	meter    *strength.Meter // nil: no strength is asked for
 	ended    *endedSet
 	used     usage
 	accounts accounts
@@ -92,10 +96,14 @@ func NewAuthority(
 	if err != nil {
 		return nil, err
 	}
+	meter, err := newMeter(options.SecretStrength)
+	if err != nil {
+		return nil, err
+	}
 	if err := store.NameScopes(ctx, options.Scopes); err != nil {
 		return nil, err
 	}
-	a := &Authority{store: store, ring: ring, hasher: hasher, ended: newEndedSet(),
+	a := &Authority{store: store, ring: ring, hasher: hasher, meter: meter, ended: newEndedSet(),
 		options: options, started: time.Now()}
 	if a.scopes, err = store.Scopes(ctx); err != nil {
 		return nil, err

@@ -45,6 +45,7 @@ func (s *Server) register(c echo.Context) error {
 		Secret:     body.text("secret"),
 		Nickname:   body.text("nickname"),
 		ClientType: body.clientType(),
+		Site:       s.hostName(c),
 		Problems:   body.problems,
 	}, models.RoleUser)
 	if err != nil {

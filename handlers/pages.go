@@ -149,7 +149,7 @@ func (s *Server) registerPage(c echo.Context) error {
 		return errClosed
 	}
 	return render(c, http.StatusOK, templates.Register{Next: s.site.next(c.QueryParam("next")),
-		MinSecret: s.config.MinSecret})
+		Rule: s.secretRule(c, models.User{})})
 }
 
 // registerForm is POST /register: it makes the account and signs in.
@@ -160,7 +160,7 @@ func (s *Server) registerForm(c echo.Context) error {
 	if err := readForm(c); err != nil {
 		return err
 	}
-	r, next := formRegistration(c), s.site.next(c.Request().PostForm.Get("next"))
+	r, next := s.formRegistration(c), s.site.next(c.Request().PostForm.Get("next"))
 	user, err := s.authority.Register(c.Request().Context(), r, models.RoleUser)
 	if err != nil {
 		problems, status := formProblems(err)
@@ -168,16 +168,17 @@ func (s *Server) registerForm(c echo.Context) error {
 			return err
 		}
 		return s.refuseForm(c, err, status, templates.Register{Account: r.Account,
-			Nickname: r.Nickname, Next: next, MinSecret: s.config.MinSecret, Errors: problems})
+			Nickname: r.Nickname, Next: next, Rule: s.secretRule(c, models.User{}),
+			Errors: problems})
 	}
 	return s.signIn(c, user, next)
 }
 
-func formRegistration(c echo.Context) auth.Registration {
+func (s *Server) formRegistration(c echo.Context) auth.Registration {
 	form := c.Request().PostForm
 	account := form.Get("account")
 	return auth.Registration{Account: account, Secret: form.Get("secret"),
-		Nickname: form.Get("nickname"), ClientType: models.TypeOf(account)}
+		Nickname: form.Get("nickname"), ClientType: models.TypeOf(account), Site: s.hostName(c)}
 }
 
 // signIn starts the session of an account that was made a moment ago.
@@ -199,7 +200,8 @@ func (s *Server) setupPage(c echo.Context) error {
 	if err := s.authority.CheckSetup(c.Request().Context(), token); err != nil {
 		return s.setupProblem(c, err)
 	}
-	return render(c, http.StatusOK, templates.Setup{Token: token, MinSecret: s.config.MinSecret})
+	return render(c, http.StatusOK, templates.Setup{Token: token,
+		Rule: s.secretRule(c, models.User{})})
 }
 
 // setupForm is POST /setup; the link is spent here, not by looking at it.
@@ -207,7 +209,7 @@ func (s *Server) setupForm(c echo.Context) error {
 	if err := readForm(c); err != nil {
 		return err
 	}
-	token, r := c.Request().PostForm.Get("token"), formRegistration(c)
+	token, r := c.Request().PostForm.Get("token"), s.formRegistration(c)
 	user, err := s.authority.Setup(c.Request().Context(), token, r)
 	if err != nil {
 		problems, status := formProblems(err)
@@ -215,7 +217,7 @@ func (s *Server) setupForm(c echo.Context) error {
 			return s.setupProblem(c, err)
 		}
 		return s.refuseForm(c, err, status, templates.Setup{Token: token, Account: r.Account,
-			Nickname: r.Nickname, MinSecret: s.config.MinSecret, Errors: problems})
+			Nickname: r.Nickname, Rule: s.secretRule(c, models.User{}), Errors: problems})
 	}
 	return s.signIn(c, user, defaultNext)
 }
@@ -249,7 +251,7 @@ func (s *Server) resetPage(c echo.Context) error {
 		return s.resetProblem(c, err)
 	}
 	return render(c, http.StatusOK, templates.Reset{Token: token, AccountName: user.Account,
-		MinSecret: s.config.MinSecret})
+		Rule: s.secretRule(c, user)})
 }
 
 // resetForm is POST /reset; the link is spent here, not by looking at it.
@@ -261,7 +263,7 @@ func (s *Server) resetForm(c echo.Context) error {
 	token := form.Get("token")
 	user, err := s.authority.CheckReset(ctx, token)
 	if err == nil {
-		err = s.authority.Reset(ctx, token, form.Get("secret"))
+		err = s.authority.Reset(ctx, token, form.Get("secret"), s.hostName(c))
 	}
 	if err == nil {
 		return c.Redirect(http.StatusSeeOther, "/login?secret-changed")
@@ -271,7 +273,7 @@ func (s *Server) resetForm(c echo.Context) error {
 		return s.resetProblem(c, err)
 	}
 	return s.refuseForm(c, err, status, templates.Reset{Token: token, AccountName: user.Account,
-		MinSecret: s.config.MinSecret, Errors: problems})
+		Rule: s.secretRule(c, user), Errors: problems})
 }
 
 // resetProblem says why a link to set a secret does not work; other errors pass through.
