@@ -8,7 +8,7 @@ import (
 )
 
 // MaxStrength is the most that can be asked of a new secret; see package strength.
-const MaxStrength = 4
+const MaxStrength = strength.MaxScore
 
 // newMeter is what judges new secrets; nil when nothing is asked of them.
 func newMeter(least int) (*strength.Meter, error) {

@@ -66,8 +66,8 @@ func (s *search) word(as string, from, to, extra int) {
 	}
 }
 
-// knownWords are the words of texts about an account: each as a whole, in parts, and the ends of long
-// numbers, which are telephone numbers without the country.
+// knownWords are the words of texts about an account: each as a whole, in parts, and the ends of
+// long numbers, which are telephone numbers without the country.
 func knownWords(about []string) map[string]bool {
 	found := map[string]bool{}
 	add := func(word string) {

@@ -101,9 +101,9 @@ func (s *search) capitals(from, to int) int {
 }
 
 // cheapest is the cost of the cheapest way to guess the secret piece by piece, how many characters
-// pieces of each kind cover, and whether one piece alone is from the list. Of two ways at the same
-// cost it takes the one whose last piece begins first, so that both languages take the same.
-func (s *search) cheapest() (cost int, covered [kinds]int, once bool) {
+// pieces of each kind cover, and how many are words of the list. Of two ways at the same cost it
+// takes the one whose last piece begins first, so that both languages take the same.
+func (s *search) cheapest() (cost int, covered [kinds]int, words int) {
 	n := len(s.raw)
 	best, last := make([]int, n+1), make([]piece, n+1)
 	run := make([]int, n+1) // by distance: how many characters are the same at that distance
@@ -122,14 +122,13 @@ func (s *search) cheapest() (cost int, covered [kinds]int, once bool) {
 		}
 		s.copies(end, run, try)
 	}
-	pieces := 0
 	for end := n; end > 0; end = last[end].start {
 		covered[last[end].kind] += end - last[end].start
 		if last[end].kind == used {
-			pieces++
+			words++
 		}
 	}
-	return best[n], covered, pieces == 1
+	return best[n], covered, words
 }
 
 // copies tries, for every length of at least two, the nearest earlier stretch that is the same.

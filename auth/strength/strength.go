@@ -33,8 +33,12 @@ func Script() []byte {
 		strings.Replace(script, `"COMMON"`, `"`+list+`"`, 1))
 }
 
-// Most is how many characters of a secret are looked at, so that a long one costs little.
-const Most = 100
+// Most is how many characters of a secret are looked at, so that a long one costs little; MaxScore
+// is the best score.
+const (
+	Most     = 100
+	MaxScore = 4
+)
 
 // Result is how a secret was judged.
 type Result struct {
@@ -67,8 +71,8 @@ func (m *Meter) Measure(secret string, about ...string) Result {
 	s.sequences()
 	s.walks()
 	s.dates()
-	tenths, covered, once := s.cheapest()
-	return Result{score(tenths), tenths, advice(len(s.raw), covered, once)}
+	tenths, covered, words := s.cheapest()
+	return Result{score(tenths), tenths, advice(len(s.raw), covered, words)}
 }
 
 // score puts a number of tenths of a bit on a scale from 0 to 4: 10^3, 10^6, 10^8 and 10^10 guesses
@@ -105,11 +109,11 @@ const (
 	adviceOther = "This can be guessed too easily. Add another word or two."
 )
 
-// advice finds the sentence by how many of n characters are covered by pieces of each kind; once
-// says that a single piece is from the list.
-func advice(n int, covered [kinds]int, once bool) string {
+// advice finds the sentence by how many of n characters are covered by pieces of each kind, and by
+// how many pieces are words of the list.
+func advice(n int, covered [kinds]int, words int) string {
 	switch {
-	case once && covered[used]*4 >= n*3:
+	case words > 0 && words <= 2 && covered[used]*4 >= n*3:
 		return adviceUsed
 	case covered[known] > 0 && covered[known]*2 >= n:
 		return adviceKnown

@@ -30,13 +30,13 @@ export function measure(secret, about) {
   sequences(s);
   walks(s);
   dates(s);
-  const { tenths, covered, once } = cheapest(s);
+  const { tenths, covered, listed } = cheapest(s);
   const score = [100, 200, 266, 333].filter((step) => tenths >= step).length;
-  return { score, tenths, advice: advice(s.raw.length, covered, once) };
+  return { score, tenths, advice: advice(s.raw.length, covered, listed) };
 }
 
-function advice(n, covered, once) {
-  if (once && covered[USED] * 4 >= n * 3) { return ADVICE_USED; }
+function advice(n, covered, listed) {
+  if (listed > 0 && listed <= 2 && covered[USED] * 4 >= n * 3) { return ADVICE_USED; }
   if (covered[KNOWN] > 0 && covered[KNOWN] * 2 >= n) { return ADVICE_KNOWN; }
   if (covered[PATTERN] > 0 && covered[PATTERN] * 2 >= n) { return ADVICE_PATTERN; }
   return ADVICE_OTHER;
@@ -116,12 +116,12 @@ function cheapest(s) {
     copies(s, end, run, attempt);
   }
   const covered = [0, 0, 0, 0];
-  let pieces = 0;
+  let listed = 0;
   for (let end = n; end > 0; end = last[end].start) {
     covered[last[end].kind] += end - last[end].start;
-    if (last[end].kind === USED) { pieces++; }
+    if (last[end].kind === USED) { listed++; }
   }
-  return { tenths: best[n], covered, once: pieces === 1 };
+  return { tenths: best[n], covered, listed };
 }
 
 function copies(s, end, run, attempt) {
