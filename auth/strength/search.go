@@ -131,6 +131,18 @@ func (s *search) cheapest() (cost int, covered [kinds]int, words int) {
 	return best[n], covered, words
 }
 
+// whole says whether the secret as a whole is a word of the list, or else one of what is known:
+// then it is among the first guesses, whatever its rank.
+func (s *search) whole() kind {
+	found := other
+	for _, p := range s.ending[len(s.raw)] {
+		if p.start == 0 && p.kind != pattern && (found == other || p.kind < found) {
+			found = p.kind
+		}
+	}
+	return found
+}
+
 // copies tries, for every length of at least two, the nearest earlier stretch that is the same.
 func (s *search) copies(end int, run []int, try func(piece)) {
 	longest := 1

@@ -72,6 +72,12 @@ func (m *Meter) Measure(secret string, about ...string) Result {
 	s.walks()
 	s.dates()
 	tenths, covered, words := s.cheapest()
+	switch s.whole() {
+	case used:
+		return Result{0, tenths, adviceUsed}
+	case known:
+		return Result{0, tenths, adviceKnown}
+	}
 	return Result{score(tenths), tenths, advice(len(s.raw), covered, words)}
 }
 

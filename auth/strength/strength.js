@@ -31,6 +31,10 @@ export function measure(secret, about) {
   walks(s);
   dates(s);
   const { tenths, covered, listed } = cheapest(s);
+  switch (whole(s)) {
+    case USED: return { score: 0, tenths, advice: ADVICE_USED };
+    case KNOWN: return { score: 0, tenths, advice: ADVICE_KNOWN };
+  }
   const score = [100, 200, 266, 333].filter((step) => tenths >= step).length;
   return { score, tenths, advice: advice(s.raw.length, covered, listed) };
 }
@@ -122,6 +126,11 @@ function cheapest(s) {
     if (last[end].kind === USED) { listed++; }
   }
   return { tenths: best[n], covered, listed };
+}
+
+function whole(s) {
+  const kinds = s.ending[s.raw.length].filter((p) => p.start === 0 && p.kind !== PATTERN).map((p) => p.kind);
+  return kinds.length > 0 ? Math.min(...kinds) : OTHER;
 }
 
 function copies(s, end, run, attempt) {

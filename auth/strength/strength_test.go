@@ -3,6 +3,7 @@ package strength
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,12 +47,16 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestMost: each of the thousand most used secrets is very weak.
-func TestMost(t *testing.T) {
+// TestListed: each of the ten thousand most used secrets is very weak, also with a capital or backwards.
+func TestListed(t *testing.T) {
 	m := New()
-	for i, word := range strings.Fields(common)[:1000] {
-		if got := m.Measure(word); got.Score > 0 {
-			t.Errorf("number %d: %+v", i+1, got)
+	for i, word := range strings.Fields(common)[:10_000] {
+		back := []byte(word)
+		slices.Reverse(back)
+		for _, as := range []string{word, strings.ToUpper(word[:1]) + word[1:], string(back)} {
+			if got := m.Measure(as); got.Score != 0 || got.Advice != adviceUsed {
+				t.Fatalf("number %d, as %q: %+v", i+1, as, got)
+			}
 		}
 	}
 }
