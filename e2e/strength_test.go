@@ -73,8 +73,8 @@ func secrets(t *testing.T, n int) (rows []judged) {
 	return rows
 }
 
-// TestStrengthAgrees: the server and the pages judge the vectors, 5,000 secrets of all kinds and every character there
-// is alike, to a tenth of a bit.
+// TestStrengthAgrees: the server and the pages judge the vectors, 5,000 secrets of all kinds and every character of the first
+// three planes alike, to a tenth of a bit.
 func TestStrengthAgrees(t *testing.T) {
 	text, err := os.ReadFile("../auth/strength/testdata/vectors.json")
 	must(t, err)
@@ -82,7 +82,7 @@ func TestStrengthAgrees(t *testing.T) {
 	must(t, json.Unmarshal(text, &rows))
 	vectors := len(rows)
 	rows = append(rows, secrets(t, 5000)...)
-	for from := rune(0); from <= 0x10ffff; from += 90 {
+	for from := rune(0); from < 0x30000; from += 90 {
 		var all strings.Builder
 		for r := from; r < from+90; r++ { // those that UTF-16 keeps for pairs become U+FFFD
 			all.WriteRune(r)
