@@ -55,10 +55,15 @@ func secrets(t *testing.T, n int) (rows []judged) {
 			return strconv.Itoa(1+random.IntN(31)) + pick(".-/ ") + strconv.Itoa(1+random.IntN(12)) + pick(".-/ ") +
 				strconv.Itoa(1900+random.IntN(200))
 		},
-		func() string { from := random.IntN(8); return "qwertyuiop"[from:][:random.IntN(3)+1] + "1qaz2wsx3edc"[from:] },
+		func() string {
+			from := random.IntN(8)
+			return "qwertyuiop"[from:][:random.IntN(3)+1] + "1qaz2wsx3edc"[from:]
+		},
 		func() string { return strings.Repeat(pick("aZ9!é秘😀"), 1+random.IntN(8)) },
 		func() string { return pick(" -_.!?") },
-		func() string { return pick("ÀéßñþŐŁžĐİıΣςЖщՄאבجد日本語のパ한글😀🏳️‍🌈🦊\u0301\u200d\u202e\x00\t\U0010fffd") },
+		func() string {
+			return pick("ÀéßñþŐŁžĐİıΣςЖщՄאבجد日本語のパ한글😀🏳️‍🌈🦊\u0301\u200d\u202e\x00\t\U0010fffd")
+		},
 		func() string { return string(rune(0x20 + random.IntN(0xd7e0))) },
 		func() string { return "Ann" + pick("0123") + "smith" },
 	}
