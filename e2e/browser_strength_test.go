@@ -14,12 +14,12 @@ import (
 	"latchkey/auth/strength"
 )
 
-// meterSays puts a secret into a field, as a keyboard for any script would, and returns what the meter says of it once it says so of
-// this one.
+// meterSays puts a secret into a field, as a keyboard for any script would, and returns what the meter then says.
 func (w *window) meterSays(field, secret string) (name, advice, refused string) {
 	w.t.Helper()
 	w.evaluate(`document.querySelector("#` + field + `").value = ""`)
-	w.do(chromedp.Focus("#"+field, chromedp.ByQuery), input.InsertText(secret), chromedp.WaitVisible("#"+field+"-strength", chromedp.ByQuery))
+	w.do(chromedp.Focus("#"+field, chromedp.ByQuery), input.InsertText(secret),
+		chromedp.WaitVisible("#"+field+"-strength", chromedp.ByQuery))
 	if typed := w.evaluate(`document.querySelector("#` + field + `").value`); typed != secret {
 		w.t.Fatalf("typed %q, the field has %q", secret, typed)
 	}
@@ -61,8 +61,8 @@ func TestBrowserStrength(t *testing.T) {
 			t.Errorf("%s: the rule is loaded before anybody types", p.name)
 		}
 		p.prepare()
-		for _, secret := range []string{"dragon", "P4ssword1", "quincetree", "юЛИЯ1987", "qwertzuiopü", "абвгдежз", "127.0.0.1",
-			"👨‍👩‍👧‍👦", "סודגדול", "  xkq84j", "xkq84", "elephant9x", "lantern vole drizzle"} {
+		for _, secret := range []string{"dragon", "P4ssword1", "quincetree", "юЛИЯ1987", "qwertzuiopü", "абвгдежз",
+			"127.0.0.1", "👨‍👩‍👧‍👦", "סודגדול", "  xkq84j", "xkq84", "elephant9x", "lantern vole drizzle"} {
 			name, advice, refused := w.meterSays(p.field, secret)
 			if secret == "lantern vole drizzle" { // the last: it is taken
 				if name != "Strong" || advice != "" || refused != "false" {
@@ -82,7 +82,8 @@ func TestBrowserStrength(t *testing.T) {
 			t.Errorf("%s: the rule was loaded %s times", p.name, n)
 		}
 	}
-	w.submitTo("/account/secret", map[string]string{"old": "six words", "new": "lantern vole drizzle"}, `form[action="/login"]`)
+	w.submitTo("/account/secret", map[string]string{"old": "six words", "new": "lantern vole drizzle"},
+		`form[action="/login"]`)
 	if got := w.text("main"); !strings.Contains(got, "Your secret is changed") {
 		t.Errorf("after the change: %q", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -160,7 +161,7 @@ func formSetting(t *testing.T, s *server, path string, fields url.Values, field 
 		fields.Set(field, secret)
 		got := request(t, "POST", s.URL+path, fields.Encode(), append(headers, asForm)...)
 		if got.Status != 422 {
-			return fmt.Sprint(got.Status), got.Status != 303
+			return strconv.Itoa(got.Status), got.Status != 303
 		}
 		said := formSecretWrong.FindStringSubmatch(got.Body)
 		if said == nil {
@@ -171,7 +172,9 @@ func formSetting(t *testing.T, s *server, path string, fields url.Values, field 
 }
 
 // apiSetting sends JSON; a refusal is 400.
-func apiSetting(t *testing.T, s *server, method, path, field string, members map[string]any, headers ...string) setting {
+func apiSetting(
+	t *testing.T, s *server, method, path, field string, members map[string]any, headers ...string,
+) setting {
 	return func(secret string) (string, bool) {
 		t.Helper()
 		members[field] = secret
@@ -235,7 +238,7 @@ func idOf(t *testing.T, s *server, account string) string {
 			Account string
 		}
 		if json.Unmarshal([]byte(line), &user) == nil && user.Account == account {
-			return fmt.Sprint(user.ID)
+			return strconv.Itoa(user.ID)
 		}
 	}
 	t.Fatalf("no account %s", account)

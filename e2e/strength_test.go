@@ -67,7 +67,8 @@ func secrets(t *testing.T, n int) (rows []judged) {
 		func() string { return string(rune(0x20 + random.IntN(0xd7e0))) },
 		func() string { return "Ann" + pick("0123") + "smith" },
 	}
-	about := [][]string{{}, {"ann.smith@example.com", "Zoë Ann", "login.example.org"}, {"4915112345678", "Юлия", "::1"}}
+	about := [][]string{{}, {"ann.smith@example.com", "Zoë Ann", "login.example.org"}, {"4915112345678", "Юлия", "::1"},
+		{strings.Repeat("é1", 200)}}
 	for range n {
 		var secret strings.Builder
 		for range 1 + random.IntN(5) {
@@ -78,8 +79,8 @@ func secrets(t *testing.T, n int) (rows []judged) {
 	return rows
 }
 
-// TestStrengthAgrees: the server and the pages judge the vectors, 5,000 secrets of all kinds and every character of the first
-// three planes alike, to a tenth of a bit.
+// TestStrengthAgrees: the server and the pages judge the vectors, 5,000 secrets of all kinds and every character of
+// the first three planes alike, to a tenth of a bit.
 func TestStrengthAgrees(t *testing.T) {
 	text, err := os.ReadFile("../auth/strength/testdata/vectors.json")
 	must(t, err)

@@ -71,9 +71,8 @@ func (s *search) word(as string, from, to, extra int) {
 func knownWords(about []string) map[string]bool {
 	found := map[string]bool{}
 	add := func(word string) {
-		runes := []rune(word)
 		weight := 0
-		for _, r := range runes {
+		for _, r := range word {
 			weight += min(2, 1+int(r)/0x80)
 		}
 		if weight < 3 {
@@ -91,7 +90,7 @@ func knownWords(about []string) map[string]bool {
 		return r < 0x80 && (r < '0' || r > '9') && (r < 'a' || r > 'z')
 	}
 	for _, whole := range append([]string{"latchkey"}, about...) {
-		whole = strings.Map(fold, whole)
+		whole = strings.Map(fold, head(whole, mostAbout))
 		add(whole)
 		for _, split := range []func(rune) bool{isBlank, isSign} {
 			for _, part := range strings.FieldsFunc(whole, split) {
@@ -100,6 +99,17 @@ func knownWords(about []string) map[string]bool {
 		}
 	}
 	return found
+}
+
+// head is the first characters of a text.
+func head(s string, most int) string {
+	for i := range s {
+		if most == 0 {
+			return s[:i]
+		}
+		most--
+	}
+	return s
 }
 
 // sequences offers stretches of at least three characters at one distance of up to five: abc,

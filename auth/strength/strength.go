@@ -33,11 +33,12 @@ func Script() []byte {
 		strings.Replace(script, `"COMMON"`, `"`+list+`"`, 1))
 }
 
-// Most is how many characters of a secret are looked at, so that a long one costs little; MaxScore
-// is the best score.
+// Most is how many characters of a secret are looked at, and mostAbout of each text about it, so
+// that long ones cost little; MaxScore is the best score.
 const (
-	Most     = 100
-	MaxScore = 4
+	Most      = 100
+	mostAbout = 300
+	MaxScore  = 4
 )
 
 // Result is how a secret was judged.

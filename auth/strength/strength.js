@@ -1,6 +1,6 @@
 // How many guesses a secret withstands: the rule of the server's package auth/strength, line by
 // line, for the pages. Whole tenths of a bit throughout, so that both agree to the last one.
-const MOST = 100;
+const MOST = 100, MOST_ABOUT = 300;
 const OTHER = 0, USED = 1, KNOWN = 2, PATTERN = 3;
 const PIECE = 10, SINGLE = 33, MARK = 10, COST_KNOWN = 30, COST_WALK = 60;
 const COST_YEAR = 60, COST_DATE = 150, COST_SIGNS = 20;
@@ -201,7 +201,7 @@ function knownWords(about) {
     }
   };
   for (const text of ["latchkey", ...about]) {
-    const whole = pointsOf(text).map((p) => String.fromCodePoint(fold(p))).join("");
+    const whole = pointsOf(text).slice(0, MOST_ABOUT).map((p) => String.fromCodePoint(fold(p))).join("");
     add(whole);
     whole.split(/[ @]/).forEach(add);
     whole.split(/[^0-9a-z\u0080-\u{10ffff}]/u).forEach(add);

@@ -99,7 +99,8 @@ func hostile() map[string]string {
 
 // longAbout is about an account with the longest names.
 func longAbout() []string {
-	return []string{strings.Repeat("a.b1c", 50), strings.Repeat("N", 22), strings.Repeat("host.", 50)}
+	return []string{strings.Repeat("a.b1c", 50), strings.Repeat("N", 22), strings.Repeat("host.", 50),
+		strings.Repeat("12345678", 2000), strings.Repeat("ab.", 5000)} // the last two no account can have
 }
 
 func TestCost(t *testing.T) {
