@@ -54,7 +54,7 @@ type Meter struct {
 	longest int            // characters
 }
 
-// New makes a Meter, which takes about two megabytes.
+// New makes a Meter, which takes about a megabyte.
 func New() *Meter {
 	m := &Meter{ranks: make(map[string]int, 16_384)}
 	for word := range strings.Lines(common) {
