@@ -113,8 +113,8 @@ func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 	}
 	server := handlers.New(handlers.Config{Store: d.store, Authority: d.authority, Logger: logger,
 		RegistrationOpen: s.Registration == "open", HideAccounts: s.HideAccounts,
-		MinSecret: c.MinSecret, TrustedProxies: s.TrustedProxy, PublicURL: s.PublicURL,
-		ReturnHosts: s.ReturnHost, Bridge: bridge})
+		MinSecret: c.MinSecret, SecretStrength: c.SecretStrength, TrustedProxies: s.TrustedProxy,
+		PublicURL: s.PublicURL, ReturnHosts: s.ReturnHost, Bridge: bridge})
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var wait sync.WaitGroup
 	wait.Go(func() { d.authority.Follow(following) })

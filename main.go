@@ -37,6 +37,8 @@ type cli struct {
 	AccountTries int `default:"10" help:"Wrong logins a day to an account from one network."`
 	NetworkTries int `default:"100" help:"Wrong logins an hour from one network."`
 
+	SecretStrength int `default:"0" placeholder:"0-4" help:"Least strength of a new secret (3: good)."`
+
 	Argon2 hashing `embed:"" prefix:"argon2-"`
 
 	TokenTTL    time.Duration `default:"2h" help:"Lifetime of a token from a login."`
@@ -75,6 +77,9 @@ func (c *cli) Validate() error {
 	}
 	if c.AccountTries < 1 || c.NetworkTries < 1 {
 		return errors.New("--account-tries and --network-tries are at least 1")
+	}
+	if c.SecretStrength < 0 || c.SecretStrength > auth.MaxStrength {
+		return fmt.Errorf("--secret-strength is 0 to %d", auth.MaxStrength)
 	}
 	if c.RevocationLag < time.Second {
 		return errors.New("--revocation-lag is at least 1s")
@@ -242,7 +247,8 @@ func (c *cli) authority(
 		TokenTTL: c.TokenTTL, MaxTokenTTL: c.MaxTokenTTL, MaxSession: c.MaxSession,
 		Lag: c.RevocationLag, KeyRotation: c.KeyRotation, Scopes: c.scopes,
 		CookieDomain: c.cookieDomain, AccountTries: c.AccountTries, NetworkTries: c.NetworkTries,
-		MinSecret: c.MinSecret, Logger: logger, Params: auth.Params{
+		MinSecret: c.MinSecret, SecretStrength: c.SecretStrength, Logger: logger,
+		Params: auth.Params{
 			MemoryKiB: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads}})
 }
 

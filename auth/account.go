@@ -13,6 +13,7 @@ type Registration struct {
 	Account, Secret, Nickname string
 	ClientType                models.ClientType
 	Client                    Client
+	Site                      string         // name of the host, which makes no good secret; may be ""
 	Problems                  models.Invalid // what was wrong already when the input was read
 }
 
@@ -38,7 +39,7 @@ func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser
 	}
 	models.CheckAccount(v, r.ClientType, r.Account)
 	models.CheckNickname(v, r.Nickname)
-	CheckSecret(v, "secret", r.Secret, a.options.MinSecret)
+	a.checkNewSecret(v, "secret", r.Secret, r.Account, r.Nickname, r.Site)
 	if !v.Has("account") {
 		_, err := a.store.Credentials(ctx, r.Account)
 		switch {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"latchkey/auth/strength"
 	"latchkey/models"
 )
 
@@ -25,6 +26,8 @@ type Options struct {
 	// AccountTries is how many wrong tries a day at one account from one network cost nothing, and
 	// NetworkTries how many an hour from one network; default 10 and 100.
 	AccountTries, NetworkTries int
+	// SecretStrength is the least strength of a new secret, up to MaxStrength; zero: none refused.
+	SecretStrength int
 	// CookieDomain is the domain whose hosts share the session cookie; "": one host alone has it.
 	CookieDomain string
 	Logger       *slog.Logger // default: none
@@ -75,6 +78,7 @@ type Authority struct {
 	ring     *KeyRing
 	hasher   *hasher
 	attempts *attempts
+	meter    *strength.Meter // nil: no strength is asked for
 	ended    *endedSet
 	used     usage
 	accounts accounts
@@ -99,10 +103,14 @@ func NewAuthority(
 	if err != nil {
 		return nil, err
 	}
+	meter, err := newMeter(options.SecretStrength)
+	if err != nil {
+		return nil, err
+	}
 	if err := store.NameScopes(ctx, options.Scopes); err != nil {
 		return nil, err
 	}
-	a := &Authority{store: store, ring: ring, hasher: hasher, ended: newEndedSet(),
+	a := &Authority{store: store, ring: ring, hasher: hasher, meter: meter, ended: newEndedSet(),
 		options: options, started: time.Now()}
 	if a.scopes, err = store.Scopes(ctx); err != nil {
 		return nil, err

@@ -12,13 +12,14 @@ import (
 // SetSecret replaces an account's secret and ends its tokens. Errors: models.Invalid,
 // models.ErrNotFound, ErrBusy.
 func (a *Authority) SetSecret(ctx context.Context, uid uint32, secret string) error {
-	return a.setSecret(ctx, uid, "secret", secret, models.UserUpdate{})
+	return a.setSecret(ctx, uid, newSecret{"secret", secret, ""}, models.UserUpdate{})
 }
 
 // ChangeSecret replaces the secret of someone who knows the old one, and ends the account's
-// tokens. Errors: models.Invalid, models.ErrNotFound, ErrBusy, a *Refusal of ErrTooMany.
+// tokens. The site is the name of the host, which makes no good secret. Errors: models.Invalid,
+// models.ErrNotFound, ErrBusy, a *Refusal of ErrTooMany.
 func (a *Authority) ChangeSecret(
-	ctx context.Context, uid uint32, old, secret string, problems models.Invalid,
+	ctx context.Context, uid uint32, old, secret, site string, problems models.Invalid,
 ) error {
 	v := problems.Copy()
 	if old == "" {
@@ -27,8 +28,7 @@ func (a *Authority) ChangeSecret(
 	if len(old) > MaxSecret {
 		v.Add("old", msgOldWrong)
 	}
-	CheckSecret(v, "new", secret, a.options.MinSecret)
-	if err := v.Err(); err != nil {
+	if err := a.checkSecretOf(ctx, uid, newSecret{"new", secret, site}, v); err != nil {
 		return err
 	}
 	found, err := a.store.CredentialsByID(ctx, uid)
@@ -38,7 +38,7 @@ func (a *Authority) ChangeSecret(
 	if err := a.checkOld(ctx, found, old); err != nil {
 		return err
 	}
-	err = a.setSecret(ctx, uid, "new", secret, models.UserUpdate{IfEpoch: &found.Epoch})
+	err = a.replaceSecret(ctx, uid, secret, models.UserUpdate{IfEpoch: &found.Epoch})
 	if errors.Is(err, models.ErrChanged) { // the account changed meanwhile, and its tokens ended
 		return errEnded
 	}
@@ -57,15 +57,38 @@ func (a *Authority) checkOld(ctx context.Context, found models.Credentials, old 
 
 const msgOldWrong = "This is not your present secret."
 
-// setSecret replaces a secret, of which problems are noted under the name of a field.
-func (a *Authority) setSecret(
-	ctx context.Context, uid uint32, field, secret string, up models.UserUpdate,
+// newSecret is a secret to be set, the field that it stands in, and the name of the site.
+type newSecret struct{ field, text, site string }
+
+// checkSecretOf checks a new secret of an account there is, and adds to what is wrong already.
+// Errors: models.Invalid, models.ErrNotFound.
+func (a *Authority) checkSecretOf(
+	ctx context.Context, uid uint32, n newSecret, v models.Invalid,
 ) error {
-	v := models.Invalid{}
-	CheckSecret(v, field, secret, a.options.MinSecret)
-	if err := v.Err(); err != nil {
+	var user models.User
+	if a.meter != nil {
+		var err error
+		if user, err = a.store.UserByID(ctx, uid); err != nil {
+			return err
+		}
+	}
+	a.checkNewSecret(v, n.field, n.text, user.Account, user.Nickname, n.site)
+	return v.Err()
+}
+
+func (a *Authority) setSecret(
+	ctx context.Context, uid uint32, n newSecret, up models.UserUpdate,
+) error {
+	if err := a.checkSecretOf(ctx, uid, n, models.Invalid{}); err != nil {
 		return err
 	}
+	return a.replaceSecret(ctx, uid, n.text, up)
+}
+
+// replaceSecret replaces a secret by one that was checked.
+func (a *Authority) replaceSecret(
+	ctx context.Context, uid uint32, secret string, up models.UserUpdate,
+) error {
 	whose := origin{account: strconv.FormatUint(uint64(uid), 10)}
 	hash, err := a.hasher.hash(ctx, whose, secret)
 	if err != nil {
@@ -117,9 +140,9 @@ func (a *Authority) CheckReset(ctx context.Context, token string) (models.User, 
 	return user, err
 }
 
-// Reset sets the secret anew and uses the token up. Errors: those of CheckReset, models.Invalid,
-// ErrBusy.
-func (a *Authority) Reset(ctx context.Context, token, secret string) error {
+// Reset sets the secret anew and uses the token up. The site is the name of the host, which makes
+// no good secret. Errors: those of CheckReset, models.Invalid, ErrBusy.
+func (a *Authority) Reset(ctx context.Context, token, secret, site string) error {
 	if _, err := a.CheckReset(ctx, token); err != nil {
 		return err
 	}
@@ -127,7 +150,8 @@ func (a *Authority) Reset(ctx context.Context, token, secret string) error {
 	if err != nil {
 		return err
 	}
-	err = a.setSecret(ctx, i.UID, "secret", secret, models.UserUpdate{Reset: &i.TokenID})
+	err = a.setSecret(ctx, i.UID, newSecret{"secret", secret, site},
+		models.UserUpdate{Reset: &i.TokenID})
 	if errors.Is(err, models.ErrChanged) {
 		return errSpent
 	}

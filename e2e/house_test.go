@@ -25,11 +25,12 @@ type source struct {
 // A layering says which of our packages a package may import: the arrows go one way.
 var layering = map[string][]string{
 	"main":      {"auth", "auth/doctor", "auth/wallet", "docs", "handlers", "models"},
-	"handlers":  {"auth", "auth/guard", "docs", "models", "static", "templates"},
-	"auth":      {"auth/guard", "models"},
+	"handlers":  {"auth", "auth/guard", "auth/strength", "docs", "models", "static", "templates"},
+	"auth":      {"auth/guard", "auth/strength", "models"},
 	"guard":     {},
 	"doctor":    {},
 	"wallet":    {},
+	"strength":  {},
 	"local":     {"auth", "auth/guard"}, // an example
 	"remote":    {"auth/guard"},         // an example
 	"models":    {},

@@ -46,6 +46,7 @@ func (s *Server) register(c echo.Context) error {
 		Nickname:   body.text("nickname"),
 		ClientType: body.clientType(),
 		Client:     s.client(c),
+		Site:       s.hostName(c),
 		Problems:   body.problems,
 	}, models.RoleUser)
 	if err != nil {

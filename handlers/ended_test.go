@@ -176,7 +176,7 @@ func endings(h *house) map[string]func(uid uint32, account, token string) {
 		"a reset link": func(uid uint32, _, _ string) {
 			link, _ := h.with(h.admin, "POST", user(uid)+"/secret", "", 201)["link"].(string)
 			_, reset, _ := strings.Cut(link, "?token=")
-			must(h.t, h.authority.Reset(h.t.Context(), reset, "secret2"))
+			must(h.t, h.authority.Reset(h.t.Context(), reset, "secret2", ""))
 		},
 		"PUT /v1/user/:uid role": func(uid uint32, _, _ string) {
 			h.with(h.admin, "PUT", user(uid), `{"role":"admin"}`, 200)
@@ -395,7 +395,7 @@ func TestResetLink(t *testing.T) {
 		return token
 	}
 	first, second := link(), link()
-	reset := func(token string) error { return h.authority.Reset(t.Context(), token, "secret2") }
+	reset := func(token string) error { return h.authority.Reset(t.Context(), token, "secret2", "") }
 	if err := reset(first); err == nil {
 		t.Error("a link that was replaced works")
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"latchkey/auth/strength"
 	"latchkey/docs"
 	"latchkey/models"
 	"latchkey/static"
@@ -47,6 +48,9 @@ func (s *Server) openAPI(c echo.Context) error {
 func (s *Server) asset(c echo.Context) error {
 	name := c.Param("name")
 	content, err := static.Files.ReadFile(name)
+	if name == strength.ScriptName {
+		content, err = strength.Script(), nil
+	}
 	if err != nil {
 		return echo.ErrNotFound
 	}

@@ -151,7 +151,7 @@ func (s *Server) registerPage(c echo.Context) error {
 		return errClosed
 	}
 	return render(c, http.StatusOK, templates.Register{Next: s.site.next(c.QueryParam("next")),
-		MinSecret: s.config.MinSecret})
+		Rule: s.secretRule(c, models.User{})})
 }
 
 // registerForm is POST /register: it makes the account and signs in.
@@ -170,7 +170,8 @@ func (s *Server) registerForm(c echo.Context) error {
 			return err
 		}
 		return s.refuseForm(c, err, status, templates.Register{Account: r.Account,
-			Nickname: r.Nickname, Next: next, MinSecret: s.config.MinSecret, Errors: problems})
+			Nickname: r.Nickname, Next: next, Rule: s.secretRule(c, models.User{}),
+			Errors: problems})
 	}
 	return s.signIn(c, user, next)
 }
@@ -179,7 +180,8 @@ func (s *Server) formRegistration(c echo.Context) auth.Registration {
 	form := c.Request().PostForm
 	account := form.Get("account")
 	return auth.Registration{Account: account, Secret: form.Get("secret"),
-		Nickname: form.Get("nickname"), ClientType: models.TypeOf(account), Client: s.client(c)}
+		Nickname: form.Get("nickname"), ClientType: models.TypeOf(account), Client: s.client(c),
+		Site: s.hostName(c)}
 }
 
 // signIn starts the session of an account that was made a moment ago.
@@ -201,7 +203,8 @@ func (s *Server) setupPage(c echo.Context) error {
 	if err := s.authority.CheckSetup(c.Request().Context(), token); err != nil {
 		return s.setupProblem(c, err)
 	}
-	return render(c, http.StatusOK, templates.Setup{Token: token, MinSecret: s.config.MinSecret})
+	return render(c, http.StatusOK, templates.Setup{Token: token,
+		Rule: s.secretRule(c, models.User{})})
 }
 
 // setupForm is POST /setup; the link is spent here, not by looking at it.
@@ -217,7 +220,7 @@ func (s *Server) setupForm(c echo.Context) error {
 			return s.setupProblem(c, err)
 		}
 		return s.refuseForm(c, err, status, templates.Setup{Token: token, Account: r.Account,
-			Nickname: r.Nickname, MinSecret: s.config.MinSecret, Errors: problems})
+			Nickname: r.Nickname, Rule: s.secretRule(c, models.User{}), Errors: problems})
 	}
 	return s.signIn(c, user, defaultNext)
 }
@@ -251,7 +254,7 @@ func (s *Server) resetPage(c echo.Context) error {
 		return s.resetProblem(c, err)
 	}
 	return render(c, http.StatusOK, templates.Reset{Token: token, AccountName: user.Account,
-		MinSecret: s.config.MinSecret})
+		Rule: s.secretRule(c, user)})
 }
 
 // resetForm is POST /reset; the link is spent here, not by looking at it.
@@ -263,7 +266,7 @@ func (s *Server) resetForm(c echo.Context) error {
 	token := form.Get("token")
 	user, err := s.authority.CheckReset(ctx, token)
 	if err == nil {
-		err = s.authority.Reset(ctx, token, form.Get("secret"))
+		err = s.authority.Reset(ctx, token, form.Get("secret"), s.hostName(c))
 	}
 	if err == nil {
 		err = s.knowDevice(c, user.ID)
@@ -276,7 +279,7 @@ func (s *Server) resetForm(c echo.Context) error {
 		return s.resetProblem(c, err)
 	}
 	return s.refuseForm(c, err, status, templates.Reset{Token: token, AccountName: user.Account,
-		MinSecret: s.config.MinSecret, Errors: problems})
+		Rule: s.secretRule(c, user), Errors: problems})
 }
 
 // resetProblem says why a link to set a secret does not work; other errors pass through.

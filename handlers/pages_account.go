@@ -93,7 +93,7 @@ func (s *Server) accountView(
 		More:        len(tokens) > tokenRows,
 		Service:     s.serviceForm(c, identity),
 		Name:        templates.NameForm{Nickname: user.Nickname},
-		Secret:      templates.SecretForm{MinSecret: s.config.MinSecret},
+		Secret:      templates.SecretForm{Rule: s.secretRule(c, user)},
 	}, nil
 }
 
@@ -230,7 +230,7 @@ func (s *Server) rename(c echo.Context, identity auth.Identity, token string) er
 func (s *Server) changeSecret(c echo.Context, identity auth.Identity, token string) error {
 	form := c.Request().PostForm
 	err := s.authority.ChangeSecret(c.Request().Context(), identity.UID,
-		form.Get("old"), form.Get("new"), models.Invalid{})
+		form.Get("old"), form.Get("new"), s.hostName(c), models.Invalid{})
 	if err != nil {
 		return s.refuseAccount(c, identity, token, err,
 			func(p *templates.Account, e templates.FieldErrors) { p.Secret.Errors = e })

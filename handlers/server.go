@@ -32,6 +32,7 @@ type Config struct {
 	RegistrationOpen bool
 	HideAccounts     bool // the API answers an unknown account like a wrong secret
 	MinSecret        int  // least characters of a new secret, for the forms' hints
+	SecretStrength   int  // least strength of a new secret, likewise
 	TrustedProxies   []netip.Prefix
 	PublicURL        *url.URL     // scheme and host by which browsers reach this server, or nil
 	ReturnHosts      []string     // host[:port] a login may lead to, beside its domain

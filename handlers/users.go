@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -12,6 +13,7 @@ import (
 
 	"latchkey/auth"
 	"latchkey/models"
+	"latchkey/templates"
 )
 
 // maxPage is how many rows a list returns at most, usualPage unless ?limit= asks for another
@@ -171,7 +173,8 @@ func (s *Server) changeMySecret(c echo.Context) error {
 		return err
 	}
 	old, secret := body.text("old"), body.text("new")
-	err = s.authority.ChangeSecret(c.Request().Context(), caller(c).UID, old, secret, body.problems)
+	err = s.authority.ChangeSecret(c.Request().Context(), caller(c).UID, old, secret,
+		s.hostName(c), body.problems)
 	if errors.Is(err, models.ErrNotFound) {
 		return auth.ErrTokenInvalid
 	}
@@ -210,4 +213,24 @@ func (s *Server) baseURL(c echo.Context) string {
 		host = local.String()
 	}
 	return c.Scheme() + "://" + host
+}
+
+// hostName is the name by which this server is reached, without its port.
+func (s *Server) hostName(c echo.Context) string {
+	u, err := url.Parse(s.baseURL(c))
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// secretRule is what the forms show of the rule for new secrets, of a user that is there or of one
+// who types account and nickname into the same form.
+func (s *Server) secretRule(c echo.Context, u models.User) templates.SecretRule {
+	r := templates.SecretRule{Least: s.config.MinSecret, Strength: s.config.SecretStrength,
+		About: []string{s.hostName(c)}}
+	if u.ID != 0 {
+		r.About = append(r.About, u.Account, u.Nickname)
+	}
+	return r
 }

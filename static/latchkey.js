@@ -1,5 +1,6 @@
 // Latchkey's pages work without this script. With it they can show a secret, copy with one press,
-// count down the life of a token and tell the time in the reader's own zone. It talks to nobody.
+// count down the life of a token, tell the time in the reader's own zone and say how strong a new
+// secret is. It sends nothing anywhere.
 "use strict";
 
 (() => {
@@ -35,6 +36,44 @@
     input.addEventListener("keydown", look);
     input.addEventListener("keyup", look);
     input.addEventListener("blur", () => { warning.hidden = true; });
+  }
+
+  // Say how strong a new secret is, as the server would. The rule and its list of words come when
+  // somebody begins to type one.
+  function setUpStrength(meter) {
+    const input = byID(meter.dataset.strengthOf);
+    const [name, advice] = all("[role=status]", meter);
+    const least = Number(meter.dataset.least);
+    const required = Number(meter.dataset.required);
+    const about = JSON.parse(meter.dataset.about);
+    const show = (element, text) => {
+      if (element.textContent !== text) { element.textContent = text; }
+    };
+    let rule = null;
+    const judge = () => {
+      const fields = input.form.elements;
+      const typed = [fields.account, fields.nickname].map((field) => field?.value ?? "");
+      const short = [...input.value].length < least;
+      const result = rule.measure(input.value, [...about, ...typed]);
+      const weak = short || result.score < Math.max(required, 2);
+      meter.hidden = input.value === "";
+      meter.dataset.score = result.score;
+      meter.dataset.refused = short || result.score < required;
+      show(name, short ? "Too short" : rule.names[result.score]);
+      show(advice, weak && !short ? result.advice : "");
+      advice.hidden = advice.textContent === "";
+    };
+    const look = async () => {
+      try {
+        rule ??= await import("/static/strength.js");
+      } catch {
+        return; // without it the server alone judges
+      }
+      judge();
+    };
+    all("input", input.form).forEach((field) => field.addEventListener("input", () => {
+      if (input.value !== "" || rule) { look(); }
+    }));
   }
 
   // A form is sent once, however often its button is pressed.
@@ -180,6 +219,7 @@
 
   all("[data-toggle]").forEach(setUpToggle);
   all("input[type=password]").forEach(setUpCapsLock);
+  all("[data-strength-of]").forEach(setUpStrength);
   all("form:has(button[data-busy])").forEach(setUpForm);
   all("[data-copy]").forEach(setUpCopy);
   all("time").forEach(setUpTime);

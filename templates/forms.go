@@ -1,10 +1,24 @@
 package templates
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 )
+
+// SecretRule is what is asked of a new secret.
+type SecretRule struct {
+	Least    int      // characters
+	Strength int      // on the meter's scale from 0 to 4; 0: nothing is refused
+	About    []string // what makes no good secret, beside what the form's own fields say
+}
+
+// Words is About as a JSON array.
+func (r SecretRule) Words() (string, error) {
+	b, err := json.Marshal(r.About)
+	return string(b), err
+}
 
 // Login is the page on which a person signs in. It posts account, secret and next to /login.
 type Login struct {
@@ -22,7 +36,7 @@ type Register struct {
 	Chrome
 	Account, Nickname string // as typed before, or empty
 	Next              string // where to go afterwards, or empty; the caller has checked it
-	MinSecret         int    // characters
+	Rule              SecretRule
 	Errors            FieldErrors
 }
 
@@ -32,7 +46,7 @@ type Setup struct {
 	Chrome
 	Token             string // proof of the right to set up, sent back as it is
 	Account, Nickname string // as typed before, or empty
-	MinSecret         int    // characters
+	Rule              SecretRule
 	Errors            FieldErrors
 }
 
@@ -51,7 +65,7 @@ func (p Login) Render(w io.Writer) error {
 
 // Render writes the page. Nothing is written when it fails.
 func (p Register) Render(w io.Writer) error {
-	f := newForm("/register", p.Errors, newAccountInputs(p.Account, p.Nickname, p.MinSecret)...)
+	f := newForm("/register", p.Errors, newAccountInputs(p.Account, p.Nickname, p.Rule)...)
 	f.Button, f.Busy = "Create account", "Creating the account…"
 	f.hide("next", p.Next)
 	body := struct {
@@ -64,7 +78,7 @@ func (p Register) Render(w io.Writer) error {
 
 // Render writes the page. Nothing is written when it fails.
 func (p Setup) Render(w io.Writer) error {
-	f := newForm("/setup", p.Errors, newAccountInputs(p.Account, p.Nickname, p.MinSecret)...)
+	f := newForm("/setup", p.Errors, newAccountInputs(p.Account, p.Nickname, p.Rule)...)
 	f.Button, f.Busy = "Create administrator", "Creating the account…"
 	f.hide("token", p.Token)
 	return render(w, "setup", view{Chrome: p.Chrome, Title: f.title("Set up"), Body: f})
@@ -76,7 +90,7 @@ type Reset struct {
 	Chrome
 	Token       string // of the link, sent back as it is
 	AccountName string
-	MinSecret   int // characters
+	Rule        SecretRule
 	Errors      FieldErrors
 }
 
@@ -84,7 +98,7 @@ type Reset struct {
 func (p Reset) Render(w io.Writer) error {
 	account := accountInput(p.AccountName, "")
 	account.Label, account.Fixed = "Account", true
-	f := newForm("/reset", p.Errors, account, newSecretInput("secret", p.MinSecret))
+	f := newForm("/reset", p.Errors, account, newSecretInput("secret", p.Rule))
 	f.Button, f.Busy = "Set the secret", "Setting the secret…"
 	f.hide("token", p.Token)
 	return render(w, "reset", view{Chrome: p.Chrome, Title: f.title("A new secret"), Body: f})
@@ -108,6 +122,7 @@ type input struct {
 	Name, Label, Hint   string
 	Value, Autocomplete string
 	Secret, Account     bool // which keyboard, which type
+	Rule                *SecretRule
 	Fixed               bool // shown, not to be changed
 	Options             []Option
 	Focus               bool // whether the page opens with the cursor here
@@ -202,13 +217,15 @@ func secretInput(name, label, autocomplete, hint string) input {
 }
 
 // newSecretInput is the field of a secret that is set.
-func newSecretInput(name string, minSecret int) input {
+func newSecretInput(name string, rule SecretRule) input {
 	label := "Secret"
 	if name == "new" {
 		label = "New secret"
 	}
-	return secretInput(name, label, "new-password",
-		fmt.Sprintf("At least %d characters. Any characters, exactly as typed.", minSecret))
+	in := secretInput(name, label, "new-password",
+		fmt.Sprintf("At least %d characters. Any characters, exactly as typed.", rule.Least))
+	in.Rule = &rule
+	return in
 }
 
 func nicknameInput(value string) input {
@@ -217,10 +234,10 @@ func nicknameInput(value string) input {
 }
 
 // newAccountInputs are the fields of a form that creates an account.
-func newAccountInputs(account, nickname string, minSecret int) []input {
+func newAccountInputs(account, nickname string, rule SecretRule) []input {
 	return []input{
 		accountInput(account, "A mobile number is digits only, country code first."),
 		nicknameInput(nickname),
-		newSecretInput("secret", minSecret),
+		newSecretInput("secret", rule),
 	}
 }

@@ -20,11 +20,12 @@ func pages() map[string]page {
 	someone := templates.Chrome{SignedIn: true, Nickname: hostile, Administrator: true}
 	wrong := templates.FieldErrors{"": {hostile}, "account": {hostile}, "secret": {hostile}}
 	at := time.Unix(1795421052, 0).UTC()
+	rule := templates.SecretRule{Least: 6, Strength: 3, About: []string{hostile}}
 	return map[string]page{
 		"login": templates.Login{Account: hostile, Next: "/account?" + hostile, RegistrationOpen: true,
 			Notice: hostile, Errors: wrong},
-		"register": templates.Register{Account: hostile, Nickname: hostile, Next: "/", MinSecret: 6, Errors: wrong},
-		"setup":    templates.Setup{Token: hostile, Account: hostile, Nickname: hostile, MinSecret: 6, Errors: wrong},
+		"register": templates.Register{Account: hostile, Nickname: hostile, Next: "/", Rule: rule, Errors: wrong},
+		"setup":    templates.Setup{Token: hostile, Account: hostile, Nickname: hostile, Rule: rule, Errors: wrong},
 		"account": templates.Account{Chrome: someone, UID: 7, AccountName: hostile, Kind: "E-mail",
 			Scope: "UserScope", Role: "user", Token: strings.Repeat("aB-_", 14), IssuedAt: at,
 			ExpiresAt: at.Add(2 * time.Hour), Now: at.Add(time.Minute), BaseURL: "http://127.0.0.1:8080",
@@ -34,8 +35,8 @@ func pages() map[string]page {
 					ExpiresAt: at.Add(72 * time.Hour), ExpiresSoon: true}},
 			Service: templates.ServiceForm{Label: hostile, Scopes: []templates.Option{{Value: "read", Label: "read"}},
 				Lifetimes: []templates.Option{{Value: "60", Label: hostile}}, Errors: templates.FieldErrors{"label": {hostile}}},
-			Name: templates.NameForm{Nickname: hostile}, Secret: templates.SecretForm{MinSecret: 6}},
-		"reset":   templates.Reset{Token: hostile, AccountName: hostile, MinSecret: 6, Errors: wrong},
+			Name: templates.NameForm{Nickname: hostile}, Secret: templates.SecretForm{Rule: rule}},
+		"reset":   templates.Reset{Token: hostile, AccountName: hostile, Rule: rule, Errors: wrong},
 		"onward":  templates.Onward{Next: "https://app.example.com/?" + hostile, Site: hostile},
 		"problem": templates.Problem{Chrome: someone, Status: 404, Title: hostile, Message: hostile, RequestID: "abc"},
 	}

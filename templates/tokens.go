@@ -143,14 +143,14 @@ func (p NameForm) form() foldedForm {
 
 // SecretForm changes the secret. It posts old and new to /account/secret.
 type SecretForm struct {
-	MinSecret int // characters
-	Errors    FieldErrors
+	Rule   SecretRule
+	Errors FieldErrors
 }
 
 func (p SecretForm) form() foldedForm {
 	f := newForm("/account/secret", p.Errors,
 		secretInput("old", "Present secret", "current-password", ""),
-		newSecretInput("new", p.MinSecret))
+		newSecretInput("new", p.Rule))
 	f.Button, f.Busy = "Change the secret", "Changing…"
 	return foldedForm{f.embedded(), "Change your secret", "Every token of yours ends, this one too."}
 }
