@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -355,4 +356,41 @@ func TestLetPass(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestVacuum: a database that another program vacuums is not taken for one that was cut.
+func TestVacuum(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	for n := range 500 {
+		newUser(t, s, fmt.Sprintf("user%d@example.com", n))
+	}
+	path := filepath.Join(dir, DatabaseFile)
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	size := func() int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	sizes := []int64{}
+	for _, statement := range []string{"PRAGMA wal_checkpoint(TRUNCATE)", "DELETE FROM users WHERE id > 1", "VACUUM",
+		"PRAGMA wal_checkpoint(TRUNCATE)"} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ping(t.Context()); err != nil {
+			t.Errorf("after %s: %v", statement, err)
+		}
+		sizes = append(sizes, size())
+	}
+	newUser(t, s, "a@b.cn")
+	if sizes[3] >= sizes[0] {
+		t.Errorf("the file did not shrink: %v", sizes)
+	}
 }
