@@ -154,7 +154,8 @@ func badSecrets() []badStart {
 		"in two lines": text(32)[:20] + "\r\n" + text(32)[20:], "with CRLF": text(32) + "\r\n",
 		"with two line ends": text(32) + "\n\n", "with a space before": " " + text(32), "with a space after": text(32) + " ",
 		"with a mark of byte order": "\xef\xbb\xbf" + text(32), "with a zero byte": text(32) + "\x00",
-		"without padding": strings.TrimRight(text(32), "="), "with spare bits": text(32)[:42] + "3=", "in quotes": `"` + text(32) + `"`,
+		"without padding": strings.TrimRight(text(32), "="), "with spare bits": text(32)[:42] + "3=",
+		"in quotes":           `"` + text(32) + `"`,
 		"of another alphabet": url, "raw": string(key[:31]) + "\xfe", "a word": "change me",
 		"commented": "# the secret\n" + text(32), "with a name": "secret=" + text(32),
 	} {
