@@ -33,5 +33,6 @@ e2e:
 bench:
 	go test -tags bench -run '^$$' -bench . -benchmem -timeout 20m ./auth/... ./e2e/...
 
-torture:
+torture: # the power is cut in user-mode-linux
+	sh e2e/provision.sh e2fsprogs user-mode-linux
 	go test -tags torture -count=1 -timeout 150m -v -run Torture ./e2e/...

@@ -87,7 +87,10 @@ type Authority struct {
 
 	started  time.Time    // what lastRead counts from
 	lastRead atomic.Int64 // when the endings were last read, as a time.Duration since started
-	seq      int64        // of the newest ending read; Follow's alone
+	seq      int64        // of the newest ending read; Follow's alone, as are the next two
+
+	storeTime int64     // the store's own time when it was last let pass, in Unix seconds
+	passed    time.Time // when that was
 }
 
 // NewAuthority loads the ended tokens and is then ready to verify. Errors: those of the options
@@ -120,6 +123,10 @@ func NewAuthority(
 	if err != nil {
 		return nil, err
 	}
+	if a.storeTime, err = store.LetPass(ctx, 0); err != nil {
+		return nil, err
+	}
+	a.passed = a.started
 	err = a.catchUp(ctx)
 	debug.FreeOSMemory() // reading a million ended tokens leaves as much garbage
 	return a, err

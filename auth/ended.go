@@ -28,8 +28,8 @@ type endedToken struct {
 	serial        uint16
 }
 
-// endedSpan is when an ended token is refused because it was ended, in Unix seconds: from its end,
-// 0 if that was at once, to its expiry.
+// endedSpan is when an ended token is refused because it was ended: from its end, 0 if that was at
+// once, to its expiry.
 type endedSpan struct{ from, expires uint32 }
 
 // endedThrough says that every token of a user up to an order has ended.
@@ -56,11 +56,16 @@ func (s *endedSet) shard(id models.TokenID) *endedShard {
 func (s *endedSet) userShard(uid uint32) *endedShard { return &s.shards[uid%endedShards] }
 
 func pack(id models.TokenID) endedToken {
-	return endedToken{id.UID, clamp(id.IssuedAt), id.Serial}
+	return endedToken{id.UID, shorten(id.IssuedAt), id.Serial}
 }
 
-// clamp fits a Unix time into 32 bits; they last until 2106.
-func clamp(t int64) uint32 { return uint32(min(max(t, 0), math.MaxUint32)) }
+// firstSecond is the first Unix second whose time can stand in a token, in 2001.
+const firstSecond = 1_000_000_000
+
+// shorten fits a Unix time into 32 bits, counted from firstSecond; they last until 2137.
+func shorten(t int64) uint32 { return uint32(min(max(t-firstSecond, 0), math.MaxUint32)) }
+
+func lengthen(t uint32) int64 { return int64(t) + firstSecond }
 
 // add takes an ending in; the same one twice changes nothing.
 func (s *endedSet) add(e models.Ending) {
@@ -74,7 +79,7 @@ func (s *endedSet) add(e models.Ending) {
 	shard := s.shard(e.Through)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	span := endedSpan{clamp(e.EndsAt), clamp(e.ExpiresAt)}
+	span := endedSpan{shorten(e.EndsAt), shorten(e.ExpiresAt)}
 	if old, ok := shard.single[pack(e.Through)]; ok {
 		span.from = min(span.from, old.from)
 	}
@@ -105,7 +110,7 @@ func (s *endedShard) hasSingle(id models.TokenID, now int64) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	span, ok := s.single[pack(id)]
-	return ok && now >= int64(span.from)
+	return ok && (span.from == 0 || now >= lengthen(span.from))
 }
 
 // sweep forgets what expired before a Unix second.
@@ -119,7 +124,7 @@ func (s *endedShard) sweep(before int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, span := range s.single {
-		if int64(span.expires) < before {
+		if lengthen(span.expires) < before {
 			delete(s.single, id)
 		}
 	}

@@ -55,7 +55,7 @@ const (
 	sweepEvery  = time.Minute
 	purgeEvery  = time.Hour
 	forgetAfter = 24 * time.Hour // a token expired this long ago is forgotten
-	maxJump     = time.Hour      // a clock that jumped further is not trusted to forget by
+	catchUpBy   = 8              // the store's time makes up a pause by an eighth of what passes
 	purgeBatch  = 1000           // rows a transaction
 )
 
@@ -73,6 +73,7 @@ func (a *Authority) Follow(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			a.flush(context.WithoutCancel(ctx))
+			a.complain("the passing of time cannot be noted", a.letPass(context.WithoutCancel(ctx)))
 			return
 		case <-read.C:
 			err := a.catchUp(ctx)
@@ -113,30 +114,37 @@ func (a *Authority) logFollowing(err error) {
 		"error", err, "refusing_after", a.options.Lag)
 }
 
-// forgetBefore is the Unix second such that what expired before it can be forgotten. While the
-// clock disagrees with the time that has passed since the start, nothing is: a token that was
-// ended must stay so when the clock is put right.
-func (a *Authority) forgetBefore() (before int64, steady bool) {
+// letPass lets the store's own time go on by the time that this process has been there, which no
+// clock can change, and an eighth more, to make up for pauses.
+func (a *Authority) letPass(ctx context.Context) error {
 	now := time.Now()
-	jump := now.Round(0).Sub(a.started.Round(0)) - now.Sub(a.started)
-	return now.Add(-forgetAfter).Unix(), jump.Abs() < maxJump
+	passed := now.Sub(a.passed)
+	seconds := int64((passed + passed/catchUpBy) / time.Second)
+	if seconds < 1 {
+		return nil
+	}
+	at, err := a.store.LetPass(ctx, seconds)
+	if err == nil {
+		a.passed, a.storeTime = now, at
+	}
+	return err
 }
 
-func (a *Authority) sweep() {
-	if before, steady := a.forgetBefore(); steady {
-		a.ended.sweep(before)
-	}
+// longAgo is the Unix second a while before now, by the clock or by the store's own time, whichever
+// is behind: what was ended must stay so when a clock that stands ahead is put right.
+func (a *Authority) longAgo(while time.Duration) int64 {
+	return min(time.Now().Unix(), a.storeTime) - int64(while/time.Second)
 }
+
+func (a *Authority) sweep() { a.ended.sweep(a.longAgo(forgetAfter)) }
 
 func (a *Authority) purge(ctx context.Context) {
+	a.complain("the passing of time cannot be noted", a.letPass(ctx))
 	a.complain("old keys cannot be cleared away", a.dropOldKeys(ctx))
-	before, steady := a.forgetBefore()
-	if steady {
-		a.complain("old wrong tries cannot be cleared away",
-			a.store.PurgeAttempts(ctx, time.Now().Unix(), maxTallies))
-	}
-	for steady && ctx.Err() == nil {
-		gone, err := a.store.Purge(ctx, before, purgeBatch)
+	a.complain("old wrong tries cannot be cleared away",
+		a.store.PurgeAttempts(ctx, a.longAgo(0), maxTallies))
+	for ctx.Err() == nil {
+		gone, err := a.store.Purge(ctx, a.longAgo(forgetAfter), purgeBatch)
 		a.complain("expired tokens cannot be cleared away", err)
 		if err != nil || gone == 0 {
 			return

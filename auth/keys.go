@@ -137,9 +137,8 @@ func (a *Authority) RetireKey(ctx context.Context, id int64, atOnce bool) error 
 // dropOldKeys deletes keys that nothing depends on any longer: their last token has expired, and
 // so have the links that are signed but not remembered.
 func (a *Authority) dropOldKeys(ctx context.Context) error {
-	now := time.Now()
-	signing := a.ring.now.Load().signing(now.Add(-time.Hour).Unix())
-	return a.store.DropKeys(ctx, signing.id, now.Add(-time.Hour).Unix())
+	before := a.longAgo(time.Hour)
+	return a.store.DropKeys(ctx, a.ring.now.Load().signing(before).id, before)
 }
 
 // Reseal replaces the data directory's secret by a new one and seals the keys under it. Running

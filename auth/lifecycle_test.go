@@ -499,3 +499,68 @@ func TestEndedWhileClockIsAhead(t *testing.T) {
 		}
 	})
 }
+
+// TestStartWithClockAhead: a process that starts with its clock ten years ahead, or after ten years, and keeps running
+// like that for a week, forgets nothing that is needed once the clock is put right; in time it forgets again.
+func TestStartWithClockAhead(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		dir := t.TempDir()
+		secret, err := CreateSecret(filepath.Join(dir, "secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := openAuthority(t, dir, secret, Options{KeyRotation: time.Hour})
+		one, two := register(t, a, "a@b.cn"), register(t, a, "b@b.cn")
+		week := 7 * 24 * time.Hour
+		var tokens []Issued
+		for _, user := range []models.User{one, two} {
+			issued, err := a.IssueFor(t.Context(), IssueRequest{UID: user.ID, TTL: week})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tokens = append(tokens, issued)
+		}
+		right := time.Now().Unix()
+		if err := a.End(t.Context(), tokens[0].Identity.TokenID, "test"); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.SetState(t.Context(), two.ID, models.Disabled); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * 365 * 24 * time.Hour)
+		ahead := openAuthority(t, dir, secret, Options{KeyRotation: time.Hour})
+		remembered := func(a *Authority) (n int) {
+			for _, token := range tokens {
+				if _, err := a.ring.authenticate(token.Token); err == nil && a.ended.has(token.Identity.TokenID, right) {
+					n++
+				}
+			}
+			return n
+		}
+		for hour := range int(week / time.Hour) {
+			if err := ahead.rotateWhenDue(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			ahead.sweep()
+			ahead.purge(t.Context())
+			if here := remembered(ahead); here != len(tokens) {
+				t.Fatalf("%d of %d are known to have ended after %d hours", here, len(tokens), hour)
+			}
+			time.Sleep(time.Hour)
+		}
+		if n := remembered(openAuthority(t, dir, secret, Options{})); n != len(tokens) {
+			t.Errorf("%d of %d are known to have ended after a restart", n, len(tokens))
+		}
+		for range 3 * 24 {
+			time.Sleep(time.Hour)
+			ahead.purge(t.Context())
+			ahead.sweep()
+		}
+		if n := remembered(ahead); n != 0 {
+			t.Errorf("%d are remembered for ever", n)
+		}
+		if _, _, err := ahead.store.WhyEnded(t.Context(), tokens[0].Identity.TokenID); !errors.Is(err, models.ErrNotFound) {
+			t.Errorf("the store remembers: %v", err)
+		}
+	})
+}

@@ -18,7 +18,7 @@ import (
 // TestHalfClosed: a client that closes its half of the connection right after its request still gets the true answer,
 // never an empty success.
 func TestHalfClosed(t *testing.T) {
-	s := start(t, t.TempDir(), cheapHashes...)
+	s := start(t, t.TempDir(), append(cheapHashes, "--account-tries", "100000")...)
 	account(t, s, "ann@example.com")
 	post := func(path, body string) string {
 		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: %d\r\n\r\n%s", path, asJSON, len(body), body)
@@ -70,10 +70,22 @@ func halfClosed(t *testing.T, address, request string) (status int, body string)
 	return resp.StatusCode, string(content)
 }
 
-// TestDatabaseReplaced: a server whose database file was removed or replaced acknowledges nothing and is not ready.
+// TestDatabaseReplaced: a server whose database file was removed, replaced or cut acknowledges nothing and is not
+// ready.
 func TestDatabaseReplaced(t *testing.T) {
+	cut := func(by int64) func(path string) error {
+		return func(path string) error {
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			return os.Truncate(path, max(0, info.Size()-by))
+		}
+	}
 	for name, spoil := range map[string]func(path string) error{
 		"removed": os.Remove,
+		"moved":   func(path string) error { return os.Rename(path, path+".old") },
+		"emptied": cut(1 << 40), "cut by three pages": cut(3 * 4096), "cut by a page": cut(4096), "cut by a byte": cut(1),
 		"replaced": func(path string) error {
 			content, err := os.ReadFile(path)
 			if err != nil {
@@ -88,6 +100,8 @@ func TestDatabaseReplaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, t.TempDir(), append(cheapHashes, "--revocation-lag", "1s")...)
 			token := account(t, s, "ann@example.com")
+			must(t, s.stop(t)) // by which everything comes from the log into the file
+			s = start(t, s.Dir, append(cheapHashes, "--revocation-lag", "1s")...)
 			must(t, spoil(filepath.Join(s.Dir, "latchkey.db")))
 			body := `{"account":"bob@example.com","secret":"secret1","type":100,"nickname":"Bob"}`
 			if got := request(t, "POST", s.URL+"/v1/client/register", body, asJSON); got.Status != 503 {
@@ -100,7 +114,11 @@ func TestDatabaseReplaced(t *testing.T) {
 				t.Errorf("readyz: %d %s", got.Status, got.Body)
 			}
 			await(t, "tokens to be refused", func() bool { return statusOf(t, s, token) == 503 })
-			if !strings.Contains(s.out.String(), "removed or replaced") {
+			body = strings.ReplaceAll(body, "bob", "cyd")
+			if got := request(t, "POST", s.URL+"/v1/client/register", body, asJSON); got.Status != 503 {
+				t.Errorf("register again: %d %s", got.Status, got.Body)
+			}
+			if !strings.Contains(s.out.String(), "was removed, replaced or cut") {
 				t.Errorf("the log does not say why: %s", s.out)
 			}
 		})

@@ -71,8 +71,15 @@ var addressLine = regexp.MustCompile(`address +(http://\S+)`)
 // start runs the server on a port of the kernel's choice and waits until it answers. It is stopped with the test.
 func start(tb testing.TB, dir string, args ...string) *server {
 	tb.Helper()
+	return startProgram(tb, nil, binary, dir, args...)
+}
+
+// startProgram is start with another build of the server, and with more in its environment.
+func startProgram(tb testing.TB, env []string, program, dir string, args ...string) *server {
+	tb.Helper()
 	s := &server{Dir: dir, out: &lockedBuffer{}, done: make(chan error, 1)}
-	s.cmd = exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, args...)...)
+	s.cmd = exec.Command(program, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, args...)...)
+	s.cmd.Env = append(os.Environ(), env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
 		tb.Fatal(err)

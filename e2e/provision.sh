@@ -1,18 +1,18 @@
 #!/bin/sh
 # Installs what the tests need on a fresh Debian and is not there yet: Chromium, the proxies and clients of docs/,
-# newman, golangci-lint.
+# newman, golangci-lint; and the packages that it is given by name.
 set -eu
 cd "$(dirname "$0")/.."
 
 lint_version=v2.15.0
 packages='
-    aria2 apache2 apache2-utils cadaver caddy chromium curl git gunicorn haproxy httpie
+    aria2 apache2 apache2-utils cadaver caddy chromium curl faketime git gunicorn haproxy httpie
     libwww-perl lighttpd lua-socket lynx maven mercurial nginx openjdk-17-jdk-headless openssl perl php-cli php-curl
     prometheus python3 python3-aiohttp python3-httpx python3-pip python3-requests rclone restic ruby skopeo squid strace
     subversion varnish w3m wget wget2'
 missing=
 command -v npm >/dev/null || missing=npm # it may come with another Node than Debian's
-for package in $packages; do
+for package in $packages "$@"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok' || missing="$missing $package"
 done
 if [ -n "$missing" ]; then

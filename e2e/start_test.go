@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -74,82 +76,179 @@ func spoil(t *testing.T, path string) {
 	must(t, f.Close())
 }
 
-// badStarts are the ways in which a data directory with an account can be wrong: what is done to it, and what
-// the one line must say.
-func badStarts() map[string]struct {
+// badStart is one way in which a data directory with an account can be wrong: what is done to it, and what the one
+// line must say.
+type badStart struct {
+	name  string
 	spoil func(t *testing.T, dir, db, secret string)
 	says  string
-} {
-	write := func(path, text string) func(*testing.T) {
-		return func(t *testing.T) { must(t, os.WriteFile(path, []byte(text), 0o600)) }
-	}
-	text := func(n int) string { return base64.StdEncoding.EncodeToString([]byte(strings.Repeat("ab", n)[:n])) }
-	return map[string]struct {
-		spoil func(t *testing.T, dir, db, secret string)
-		says  string
-	}{
-		"newer database": {func(t *testing.T, _, db, _ string) {
+}
+
+// badDatabases are the ways in which the database can be wrong.
+func badDatabases() []badStart {
+	bad := []badStart{
+		{"newer database", func(t *testing.T, _, db, _ string) {
 			execSQL(t, db, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
 		}, "newer Latchkey"},
-		"empty database":   {func(t *testing.T, _, db, _ string) { must(t, os.Truncate(db, 0)) }, "missing or empty"},
-		"missing database": {func(t *testing.T, _, db, _ string) { must(t, os.Remove(db)) }, "missing or empty"},
-		"cut database":     {func(t *testing.T, _, db, _ string) { must(t, os.Truncate(db, 50)) }, "damaged"},
-		"halved database":  {func(t *testing.T, _, db, _ string) { must(t, os.Truncate(db, 20000)) }, "damaged"},
-		"spoilt database":  {func(t *testing.T, _, db, _ string) { spoil(t, db) }, "damaged"},
-		"no database": {func(t *testing.T, _, db, _ string) {
-			write(db, strings.Repeat("text", 100))(t)
+		{"missing database", func(t *testing.T, _, db, _ string) { must(t, os.Remove(db)) }, "missing or empty"},
+		{"moved database", func(t *testing.T, _, db, _ string) { must(t, os.Rename(db, db+".old")) }, "missing or empty"},
+		{"database is a directory", func(t *testing.T, _, db, _ string) {
+			must(t, os.Remove(db))
+			must(t, os.Mkdir(db, 0o700))
+		}, "directory"},
+		{"database is a dangling link", func(t *testing.T, _, db, _ string) {
+			must(t, os.Remove(db))
+			must(t, os.Symlink("nowhere", db))
+		}, "missing or empty"},
+		{"spoilt database", func(t *testing.T, _, db, _ string) { spoil(t, db) }, "damaged"},
+		{"no database", func(t *testing.T, _, db, _ string) {
+			must(t, os.WriteFile(db, []byte(strings.Repeat("text", 100)), 0o600))
 		}, "not a Latchkey database"},
-		"somebody else's database": {func(t *testing.T, _, db, _ string) {
+		{"somebody else's database", func(t *testing.T, _, db, _ string) {
 			must(t, os.Remove(db))
 			execSQL(t, db, "CREATE TABLE notes (n INTEGER)")
 		}, "not a Latchkey database"},
-		"missing secret": {func(t *testing.T, _, _, secret string) { must(t, os.Remove(secret)) }, "missing"},
-		"empty secret":   {func(t *testing.T, _, _, secret string) { write(secret, "")(t) }, "empty"},
-		"short secret":   {func(t *testing.T, _, _, secret string) { write(secret, text(31))(t) }, "31 bytes"},
-		"long secret":    {func(t *testing.T, _, _, secret string) { write(secret, text(33))(t) }, "33 bytes"},
-		"wrong secret":   {func(t *testing.T, _, _, secret string) { write(secret, text(32))(t) }, "does not open"},
-		"zero secret": {func(t *testing.T, _, _, secret string) {
-			write(secret, base64.StdEncoding.EncodeToString(make([]byte, 32)))(t)
-		}, "same byte"},
-		"secret in two lines": {func(t *testing.T, _, _, secret string) {
-			write(secret, text(32)[:20]+"\r\n"+text(32)[20:])(t)
-		}, "one line of base64"},
-		"secret for the group": {func(t *testing.T, _, _, secret string) { must(t, os.Chmod(secret, 0o640)) }, "0640"},
-		"secret is a directory": {func(t *testing.T, _, _, secret string) {
-			must(t, os.Remove(secret))
-			must(t, os.Mkdir(secret, 0o700))
-		}, "not a regular file"},
-		"secret is a pipe": {func(t *testing.T, _, _, secret string) {
-			must(t, os.Remove(secret))
-			must(t, syscall.Mkfifo(secret, 0o600))
-		}, "not a regular file"},
 	}
+	for size, says := range map[int64]string{0: "missing or empty", 1: "damaged", 50: "damaged", 99: "damaged",
+		100: "damaged", 4095: "damaged", 4096: "damaged", 20000: "damaged", 40960: "damaged", -4096: "damaged",
+		-1: "damaged"} {
+		bad = append(bad, badStart{fmt.Sprintf("database cut to %d bytes", size), func(t *testing.T, _, db, _ string) {
+			info, err := os.Stat(db)
+			must(t, err)
+			must(t, os.Truncate(db, (size+info.Size())%info.Size()))
+		}, says})
+	}
+	return bad
 }
 
-// TestBadStart: a data directory that cannot be served stops the start with one clear line and stays as it was.
+// badSecrets are the ways in which the secret can be wrong.
+func badSecrets() []badStart {
+	key := []byte("0123456789abcdefghijklmnopqrstuvwxyz")
+	text := func(n int) string { return base64.StdEncoding.EncodeToString(key[:n]) }
+	var bad []badStart
+	add := func(name, says string, spoil func(t *testing.T, secret string)) {
+		bad = append(bad, badStart{name, func(t *testing.T, _, _, secret string) { spoil(t, secret) }, says})
+	}
+	content := func(name, says, text string) {
+		add(name, says, func(t *testing.T, secret string) { must(t, os.WriteFile(secret, []byte(text), 0o600)) })
+	}
+	instead := func(name, says string, put func(secret string) error) {
+		add(name, says, func(t *testing.T, secret string) {
+			must(t, os.Rename(secret, secret+".old"))
+			must(t, put(secret))
+		})
+	}
+	content("empty secret", "empty", "")
+	content("secret is a line end", "empty", "\n")
+	for n := 1; n <= len(key); n++ {
+		if n != 32 {
+			content(fmt.Sprintf("secret of %d bytes", n), fmt.Sprintf("holds %d bytes, not 32", n), text(n))
+		}
+	}
+	content("wrong secret", "does not open", text(32))
+	for name, raw := range map[string]string{"zero": "\x00", "all ones": "\xff", "repeated": "a"} {
+		content(name+" secret", "same byte", base64.StdEncoding.EncodeToString([]byte(strings.Repeat(raw, 32)))+"\n")
+	}
+	url := base64.URLEncoding.EncodeToString([]byte(strings.Repeat("\xfb\xff", 16)))
+	for name, spelled := range map[string]string{
+		"in two lines": text(32)[:20] + "\r\n" + text(32)[20:], "with CRLF": text(32) + "\r\n",
+		"with two line ends": text(32) + "\n\n", "with a space before": " " + text(32), "with a space after": text(32) + " ",
+		"with a mark of byte order": "\xef\xbb\xbf" + text(32), "with a zero byte": text(32) + "\x00",
+		"without padding": strings.TrimRight(text(32), "="), "with spare bits": text(32)[:42] + "3=",
+		"in quotes":           `"` + text(32) + `"`,
+		"of another alphabet": url, "raw": string(key[:31]) + "\xfe", "a word": "change me",
+		"commented": "# the secret\n" + text(32), "with a name": "secret=" + text(32),
+	} {
+		content("secret "+name, "one line of base64", spelled)
+	}
+	content("secret of a megabyte", "not 32", strings.Repeat("A", 1<<20))
+	content("secret of a word", "holds 6 bytes", "changeme")
+	content("secret in hexadecimal", "holds 48 bytes", hex.EncodeToString(key[:32]))
+	for _, mode := range []os.FileMode{0o644, 0o660, 0o640, 0o604, 0o601, 0o610, 0o666, 0o777} {
+		add(fmt.Sprintf("secret of mode %04o", mode), fmt.Sprintf("%04o", mode), func(t *testing.T, secret string) {
+			must(t, os.Chmod(secret, mode))
+		})
+	}
+	if os.Geteuid() == 0 { // nobody else can give a file away
+		add("secret of another user", "another user", func(t *testing.T, secret string) {
+			must(t, os.Chown(secret, 65534, 65534))
+		})
+	}
+	instead("missing secret", "missing", func(string) error { return nil })
+	instead("secret is a directory", "not a regular file", func(p string) error { return os.Mkdir(p, 0o700) })
+	instead("secret is a pipe", "not a regular file", func(p string) error { return syscall.Mkfifo(p, 0o600) })
+	instead("secret is a device", "not a regular file", func(p string) error { return os.Symlink("/dev/zero", p) })
+	instead("secret is a dangling link", "missing", func(p string) error { return os.Symlink("nowhere", p) })
+	instead("secret is a link to itself", "too many levels", func(p string) error { return os.Symlink("secret", p) })
+	instead("secret is a link to what others can read", "0644", func(p string) error {
+		return errors.Join(os.Chmod(p+".old", 0o644), os.Symlink("secret.old", p))
+	})
+	instead("secret is a socket", "not a regular file", func(p string) error {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: p, Net: "unix"})
+		if err != nil {
+			return err
+		}
+		l.SetUnlinkOnClose(false)
+		return l.Close()
+	})
+	return bad
+}
+
+// TestBadStart: a data directory that cannot be served stops the start with one clear line within a second and stays
+// as it was; so do the other commands.
 func TestBadStart(t *testing.T) {
-	for name, bad := range badStarts() {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			mustRun(t, dir, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+	ways := append(badDatabases(), badSecrets()...)
+	t.Logf("%d ways", len(ways))
+	origin := t.TempDir()
+	mustRun(t, origin, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+	for _, bad := range ways {
+		t.Run(bad.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "d") // short enough for a socket in it
+			must(t, os.CopyFS(dir, os.DirFS(origin)))
+			must(t, os.Chmod(dir, 0o700))
 			secret := filepath.Join(dir, "secret")
+			must(t, os.Chmod(secret, 0o600))
 			key, err := os.ReadFile(secret)
 			must(t, err)
 			bad.spoil(t, dir, filepath.Join(dir, "latchkey.db"), secret)
-			before, began := fingerprint(t, dir), time.Now()
-			out, said, code := latchkey(t, dir, "", "serve", "--addr", "127.0.0.1:0")
-			t.Logf("%v: %s", time.Since(began).Round(time.Millisecond), said)
-			if code != 1 || out != "" || strings.Count(said, "\n") != 1 || !strings.Contains(said, bad.says) {
-				t.Errorf("exit %d, %q, %q, want one line with %q", code, out, said, bad.says)
+			keys := []string{string(key)}
+			if info, err := os.Stat(secret); err == nil && info.Mode().IsRegular() {
+				spoilt, err := os.ReadFile(secret)
+				must(t, err)
+				keys = append(keys, string(spoilt))
 			}
-			if strings.Contains(said, strings.TrimSpace(string(key))) {
-				t.Error("the secret is shown")
-			}
-			if after := fingerprint(t, dir); after != before {
-				t.Errorf("the directory changed:\n%s\n%s", before, after)
+			before := fingerprint(t, dir)
+			for _, args := range [][]string{{"serve", "--addr", "127.0.0.1:0"}, {"token", "issue", "a@b.cn"}} {
+				began := time.Now()
+				out, said, code := latchkey(t, dir, "", args...)
+				took := time.Since(began)
+				if code != 1 || out != "" || strings.Count(said, "\n") != 1 || took > time.Second {
+					t.Errorf("%s: exit %d after %v, %q, %q, want one line", args[0], code, took, out, said)
+				}
+				if args[0] == "serve" && !strings.Contains(said, bad.says) {
+					t.Errorf("%q, want %q in it", said, bad.says)
+				}
+				if shows(said, keys) {
+					t.Errorf("a part of the secret is shown: %q", said)
+				}
+				if after := fingerprint(t, dir); after != before {
+					t.Errorf("the directory changed:\n%s\n%s", before, after)
+				}
 			}
 		})
 	}
+}
+
+// shows says whether a text holds eight bytes in a row of one of the keys.
+func shows(text string, keys []string) bool {
+	for _, key := range keys {
+		for i := 0; i+8 <= min(len(key), 1000); i++ {
+			if strings.Contains(text, key[i:i+8]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func TestBusyPort(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// TestTortureStorm prints how verification fares while 200 clients of one network log in as fast as they can, how long a
-// login from elsewhere takes, what memory that takes, and how soon all is as before. No login from elsewhere is turned
+// TestTortureStorm prints how verification fares while 200 clients of one network log in as fast as they can, how long
+// a login from elsewhere takes, what memory that takes, and how soon all is as before. No login from elsewhere is turned
 // away.
 func TestTortureStorm(t *testing.T) {
 	s := start(t, t.TempDir(), "--log-level", "error", "--trusted-proxy", "127.0.0.1/32")

@@ -12,3 +12,6 @@ func TestTortureRestart(t *testing.T) { restartUnderLoad(t, 100, 5000) }
 
 // TestTortureDiskFaults is TestDiskFaults at every point up to the 40th call of each kind.
 func TestTortureDiskFaults(t *testing.T) { injectFaults(t, faults(40), 1) }
+
+// TestTortureClockJumps is TestClockJumps ten times over, with a restart in every place.
+func TestTortureClockJumps(t *testing.T) { jumpUnderLoad(t, 10, 1) }

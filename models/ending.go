@@ -177,6 +177,31 @@ func (s *Store) WhyEnded(ctx context.Context, id TokenID) (at int64, reason stri
 	return at, reason, err
 }
 
+// LetPass lets the store's own time pass by at most so many seconds, not beyond this process's
+// clock, and returns it in Unix seconds. It never goes back, but while nothing is remembered it is
+// the clock's. What is forgotten is forgotten by it, for a clock may stand ahead.
+func (s *Store) LetPass(ctx context.Context, seconds int64) (int64, error) {
+	var at int64
+	err := s.scan(ctx, "SELECT value FROM sequences WHERE name = $1", []any{"clock"}, &at)
+	if err == nil && seconds <= 0 || err != nil && !errors.Is(err, ErrNotFound) {
+		return at, err
+	}
+	err = s.inTransaction(ctx, func(t transaction) error {
+		most := now()
+		if _, err := t.exec(`INSERT INTO sequences (name, value) VALUES ($1, $2)
+			ON CONFLICT (name) DO NOTHING`, "clock", most); err != nil {
+			return err
+		}
+		return t.scan(`UPDATE sequences SET value = CASE
+			WHEN NOT EXISTS (SELECT 1 FROM tokens) AND NOT EXISTS (SELECT 1 FROM endings) THEN $1
+			WHEN value + $2 <= $3 THEN value + $4
+			WHEN value <= $5 THEN $6
+			ELSE value END WHERE name = $7 RETURNING value`,
+			[]any{most, seconds, most, seconds, most, most, "clock"}, &at)
+	})
+	return at, err
+}
+
 // Purge forgets tokens and endings that expired before the given Unix second, at most limit of
 // each, and returns how many rows went. It is called again until it returns 0.
 func (s *Store) Purge(ctx context.Context, before int64, limit int) (int64, error) {

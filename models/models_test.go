@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -323,4 +326,71 @@ func TestOpen(t *testing.T) {
 			t.Error("a write on a closed store succeeded")
 		}
 	})
+}
+
+// TestLetPass: the store's own time follows the clock while nothing is remembered, and then only by what has passed.
+func TestLetPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := storeWithKey(t)
+		ctx := t.Context()
+		steps := []struct {
+			name    string
+			clock   time.Duration // by how much it goes on first
+			before  func()
+			seconds int64
+			behind  int64 // the clock
+		}{
+			{"first", 0, func() {}, 0, 0},
+			{"nothing is remembered", 48 * time.Hour, func() {}, 1, 0},
+			{"asked alone", time.Hour, func() {}, 0, 3600},
+			{"a token", time.Hour, func() { newToken(t, s, newUser(t, s, "a@b.cn").ID) }, 3600, 3600},
+			{"not beyond the clock", 0, func() {}, 4000, 0},
+			{"ten years", 87600 * time.Hour, func() {}, 10, 87600*3600 - 10},
+		}
+		for _, step := range steps {
+			time.Sleep(step.clock)
+			step.before()
+			got, err := s.LetPass(ctx, step.seconds)
+			if want := time.Now().Unix() - step.behind; err != nil || got != want {
+				t.Errorf("%s: %d seconds behind, want %d: %v", step.name, time.Now().Unix()-got, step.behind, err)
+			}
+		}
+	})
+}
+
+// TestVacuum: a database that another program vacuums is not taken for one that was cut.
+func TestVacuum(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	for n := range 500 {
+		newUser(t, s, fmt.Sprintf("user%d@example.com", n))
+	}
+	path := filepath.Join(dir, DatabaseFile)
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	size := func() int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	sizes := []int64{}
+	for _, statement := range []string{"PRAGMA wal_checkpoint(TRUNCATE)", "DELETE FROM users WHERE id > 1", "VACUUM",
+		"PRAGMA wal_checkpoint(TRUNCATE)"} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ping(t.Context()); err != nil {
+			t.Errorf("after %s: %v", statement, err)
+		}
+		sizes = append(sizes, size())
+	}
+	newUser(t, s, "a@b.cn")
+	if sizes[3] >= sizes[0] {
+		t.Errorf("the file did not shrink: %v", sizes)
+	}
 }

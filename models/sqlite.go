@@ -27,6 +27,9 @@ const DatabaseFile = "latchkey.db"
 // is refused.
 const applicationID = 0x4c4b4559
 
+// headerSize is the size of the SQLite header in bytes.
+const headerSize = 100
+
 // The faults of a database file that stop the start. Each is returned wrapped, with the path.
 var (
 	ErrNoDatabase    = errors.New("no Latchkey database")
@@ -72,18 +75,11 @@ func Lock(dir string) (unlock func() error, err error) {
 // one.
 func Inspect(dir string) (FileState, error) {
 	path := filepath.Join(dir, DatabaseFile)
-	f, err := os.Open(path) //nolint:gosec // the operator names the data directory
-	if errors.Is(err, os.ErrNotExist) {
-		return FileMissing, nil
-	}
-	if err != nil {
-		return FileMissing, err
-	}
-	defer f.Close() //nolint:errcheck // only read
-	var header [100]byte
-	n, err := io.ReadFull(f, header[:])
+	header, err := readHeader(path)
 	switch {
-	case n == 0 && errors.Is(err, io.EOF):
+	case errors.Is(err, os.ErrNotExist):
+		return FileMissing, nil
+	case errors.Is(err, io.EOF):
 		return FileEmpty, nil
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return FilePresent, fmt.Errorf("%w: %s is cut short", ErrDamaged, path)
@@ -94,7 +90,35 @@ func Inspect(dir string) (FileState, error) {
 	case binary.BigEndian.Uint32(header[68:72]) != applicationID:
 		return FilePresent, fmt.Errorf("%w: %s", ErrForeign, path)
 	}
-	return FilePresent, nil
+	if logged, err := os.Stat(path + "-wal"); err == nil && logged.Size() > 0 {
+		return FilePresent, nil // what the file lacks may be there
+	}
+	info, err := os.Stat(path)
+	if err == nil && info.Size() < sizeOf(header) {
+		err = fmt.Errorf("%w: %s is cut short", ErrDamaged, path)
+	}
+	return FilePresent, err
+}
+
+// readHeader reads the first bytes of a database; io.EOF says that there are none.
+func readHeader(path string) (header [headerSize]byte, err error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the data directory
+	if err != nil {
+		return header, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	_, err = io.ReadFull(f, header[:])
+	return header, err
+}
+
+// sizeOf is the size in bytes that a database's header says it has. SQLite itself takes the last
+// page for whole however much of it is missing.
+func sizeOf(header [headerSize]byte) int64 {
+	page := int64(binary.BigEndian.Uint16(header[16:18]))
+	if page == 1 {
+		page = 65536
+	}
+	return page * int64(binary.BigEndian.Uint32(header[28:32]))
 }
 
 // createFile makes the database, marked as ours, with mode 0600 (SQLite gives the files beside it

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -29,6 +30,9 @@ type Store struct {
 	file  os.FileInfo // of the database when it was opened
 	write *sql.DB
 	read  *sql.DB
+
+	largest atomic.Int64 // size of the file in bytes, as far as it was seen
+	cut     atomic.Bool  // a part of the file was missing
 
 	mu       sync.Mutex
 	prepared map[string]*sql.Stmt // by query text, on read
@@ -64,6 +68,7 @@ func open(ctx context.Context, driver, dir string, create bool) (*Store, error) 
 		return nil, err
 	}
 	s := &Store{path: path, file: file, write: write, read: read, prepared: map[string]*sql.Stmt{}}
+	s.largest.Store(file.Size())
 	if err := s.check(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -81,13 +86,25 @@ func checkWritable(path string) (os.FileInfo, error) {
 }
 
 // checkPresent refuses to go on when the file at the database's path is no longer the one that was
-// opened: what is written to that one is lost, and what others write is not seen.
+// opened, or not all of it: what is written to that one is lost, and what others write is not seen.
 func (s *Store) checkPresent() error {
-	if now, err := os.Stat(s.path); err != nil || !os.SameFile(s.file, now) {
-		return fmt.Errorf("%w: %s was removed or replaced while it was open: restart",
+	now, err := os.Stat(s.path)
+	if err != nil || !os.SameFile(s.file, now) || s.isCut(now.Size()) {
+		return fmt.Errorf("%w: %s was removed, replaced or cut while it was open: restart",
 			ErrUnavailable, s.path)
 	}
 	return nil
+}
+
+// isCut says whether a part of the file was ever missing. The file shrinks rightly when another
+// program vacuums it; then its header says so.
+func (s *Store) isCut(size int64) bool {
+	if largest := s.largest.Load(); size >= largest {
+		s.largest.CompareAndSwap(largest, size)
+	} else if header, err := readHeader(s.path); err != nil || size < sizeOf(header) {
+		s.cut.Store(true) // for good: SQLite would fill the gap with zeros
+	}
+	return s.cut.Load()
 }
 
 func (s *Store) check(ctx context.Context) error {
@@ -239,6 +256,9 @@ type transaction struct {
 // inTransaction runs work in one write transaction. A caller that goes away does not cut it in
 // half: the context's cancellation is not passed on, its own time limit is.
 func (s *Store) inTransaction(ctx context.Context, work func(transaction) error) error {
+	if err := s.checkPresent(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	tx, err := s.write.BeginTx(ctx, nil)
