@@ -19,9 +19,9 @@ import (
 const soakLength = time.Hour
 
 // TestTortureSoak: an hour of steady use leaves the server as it was. Each second has 200 verifications, 2 logins, 1
-// wrong login and 1 ending of a token, each ten minutes a new key, and the tokens live for five minutes. It prints how the
-// resident memory grows after the first sixth, and fails when that is over 8 MiB an hour, when the descriptors grow, or
-// at any 5xx.
+// wrong login and 1 ending of a token, each ten minutes a new key, and the tokens live for five minutes. It prints
+// how the resident memory grows after the first sixth, and fails when that is over 8 MiB an hour, when the
+// descriptors grow, or at any 5xx.
 func TestTortureSoak(t *testing.T) {
 	length := soakLength
 	if text := os.Getenv("LATCHKEY_SOAK"); text != "" {

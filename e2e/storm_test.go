@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,8 +15,8 @@ import (
 )
 
 // TestTortureStorm prints how verification fares while 200 clients of one network log in as fast as they can, how long
-// a login from elsewhere takes, what memory that takes, and how soon all is as before. No login from elsewhere is turned
-// away.
+// a login from elsewhere takes, what memory that takes, and how soon all is as before. No login from elsewhere is
+// turned away.
 func TestTortureStorm(t *testing.T) {
 	s := start(t, t.TempDir(), "--log-level", "error", "--trusted-proxy", "127.0.0.1/32")
 	token := account(t, s, "ann@example.com")
@@ -86,16 +85,6 @@ func freshLogins(t *testing.T, s *server, length time.Duration) quantiles {
 	}
 	return quantilesOf(took)
 }
-
-func quantilesOf(took []time.Duration) quantiles {
-	slices.Sort(took)
-	return quantiles{took[len(took)/2], took[len(took)*99/100], took[len(took)-1]}
-}
-
-// quantiles sums many requests up.
-type quantiles struct{ p50, p99, max time.Duration }
-
-func (l quantiles) String() string { return fmt.Sprintf("p50 %v, p99 %v, max %v", l.p50, l.p99, l.max) }
 
 // probe verifies a token every five milliseconds, whether or not the earlier answers are there.
 func probe(t *testing.T, s *server, token string, length time.Duration) quantiles {
