@@ -49,6 +49,7 @@ type cli struct {
 	KeyRotation   time.Duration `default:"2160h" help:"How long a key signs; 0 for no rotation."`
 
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve HTTP (the default command)."`
+	Recover recoverCmd `cmd:"" help:"After damage, or an old copy put back: end all tokens, go on."`
 	User    userCmd    `cmd:"" help:"Accounts: add, list, passwd, role, disable, enable, delete."`
 	Token   tokenCmd   `cmd:"" help:"Tokens: issue, inspect, list, revoke."`
 	Key     keyCmd     `cmd:"" help:"Signing keys: list, rotate, retire, reseal."`
@@ -65,6 +66,8 @@ type cli struct {
 
 	scopes       []string // of serve --scope
 	cookieDomain string   // of serve --cookie-domain
+
+	recover func(context.Context, *auth.KeyRing) error // of recover
 }
 
 // Validate refuses durations that make no sense; the parser calls it.
@@ -242,6 +245,11 @@ func (c *cli) authority(
 	ring, err := auth.LoadKeyRing(ctx, store, secret, path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if c.recover != nil {
+		if err := c.recover(ctx, ring); err != nil {
+			return nil, err
+		}
 	}
 	return auth.NewAuthority(ctx, store, ring, auth.Options{
 		TokenTTL: c.TokenTTL, MaxTokenTTL: c.MaxTokenTTL, MaxSession: c.MaxSession,

@@ -127,7 +127,7 @@ func NewAuthority(
 		return nil, err
 	}
 	a.passed = a.started
-	err = a.catchUp(ctx)
+	err = a.readAll(ctx)
 	debug.FreeOSMemory() // reading a million ended tokens leaves as much garbage
 	return a, err
 }

@@ -3,10 +3,43 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
+
+	"latchkey/models"
 )
+
+// readAll takes in every ended token. Errors: models.ErrDamaged when one is missing or changed.
+func (a *Authority) readAll(ctx context.Context) error {
+	for {
+		asked := time.Since(a.started)
+		head, err := a.store.Head(ctx)
+		if err != nil {
+			return err
+		}
+		checksum, err := a.readEndings(ctx, 0, head.Endings)
+		if err != nil {
+			return err
+		}
+		if err := a.store.CheckChanges(head.Change); err != nil {
+			return err
+		}
+		if checksum == head.Checksum {
+			a.seq = head.Endings
+			a.lastRead.Store(int64(asked))
+			return nil
+		}
+		again, err := a.store.Head(ctx)
+		if err != nil {
+			return err
+		}
+		if again.Checksum == head.Checksum { // nobody wrote meanwhile
+			return fmt.Errorf("%w: the list of ended tokens", models.ErrDamaged)
+		}
+	}
+}
 
 // catchUp takes in what is new in the store: ended tokens and keys.
 func (a *Authority) catchUp(ctx context.Context) error {
@@ -16,7 +49,7 @@ func (a *Authority) catchUp(ctx context.Context) error {
 		return err
 	}
 	if head.Endings != a.seq {
-		if err := a.readEndings(ctx, a.seq, head.Endings); err != nil {
+		if _, err := a.readEndings(ctx, a.seq, head.Endings); err != nil {
 			return err
 		}
 		a.seq = head.Endings
@@ -31,21 +64,25 @@ func (a *Authority) catchUp(ctx context.Context) error {
 }
 
 // readEndings takes in the endings with a number above after and up to through; very many, as at a
-// start, on several cores.
-func (a *Authority) readEndings(ctx context.Context, after, through int64) error {
+// start, on several cores. It returns their checksum.
+func (a *Authority) readEndings(ctx context.Context, after, through int64) (int64, error) {
 	const many = 100_000
 	parts := int64(1)
 	if through-after > many {
 		parts = int64(min(4, runtime.GOMAXPROCS(0)))
 	}
-	errs := make([]error, parts)
+	errs, sums := make([]error, parts), make([]int64, parts)
 	var wait sync.WaitGroup
 	for part := range parts {
 		from, to := after+(through-after)*part/parts, after+(through-after)*(part+1)/parts
-		wait.Go(func() { errs[part] = a.store.Endings(ctx, from, to, a.ended.add) })
+		wait.Go(func() { sums[part], errs[part] = a.store.Endings(ctx, from, to, a.ended.add) })
 	}
 	wait.Wait()
-	return errors.Join(errs...)
+	all := int64(0)
+	for _, sum := range sums {
+		all ^= sum
+	}
+	return all, errors.Join(errs...)
 }
 
 // How often the store is asked for what is new, and how often the rest is seen to.

@@ -96,6 +96,16 @@ func (r *KeyRing) createFirstKey(ctx context.Context) error {
 	return r.reload(ctx)
 }
 
+// Recover makes a data directory usable again that was damaged, or put back from an older copy: see
+// models.Store.Recover.
+func (r *KeyRing) Recover(ctx context.Context) (damaged []uint32, err error) {
+	damaged, err = r.store.Recover(ctx, r.now.Load().number, r.sealNew)
+	if err != nil {
+		return nil, err
+	}
+	return damaged, r.reload(ctx)
+}
+
 // sealNew makes a new key, sealed.
 func (r *KeyRing) sealNew(id, createdAt int64) ([]byte, error) {
 	key := make([]byte, keySize)

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"crypto/sha256"
-	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -53,15 +52,6 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func execSQL(t testing.TB, path, statement string) {
-	t.Helper()
-	db, err := sql.Open("sqlite3", path)
-	must(t, err)
-	_, err = db.Exec(statement)
-	must(t, err)
-	must(t, db.Close())
 }
 
 // spoil overwrites the middle of a file with 0xff.

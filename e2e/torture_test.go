@@ -7,8 +7,11 @@ import "testing"
 // TestTortureKill is TestKill with a thousand kills.
 func TestTortureKill(t *testing.T) { killRepeatedly(t, 1000) }
 
-// TestTortureCrashPoints is TestCrashPoints at every write up to the 250th of a thread.
-func TestTortureCrashPoints(t *testing.T) { crashAt(t, crashPoints(250), 1) }
+// TestTortureCrashPoints is TestCrashPoints at every write up to the 16th of a thread, five hundred times.
+func TestTortureCrashPoints(t *testing.T) { crashAt(t, crashPoints(16), 1, 500) }
+
+// TestTortureDamage is TestDamage a thousand times.
+func TestTortureDamage(t *testing.T) { damageRepeatedly(t, 60) }
 
 // TestTortureRestart is TestRestart with a hundred restarts and half a million requests.
 func TestTortureRestart(t *testing.T) { restartUnderLoad(t, 100, 5000) }

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 )
 
@@ -17,8 +18,10 @@ type Ending struct {
 
 // Head is how far the store has come in what servers follow.
 type Head struct {
-	Endings int64 // number of the newest ending
-	Ring    int64 // number of the newest change to the keys
+	Endings  int64 // number of the newest ending
+	Checksum int64 // of all endings: see Endings
+	Change   int64 // number of the newest change that takes something away: see CheckChanges
+	Ring     int64 // number of the newest change to the keys
 }
 
 // Head returns how far the store has come.
@@ -28,7 +31,10 @@ func (s *Store) Head(ctx context.Context) (Head, error) {
 		return h, err
 	}
 	err := s.scan(ctx, `SELECT (SELECT value FROM sequences WHERE name = 'ending'),
-		(SELECT value FROM sequences WHERE name = 'ring')`, nil, &h.Endings, &h.Ring)
+		(SELECT value FROM sequences WHERE name = 'endings checksum'),
+		(SELECT value FROM sequences WHERE name = 'change'),
+		(SELECT value FROM sequences WHERE name = 'ring')`, nil,
+		&h.Endings, &h.Checksum, &h.Change, &h.Ring)
 	return h, err
 }
 
@@ -108,33 +114,40 @@ func (t transaction) notEnded(uid uint32) ([]TokenID, error) {
 // EndAll ends every token of a user.
 func (s *Store) EndAll(ctx context.Context, uid uint32, reason string) (ending Ending, err error) {
 	err = s.inTransaction(ctx, func(t transaction) error {
-		ending, err = t.endAll(uid, reason)
-		return err
+		row, err := t.lockUser(uid)
+		if errors.Is(err, ErrNotFound) {
+			return nil // nor are there tokens
+		}
+		if err != nil {
+			return err
+		}
+		if ending, err = t.endAll(&row, reason); err != nil {
+			return err
+		}
+		return t.storeUser(row)
 	})
 	return ending, err
 }
 
-// endAll ends every token of a user, expired or not.
-func (t transaction) endAll(uid uint32, reason string) (Ending, error) {
+// endAll ends every token of a user, expired or not. The row remains to be stored.
+func (t transaction) endAll(row *userRow, reason string) (Ending, error) {
 	var order, expires int64
 	err := t.scan(`SELECT COALESCE(MAX(issued_at * 4096 + serial), 0), COALESCE(MAX(expires_at), 0)
-		FROM tokens WHERE uid = $1`, []any{uid}, &order, &expires)
+		FROM tokens WHERE uid = $1`, []any{row.ID}, &order, &expires)
 	if err != nil || order == 0 {
 		return Ending{}, err
 	}
 	if _, err := t.exec("UPDATE tokens SET ends_at = 0 WHERE uid = $1 AND ends_at > 0",
-		uid); err != nil {
+		row.ID); err != nil {
 		return Ending{}, err
 	}
-	if _, err := t.exec("UPDATE users SET ended_through = $1 WHERE id = $2 AND ended_through < $3",
-		order, uid, order); err != nil {
-		return Ending{}, err
-	}
+	row.endedThrough = max(row.endedThrough, order)
 	return t.addEnding(
-		Ending{Through: idOf(uid, order), EarlierToo: true, ExpiresAt: expires}, reason)
+		Ending{Through: idOf(row.ID, order), EarlierToo: true, ExpiresAt: expires}, reason)
 }
 
 func (t transaction) addEnding(e Ending, reason string) (Ending, error) {
+	*t.takesAway = true
 	seq, err := t.next("ending")
 	if err != nil {
 		return Ending{}, err
@@ -147,24 +160,38 @@ func (t transaction) addEnding(e Ending, reason string) (Ending, error) {
 		`INSERT INTO endings (seq, uid, token_order, earlier_too, expires_at, ends_at, ended_at, reason)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		seq, e.Through.UID, e.Through.Order(), earlier, e.ExpiresAt, e.EndsAt, now(), reason)
-	return e, err
+	if err != nil {
+		return Ending{}, err
+	}
+	return e, t.noteChecksum(e.checksum(seq))
+}
+
+const endingColumns = "seq, uid, token_order, earlier_too, expires_at, ends_at"
+
+func scanEnding(scan func(...any) error) (e Ending, seq int64, err error) {
+	var uid uint32
+	var order int64
+	err = scan(&seq, &uid, &order, &e.EarlierToo, &e.ExpiresAt, &e.EndsAt)
+	e.Through = idOf(uid, order)
+	return e, seq, err
 }
 
 // Endings calls add for each ending with a number above after and up to through. Those of tokens
-// that have long expired are there until they are purged.
-func (s *Store) Endings(ctx context.Context, after, through int64, add func(Ending)) error {
-	return s.all(ctx, `SELECT uid, token_order, earlier_too, expires_at, ends_at FROM endings
-		WHERE seq > $1 AND seq <= $2`, []any{after, through}, func(scan func(...any) error) error {
-		var e Ending
-		var uid uint32
-		var order int64
-		err := scan(&uid, &order, &e.EarlierToo, &e.ExpiresAt, &e.EndsAt)
-		if err == nil {
-			e.Through = idOf(uid, order)
-			add(e)
-		}
-		return err
-	})
+// that have long expired are there until they are purged. It returns the checksum of what it found:
+// of all there are, it is the head's, or some were added or purged meanwhile, or are damaged.
+func (s *Store) Endings(
+	ctx context.Context, after, through int64, add func(Ending),
+) (checksum int64, err error) {
+	err = s.all(ctx, "SELECT "+endingColumns+" FROM endings WHERE seq > $1 AND seq <= $2",
+		[]any{after, through}, func(scan func(...any) error) error {
+			e, seq, err := scanEnding(scan)
+			if err == nil {
+				add(e)
+				checksum ^= e.checksum(seq)
+			}
+			return err
+		})
+	return checksum, err
 }
 
 // WhyEnded returns when a token was ended, in Unix seconds, and for what reason, or ErrNotFound for
@@ -212,10 +239,36 @@ func (s *Store) Purge(ctx context.Context, before int64, limit int) (int64, erro
 		if err != nil {
 			return err
 		}
-		endings, err := t.exec(`DELETE FROM endings WHERE seq IN
-			(SELECT seq FROM endings WHERE expires_at < $1 LIMIT $2)`, before, limit)
+		endings, err := t.purgeEndings(before, limit)
 		gone = tokens + endings
 		return err
 	})
 	return gone, err
+}
+
+func (t transaction) purgeEndings(before int64, limit int) (gone int64, err error) {
+	rows, err := t.tx.QueryContext(t.ctx, forSQLite(`DELETE FROM endings WHERE seq IN
+		(SELECT seq FROM endings WHERE expires_at < $1 LIMIT $2) RETURNING `+endingColumns),
+		before, limit)
+	if err != nil {
+		return 0, err
+	}
+	gone, sum, err := sumEndings(rows)
+	if err != nil || gone == 0 {
+		return 0, err
+	}
+	return gone, t.noteChecksum(sum)
+}
+
+// sumEndings reads rows of endings to their end.
+func sumEndings(rows *sql.Rows) (count, checksum int64, err error) {
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	for rows.Next() {
+		e, seq, err := scanEnding(rows.Scan)
+		if err != nil {
+			return 0, 0, err
+		}
+		count, checksum = count+1, checksum^e.checksum(seq)
+	}
+	return count, checksum, rows.Err()
 }

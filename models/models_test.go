@@ -53,7 +53,7 @@ func storeWithKey(t testing.TB) *Store {
 // endings are those after a number.
 func endings(t testing.TB, s *Store, seq int64) (found []Ending) {
 	t.Helper()
-	err := s.Endings(context.Background(), seq, 1<<60, func(e Ending) { found = append(found, e) })
+	_, err := s.Endings(context.Background(), seq, 1<<60, func(e Ending) { found = append(found, e) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,10 +181,18 @@ func TestClockBehind(t *testing.T) {
 	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
 	ahead := (TokenID{IssuedAt: now() + 3600}).Order()
-	if _, err := s.write.Exec("UPDATE users SET ended_through = ?1", ahead); err != nil {
+	err := s.inTransaction(t.Context(), func(tx transaction) error {
+		row, err := tx.lockUser(u.ID)
+		if err != nil {
+			return err
+		}
+		row.endedThrough = ahead
+		return tx.storeUser(row)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 1}, signed)
+	_, _, err = s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 1}, signed)
 	if !errors.Is(err, ErrClock) {
 		t.Errorf("%v, want ErrClock", err)
 	}

@@ -58,16 +58,20 @@ func Lock(dir string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		if !errors.Is(err, syscall.EINTR) {
-			break
-		}
-	}
-	if err != nil {
+	if err := lockFile(f); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), f.Close())
 	}
 	return f.Close, nil
+}
+
+// lockFile waits until no other process has the file locked, and locks it.
+func lockFile(f *os.File) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
 }
 
 // Inspect tells what stands at the database's path in a data directory without changing anything.
@@ -140,6 +144,9 @@ func createFile(ctx context.Context, path string, state FileState) error {
 	}
 	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
 	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	if err := removeMark(filepath.Dir(path)); err != nil {
 		return err
 	}
 	if state == FileEmpty {

@@ -30,6 +30,7 @@ type Store struct {
 	file  os.FileInfo // of the database when it was opened
 	write *sql.DB
 	read  *sql.DB
+	mark  *mark
 
 	largest atomic.Int64 // size of the file in bytes, as far as it was seen
 	cut     atomic.Bool  // a part of the file was missing
@@ -69,7 +70,11 @@ func open(ctx context.Context, driver, dir string, create bool) (*Store, error) 
 	}
 	s := &Store{path: path, file: file, write: write, read: read, prepared: map[string]*sql.Stmt{}}
 	s.largest.Store(file.Size())
-	if err := s.check(ctx); err != nil {
+	err = s.check(ctx)
+	if err == nil {
+		s.mark, err = openMark(dir)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -154,7 +159,7 @@ func (s *Store) migrator() (*goose.Provider, error) {
 		return nil, err
 	}
 	return goose.NewProvider(goose.DialectSQLite3, s.write, files,
-		goose.WithSlog(slog.New(slog.DiscardHandler)))
+		goose.WithGoMigrations(addChecksums()), goose.WithSlog(slog.New(slog.DiscardHandler)))
 }
 
 // Migrate brings the schema up to this program's, each step whole or not at all.
@@ -187,6 +192,9 @@ func (s *Store) Close() error {
 		errs = append(errs, statement.Close())
 	}
 	s.prepared = nil
+	if s.mark != nil {
+		errs = append(errs, s.mark.close())
+	}
 	return errors.Join(append(errs, s.read.Close(), s.write.Close())...)
 }
 
@@ -251,6 +259,8 @@ func oneRow(row *sql.Row, into ...any) error {
 type transaction struct {
 	ctx context.Context
 	tx  *sql.Tx
+
+	takesAway *bool // it must never be lost: see mark
 }
 
 // inTransaction runs work in one write transaction. A caller that goes away does not cut it in
@@ -265,7 +275,14 @@ func (s *Store) inTransaction(ctx context.Context, work func(transaction) error)
 	if err != nil {
 		return classify(err)
 	}
-	if err := work(transaction{ctx, tx}); err != nil {
+	var takesAway bool
+	var change int64
+	t := transaction{ctx, tx, &takesAway}
+	err = work(t)
+	if err == nil && takesAway {
+		change, err = t.next("change")
+	}
+	if err != nil {
 		if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
 			return errors.Join(classify(err), classify(rollback))
 		}
@@ -273,6 +290,11 @@ func (s *Store) inTransaction(ctx context.Context, work func(transaction) error)
 	}
 	if err := tx.Commit(); err != nil {
 		return classify(err)
+	}
+	if takesAway {
+		if err := s.mark.raise(change); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrUnavailable, markFile, err)
+		}
 	}
 	return s.checkPresent()
 }

@@ -159,11 +159,17 @@ func (t transaction) admit(n NewToken, at int64) (endedThrough int64, err error)
 	if n.LoginAt != 0 {
 		login = 0 // no login: what is there stays
 	}
+	var row userRow
 	err = t.scan(`UPDATE users
 		SET last_login_at = CASE WHEN last_login_at < $1 THEN $2 ELSE last_login_at END
-		WHERE id = $3 AND epoch = $4 AND state = $5 RETURNING ended_through`,
-		[]any{login, login, n.UID, n.Epoch, Active}, &endedThrough)
-	return endedThrough, err
+		WHERE id = $3 RETURNING `+userColumns, []any{login, login, n.UID}, row.fields()...)
+	if err != nil {
+		return 0, err
+	}
+	if row.epoch != n.Epoch || row.State != Active {
+		return 0, ErrChanged
+	}
+	return row.endedThrough, row.check()
 }
 
 // newTokenID draws the next id of a user in this second, above every ended one.

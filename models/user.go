@@ -3,8 +3,8 @@ package models
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
-	"strconv"
 	"strings"
 )
 
@@ -63,21 +63,10 @@ type UserFilter struct {
 	Limit int    // at most so many; 0 means 100
 }
 
-const userColumns = `id, account, client_type, nickname, role, state,
-	created_at, updated_at, last_login_at`
-
-// userFields are the places of userColumns in a User.
-func userFields(u *User) []any {
-	return []any{&u.ID, &u.Account, &u.ClientType, &u.Nickname, &u.Role, &u.State,
-		&u.CreatedAt, &u.UpdatedAt, &u.LastLoginAt}
-}
-
 // UserByID returns one user, or ErrNotFound.
 func (s *Store) UserByID(ctx context.Context, id uint32) (User, error) {
-	var u User
-	err := s.scan(ctx, "SELECT "+userColumns+" FROM users WHERE id = $1",
-		[]any{id}, userFields(&u)...)
-	return u, err
+	c, err := s.CredentialsByID(ctx, id)
+	return c.User, err
 }
 
 // UserByAccount returns the user of an account in any spelling, or ErrNotFound.
@@ -88,19 +77,33 @@ func (s *Store) UserByAccount(ctx context.Context, account string) (User, error)
 
 // Credentials returns what a login with this account is checked against, or ErrNotFound.
 func (s *Store) Credentials(ctx context.Context, account string) (Credentials, error) {
-	return s.credentials(ctx, "account_key = $1", AccountKey(account))
+	var row userRow
+	key := AccountKey(account)
+	err := s.scan(ctx, "SELECT "+userColumns+" FROM users WHERE account_key = $1", []any{key},
+		row.fields()...)
+	if err == nil && row.accountKey != key {
+		err = fmt.Errorf("%w: %w: user %d is found by another's account", ErrUnavailable, ErrDamaged,
+			row.ID)
+	}
+	return row.credentials(err)
 }
 
 // CredentialsByID is Credentials by the user's id.
 func (s *Store) CredentialsByID(ctx context.Context, id uint32) (Credentials, error) {
-	return s.credentials(ctx, "id = $1", id)
+	var row userRow
+	err := s.scan(ctx, "SELECT "+userColumns+" FROM users WHERE id = $1", []any{id}, row.fields()...)
+	return row.credentials(err)
 }
 
-func (s *Store) credentials(ctx context.Context, where string, arg any) (Credentials, error) {
-	var c Credentials
-	err := s.scan(ctx, "SELECT secret_hash, epoch, "+userColumns+" FROM users WHERE "+where,
-		[]any{arg}, append([]any{&c.SecretHash, &c.Epoch}, userFields(&c.User)...)...)
-	return c, err
+// credentials are those of a row that was read with an error.
+func (r *userRow) credentials(err error) (Credentials, error) {
+	if err == nil {
+		err = r.check()
+	}
+	if err != nil {
+		return Credentials{}, err
+	}
+	return Credentials{User: r.User, SecretHash: r.secretHash, Epoch: r.epoch}, nil
 }
 
 // Users returns a page of users in the order of their ids.
@@ -114,10 +117,12 @@ func (s *Store) Users(ctx context.Context, f UserFilter) ([]User, error) {
 	err := s.all(ctx, "SELECT "+userColumns+` FROM users WHERE id > $1
 		AND (account_key LIKE $2 ESCAPE '\' OR nickname_key LIKE $3 ESCAPE '\')
 		ORDER BY id LIMIT $4`, []any{f.After, like, like, f.Limit}, func(scan func(...any) error) error {
-		var u User
-		err := scan(userFields(&u)...)
-		users = append(users, u)
-		return err
+		var row userRow
+		if err := scan(row.fields()...); err != nil {
+			return err
+		}
+		users = append(users, row.User)
+		return row.check()
 	})
 	return users, err
 }
@@ -189,13 +194,15 @@ func (t transaction) createUser(n NewUser) (User, error) {
 	at := now()
 	u := User{ID: uint32(id), Account: n.Account, ClientType: n.ClientType, Nickname: n.Nickname,
 		Role: n.Role, State: Active, CreatedAt: at, UpdatedAt: at}
+	row := userRow{User: u, accountKey: AccountKey(u.Account), secretHash: n.SecretHash}
 	rows, err := t.exec(
 		`INSERT INTO users (id, account, account_key, client_type, nickname, role, state,
-			secret_hash, epoch, ended_through, created_at, updated_at, last_login_at, nickname_key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, 0, $11)
+			secret_hash, epoch, ended_through, created_at, updated_at, last_login_at, nickname_key,
+			checksum)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, 0, $11, $12)
 		ON CONFLICT (account_key) DO NOTHING`,
-		u.ID, u.Account, AccountKey(u.Account), u.ClientType, u.Nickname, u.Role, u.State,
-		n.SecretHash, u.CreatedAt, u.UpdatedAt, fold(u.Nickname))
+		u.ID, u.Account, row.accountKey, u.ClientType, u.Nickname, u.Role, u.State,
+		row.secretHash, u.CreatedAt, u.UpdatedAt, fold(u.Nickname), row.sum())
 	if err != nil {
 		return u, err
 	}
@@ -224,7 +231,6 @@ func (s *Store) SetupSpent(ctx context.Context, issuedAt int64) (bool, error) {
 // it in the same transaction; the ending is returned (zero when no token was live). Errors:
 // ErrNotFound, ErrChanged when a condition of the update does not hold, ErrLastAdministrator.
 func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Ending, error) {
-	query, args := up.statement(id)
 	var ending Ending
 	err := s.inTransaction(ctx, func(t transaction) error {
 		if up.Reset != nil {
@@ -232,67 +238,83 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Endin
 				return err
 			}
 		}
-		rows, err := t.exec(query, args...)
+		row, err := t.lockUser(id)
+		if errors.Is(err, ErrNotFound) || err == nil && !up.holds(row) {
+			return up.unmet()
+		}
 		if err != nil {
 			return err
 		}
-		if rows == 0 {
-			return up.unmet()
-		}
-		if up.Role != nil {
-			if err := t.noteAdministrator(*up.Role); err != nil {
+		up.apply(&row)
+		if up.endsTokens() {
+			if ending, err = t.endAll(&row, up.Reason); err != nil {
+				return err
+			}
+			if _, err := t.exec("DELETE FROM resets WHERE uid = $1", id); err != nil {
 				return err
 			}
 		}
-		if up.KeepLast {
-			if err := t.checkAdministrators(); err != nil {
-				return err
-			}
-		}
-		if !up.endsTokens() {
-			return nil
-		}
-		if _, err := t.exec("DELETE FROM resets WHERE uid = $1", id); err != nil {
+		if err := t.storeUser(row); err != nil {
 			return err
 		}
-		ending, err = t.endAll(id, up.Reason)
-		return err
+		return t.seeToAdministrators(up)
 	})
 	return ending, err
 }
 
-// statement is the SQL of an update.
-func (up UserUpdate) statement(id uint32) (query string, args []any) {
-	var set strings.Builder
-	next := func(value any) string {
-		args = append(args, value)
-		return "$" + strconv.Itoa(len(args))
+// lockUser reads a user for a change, so that no other comes between. Errors: ErrNotFound.
+func (t transaction) lockUser(id uint32) (row userRow, err error) {
+	err = t.scan("UPDATE users SET updated_at = updated_at WHERE id = $1 RETURNING "+userColumns,
+		[]any{id}, row.fields()...)
+	if err == nil {
+		err = row.check()
 	}
-	set.WriteString("UPDATE users SET updated_at = " + next(now()))
+	return row, err
+}
+
+// storeUser writes what of a locked user can change, except its times.
+func (t transaction) storeUser(row userRow) error {
+	*t.takesAway = true
+	_, err := t.exec(`UPDATE users SET nickname = $1, nickname_key = $2, role = $3, state = $4,
+		secret_hash = $5, epoch = $6, ended_through = $7, checksum = $8, updated_at = $9 WHERE id = $10`,
+		row.Nickname, fold(row.Nickname), row.Role, row.State, row.secretHash, row.epoch,
+		row.endedThrough, row.sum(), row.UpdatedAt, row.ID)
+	return err
+}
+
+// holds says whether the conditions of an update are met.
+func (up UserUpdate) holds(row userRow) bool {
+	return (up.IfEpoch == nil || *up.IfEpoch == row.epoch) && (up.Reset == nil || row.State == Active)
+}
+
+func (up UserUpdate) apply(row *userRow) {
+	row.UpdatedAt = now()
 	if up.endsTokens() {
-		set.WriteString(", epoch = epoch + 1")
+		row.epoch++
 	}
-	if up.Nickname != nil {
-		set.WriteString(", nickname = " + next(*up.Nickname))
-		set.WriteString(", nickname_key = " + next(fold(*up.Nickname)))
+	replace(&row.Nickname, up.Nickname)
+	replace(&row.Role, up.Role)
+	replace(&row.State, up.State)
+	replace(&row.secretHash, up.SecretHash)
+}
+
+// replace puts a new value in the place of an old one, if there is one.
+func replace[T any](old, value *T) {
+	if value != nil {
+		*old = *value
 	}
+}
+
+func (t transaction) seeToAdministrators(up UserUpdate) error {
 	if up.Role != nil {
-		set.WriteString(", role = " + next(*up.Role))
+		if err := t.noteAdministrator(*up.Role); err != nil {
+			return err
+		}
 	}
-	if up.State != nil {
-		set.WriteString(", state = " + next(*up.State))
+	if up.KeepLast {
+		return t.checkAdministrators()
 	}
-	if up.SecretHash != nil {
-		set.WriteString(", secret_hash = " + next(*up.SecretHash))
-	}
-	set.WriteString(" WHERE id = " + next(id))
-	if up.IfEpoch != nil {
-		set.WriteString(" AND epoch = " + next(*up.IfEpoch))
-	}
-	if up.Reset != nil {
-		set.WriteString(" AND state = " + next(Active))
-	}
-	return set.String(), args
+	return nil
 }
 
 // unmet is what it means that an update found no row.
@@ -317,9 +339,15 @@ func (t transaction) checkAdministrators() error {
 // It ends no token.
 func (s *Store) ReplaceHash(ctx context.Context, id uint32, old, hash string) error {
 	return s.inTransaction(ctx, func(t transaction) error {
-		_, err := t.exec("UPDATE users SET secret_hash = $1 WHERE id = $2 AND secret_hash = $3",
-			hash, id, old)
-		return err
+		row, err := t.lockUser(id)
+		if errors.Is(err, ErrNotFound) || err == nil && row.secretHash != old {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		row.secretHash = hash
+		return t.storeUser(row)
 	})
 }
 
@@ -327,16 +355,21 @@ func (s *Store) ReplaceHash(ctx context.Context, id uint32, old, hash string) er
 // keepLast not the last active administrator. Errors: ErrNotFound, ErrLastAdministrator.
 func (s *Store) DeleteUser(ctx context.Context, id uint32, keepLast bool) (Ending, error) {
 	var ending Ending
-	err := s.inTransaction(ctx, func(t transaction) (err error) {
-		if ending, err = t.endAll(id, "account deleted"); err != nil {
+	err := s.inTransaction(ctx, func(t transaction) error {
+		row, err := t.lockUser(id)
+		if err != nil {
 			return err
 		}
-		var role Role
-		err = t.scan("DELETE FROM users WHERE id = $1 RETURNING role", []any{id}, &role)
-		if err == nil && keepLast && role == RoleAdministrator {
-			err = t.checkAdministrators()
+		if ending, err = t.endAll(&row, "account deleted"); err != nil {
+			return err
 		}
-		return err
+		if _, err := t.exec("DELETE FROM users WHERE id = $1", id); err != nil {
+			return err
+		}
+		if keepLast && row.Role == RoleAdministrator {
+			return t.checkAdministrators()
+		}
+		return nil
 	})
 	return ending, err
 }

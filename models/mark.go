@@ -1,0 +1,94 @@
+package models
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+)
+
+// markFile is the name of the mark within the data directory.
+const markFile = "latchkey.changes"
+
+// mark is a file beside the database with the number of the newest change that was acknowledged of
+// those that take something away: tokens, rights, secrets, keys. A database that knows no such
+// change has lost it: SQLite takes a damaged log for one that ends there, and an older copy for
+// whole. The file has two places, written in turns, so that one is whole whatever happens.
+type mark struct {
+	mu   sync.Mutex
+	file *os.File
+}
+
+const markSize = 16 // bytes of a place: a number and its checksum
+
+func openMark(dir string) (*mark, error) {
+	path := filepath.Join(dir, markFile)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names it
+	return &mark{file: f}, err
+}
+
+// removeMark is for a database that is made anew.
+func removeMark(dir string) error {
+	err := os.Remove(filepath.Join(dir, markFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// number is the highest that is marked, 0 for none.
+func (m *mark) number() (int64, error) {
+	var places [2 * markSize]byte
+	n, err := m.file.ReadAt(places[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	highest := int64(0)
+	for at := 0; at+markSize <= n; at += markSize {
+		number := int64(binary.BigEndian.Uint64(places[at:]))
+		sum := int64(binary.BigEndian.Uint64(places[at+8:]))
+		if sum == record(nil).number(number).checksum() {
+			highest = max(highest, number)
+		}
+	}
+	return highest, nil
+}
+
+// raise marks a number unless a higher one is. Other processes are kept out meanwhile.
+func (m *mark) raise(number int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := lockFile(m.file); err != nil {
+		return err
+	}
+	defer syscall.Flock(int(m.file.Fd()), syscall.LOCK_UN) //nolint:errcheck // closing does as well
+	highest, err := m.number()
+	if err != nil || highest >= number {
+		return err
+	}
+	place := record(nil).number(number)
+	place = place.number(place.checksum())
+	if _, err := m.file.WriteAt(place, number%2*markSize); err != nil {
+		return err
+	}
+	return m.file.Sync()
+}
+
+func (m *mark) close() error { return m.file.Close() }
+
+// CheckChanges refuses a database that lacks changes which were acknowledged. Errors: ErrDamaged.
+func (s *Store) CheckChanges(known int64) error {
+	marked, err := s.mark.number()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if known < marked {
+		return fmt.Errorf("%w: %s lacks %d changes that were acknowledged, "+
+			"or is older than its directory", ErrDamaged, s.path, marked-known)
+	}
+	return nil
+}
