@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -32,6 +33,7 @@ type serveCmd struct {
 	PublicURL    *url.URL       `placeholder:"URL" help:"Where browsers reach this server."`
 	CookieDomain string         `placeholder:"NAME" help:"Domain whose hosts share one login."`
 	ReturnHost   []string       `placeholder:"HOST[:PORT]" help:"More hosts a login may lead back to."`
+	Connections  int            `default:"2048" help:"Connections open at once."`
 	Bridge       bool           `help:"Let /v1/verify take an account and its secret, too."`
 	LogFormat    string         `default:"text" enum:"text,json" help:"Format of the log: text, json."`
 	LogLevel     slog.Level     `default:"info" help:"Least level logged: debug, info, warn, error."`
@@ -52,6 +54,9 @@ func isReturnHost(text string) bool {
 
 // Validate refuses addresses that make no sense together; the parser calls it.
 func (s *serveCmd) Validate() error {
+	if s.Connections < 1 {
+		return errors.New("--connections is at least 1")
+	}
 	if s.PublicURL == nil || s.PublicURL.String() == "" {
 		s.PublicURL = nil
 		if s.CookieDomain != "" || len(s.ReturnHost) != 0 {
@@ -91,6 +96,10 @@ func (s *serveCmd) Validate() error {
 // Run serves until a signal comes.
 func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 	logger := s.logger(std.err)
+	most, err := s.mostConnections()
+	if err != nil {
+		return err
+	}
 	listener, err := s.listen(ctx)
 	if err != nil {
 		return err
@@ -114,7 +123,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 	server := handlers.New(handlers.Config{Store: d.store, Authority: d.authority, Logger: logger,
 		RegistrationOpen: s.Registration == "open", HideAccounts: s.HideAccounts,
 		MinSecret: c.MinSecret, SecretStrength: c.SecretStrength, TrustedProxies: s.TrustedProxy,
-		PublicURL: s.PublicURL, ReturnHosts: s.ReturnHost, Bridge: bridge})
+		PublicURL: s.PublicURL, ReturnHosts: s.ReturnHost, MaxConnections: most, Bridge: bridge})
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var wait sync.WaitGroup
 	wait.Go(func() { d.authority.Follow(following) })
@@ -138,6 +147,27 @@ func (s *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 		return nil, errors.New("systemd must pass one socket that listens, and nothing else")
 	}
 	return given[0], nil
+}
+
+// Descriptors: how many are kept for the database, the log and the listener, and how many there
+// must be.
+const (
+	ownFiles   = 40
+	leastFiles = 64
+)
+
+// mostConnections is how many connections may be open at once: what was asked for, or what the
+// limit of descriptors leaves.
+func (s *serveCmd) mostConnections() (int, error) {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		return 0, err
+	}
+	if files.Cur < leastFiles {
+		return 0, fmt.Errorf("%d open files are allowed (ulimit -n): at least %d are needed",
+			files.Cur, leastFiles)
+	}
+	return int(min(uint64(s.Connections), files.Cur-ownFiles)), nil
 }
 
 func (s *serveCmd) logger(w io.Writer) *slog.Logger {

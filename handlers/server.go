@@ -36,6 +36,7 @@ type Config struct {
 	TrustedProxies   []netip.Prefix
 	PublicURL        *url.URL     // scheme and host by which browsers reach this server, or nil
 	ReturnHosts      []string     // host[:port] a login may lead to, beside its domain
+	MaxConnections   int          // open at once
 	Bridge           *auth.Bridge // what lets verify take an account and its secret, or nil
 }
 
