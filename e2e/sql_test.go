@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	encoding "encoding/binary"
 	"testing"
+	"time"
 )
 
 func execSQL(t testing.TB, path, statement string) {
@@ -48,5 +49,21 @@ func sealEndings(t testing.TB, path string) {
 	}
 	must(t, rows.Err())
 	_, err = db.Exec("UPDATE sequences SET value = ?1 WHERE name = 'endings checksum'", int64(all))
+	must(t, err)
+}
+
+// lockFor has the database for itself for so long.
+func lockFor(t testing.TB, path string, length time.Duration) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", path)
+	must(t, err)
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	must(t, err)
+	defer conn.Close()
+	_, err = conn.ExecContext(t.Context(), "PRAGMA busy_timeout = 5000; BEGIN EXCLUSIVE")
+	must(t, err)
+	time.Sleep(length)
+	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
 	must(t, err)
 }

@@ -21,3 +21,12 @@ func TestTortureDiskFaults(t *testing.T) { injectFaults(t, faults(40), 1) }
 
 // TestTortureClockJumps is TestClockJumps ten times over, with a restart in every place.
 func TestTortureClockJumps(t *testing.T) { jumpUnderLoad(t, 10, 1) }
+
+// TestTortureDiskFull is TestDiskFull fifty times.
+func TestTortureDiskFull(t *testing.T) { fillRepeatedly(t, 50) }
+
+// TestTortureDatabaseLocked is TestDatabaseLocked a hundred times.
+func TestTortureDatabaseLocked(t *testing.T) { lockRepeatedly(t, 100) }
+
+// TestTortureSyncedBeforeAnswered is TestSyncedBeforeAnswered with a thousand writes.
+func TestTortureSyncedBeforeAnswered(t *testing.T) { syncedBeforeAnswered(t, 1000) }

@@ -19,8 +19,9 @@ const markFile = "latchkey.changes"
 // change has lost it: SQLite takes a damaged log for one that ends there, and an older copy for
 // whole. The file has two places, written in turns, so that one is whole whatever happens.
 type mark struct {
-	mu   sync.Mutex
-	file *os.File
+	mu     sync.Mutex
+	file   *os.File
+	longer bool // by a byte: see probe
 }
 
 const markSize = 16 // bytes of a place: a number and its checksum
@@ -76,6 +77,19 @@ func (m *mark) raise(number int64) error {
 		return err
 	}
 	return m.file.Sync()
+}
+
+// probe fails when the file system has become read-only. A sync that runs at the very moment may say
+// that all is written when nothing is (ext4, seen with Linux 6.18), so it is asked after each.
+func (m *mark) probe() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.longer = !m.longer
+	size := int64(2*markSize + 1)
+	if m.longer {
+		size++
+	}
+	return m.file.Truncate(size)
 }
 
 func (m *mark) close() error { return m.file.Close() }

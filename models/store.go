@@ -296,6 +296,9 @@ func (s *Store) inTransaction(ctx context.Context, work func(transaction) error)
 			return fmt.Errorf("%w: %s: %w", ErrUnavailable, markFile, err)
 		}
 	}
+	if err := s.mark.probe(); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, markFile, err)
+	}
 	return s.checkPresent()
 }
 
