@@ -51,7 +51,8 @@ type writing struct {
 	wait     sync.WaitGroup
 }
 
-// startWriting registers accounts that begin so, and verifies, until stopped. Every answer must be right, or 503 for what writes.
+// startWriting registers accounts that begin so, and verifies, until stopped. Every answer must be right, or 503 for
+// what writes.
 func startWriting(t *testing.T, s *server, token, prefix string) *writing {
 	w := &writing{stop: make(chan struct{})}
 	for writer := range 3 {
@@ -160,8 +161,8 @@ func fillRepeatedly(t *testing.T, times int) {
 	requireAccounts(t, dir, w.accounts)
 }
 
-// TestDatabaseLocked: while another program has the database for itself, verification goes on, and what writes waits, or
-// is refused.
+// TestDatabaseLocked: while another program has the database for itself, verification goes on, and what writes waits,
+// or is refused.
 func TestDatabaseLocked(t *testing.T) { lockRepeatedly(t, 3) }
 
 func lockRepeatedly(t *testing.T, times int) {

@@ -19,8 +19,8 @@ func TestSyncedBeforeAnswered(t *testing.T) { syncedBeforeAnswered(t, 100) }
 func syncedBeforeAnswered(t *testing.T, writes int) {
 	dir, trace := t.TempDir(), filepath.Join(t.TempDir(), "trace")
 	program := filepath.Join(t.TempDir(), "latchkey")
-	script := fmt.Sprintf("#!/bin/sh\nexec strace -D -f -y -q -s 16 -o %s -e trace=pwrite64,fsync,fdatasync,write %s \"$@\"\n",
-		trace, binary)
+	script := fmt.Sprintf("#!/bin/sh\nexec strace -D -f -y -q -s 16 -o %s -e trace=%s %s \"$@\"\n", trace,
+		"pwrite64,fsync,fdatasync,write", binary)
 	must(t, os.WriteFile(program, []byte(script), 0o700))
 	s := startProgram(t, nil, program, dir, cheapHashes...)
 	for n := range writes / 2 {

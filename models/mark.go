@@ -79,8 +79,8 @@ func (m *mark) raise(number int64) error {
 	return m.file.Sync()
 }
 
-// probe fails when the file system has become read-only. A sync that runs at the very moment may say
-// that all is written when nothing is (ext4, seen with Linux 6.18), so it is asked after each.
+// probe fails when the file system has become read-only. A sync that runs at that very moment may
+// say that all is written when nothing is (ext4, seen with Linux 6.18), so this comes after each.
 func (m *mark) probe() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
