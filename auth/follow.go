@@ -13,6 +13,9 @@ import (
 
 // readAll takes in every ended token. Errors: models.ErrDamaged when one is missing or changed.
 func (a *Authority) readAll(ctx context.Context) error {
+	if err := a.store.CheckChanges(ctx); err != nil {
+		return err
+	}
 	for {
 		asked := time.Since(a.started)
 		head, err := a.store.Head(ctx)
@@ -21,9 +24,6 @@ func (a *Authority) readAll(ctx context.Context) error {
 		}
 		checksum, err := a.readEndings(ctx, 0, head.Endings)
 		if err != nil {
-			return err
-		}
-		if err := a.store.CheckChanges(head.Change); err != nil {
 			return err
 		}
 		if checksum == head.Checksum {

@@ -2,7 +2,10 @@
 
 package e2e_test
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // TestTortureKill is TestKill with a thousand kills.
 func TestTortureKill(t *testing.T) { killRepeatedly(t, 1000) }
@@ -30,3 +33,6 @@ func TestTortureDatabaseLocked(t *testing.T) { lockRepeatedly(t, 100) }
 
 // TestTortureSyncedBeforeAnswered is TestSyncedBeforeAnswered with a thousand writes.
 func TestTortureSyncedBeforeAnswered(t *testing.T) { syncedBeforeAnswered(t, 1000) }
+
+// TestTortureRaces is TestRaces for a quarter of an hour.
+func TestTortureRaces(t *testing.T) { raceFor(t, 15*time.Minute) }

@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -194,19 +195,48 @@ func TestLostChanges(t *testing.T) {
 	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
 	token := newToken(t, s, u.ID)
-	before, err := s.Head(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := s.EndToken(t.Context(), token.ID, "x"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CheckChanges(before.Change); !errors.Is(err, ErrDamaged) {
-		t.Errorf("%v", err)
+	for _, step := range []struct {
+		change int64
+		want   error
+	}{{0, nil}, {-1, ErrDamaged}, {2, nil}} {
+		_, err := s.write.Exec("UPDATE sequences SET value = value + ?1 WHERE name = 'change'", step.change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CheckChanges(t.Context()); !errors.Is(err, step.want) {
+			t.Errorf("%+d: %v", step.change, err)
+		}
 	}
-	for ahead := range int64(2) {
-		if err := s.CheckChanges(before.Change + 1 + ahead); err != nil {
-			t.Error(err)
+}
+
+// TestCheckWhileOthersChange: a check is right while another process makes changes.
+func TestCheckWhileOthersChange(t *testing.T) {
+	dir := t.TempDir()
+	writer, reader := openStore(t, dir), openStore(t, dir)
+	u := newUser(t, writer, "a@b.cn")
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for n := 0; n < 200 && err == nil; n++ {
+			name := fmt.Sprint("Ann ", n)
+			_, err = writer.UpdateUser(context.Background(), u.ID, UserUpdate{Nickname: &name})
+		}
+		done <- err
+	}()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		default:
+			if err := reader.CheckChanges(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

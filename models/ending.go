@@ -20,7 +20,6 @@ type Ending struct {
 type Head struct {
 	Endings  int64 // number of the newest ending
 	Checksum int64 // of all endings: see Endings
-	Change   int64 // number of the newest change that takes something away: see CheckChanges
 	Ring     int64 // number of the newest change to the keys
 }
 
@@ -32,9 +31,8 @@ func (s *Store) Head(ctx context.Context) (Head, error) {
 	}
 	err := s.scan(ctx, `SELECT (SELECT value FROM sequences WHERE name = 'ending'),
 		(SELECT value FROM sequences WHERE name = 'endings checksum'),
-		(SELECT value FROM sequences WHERE name = 'change'),
 		(SELECT value FROM sequences WHERE name = 'ring')`, nil,
-		&h.Endings, &h.Checksum, &h.Change, &h.Ring)
+		&h.Endings, &h.Checksum, &h.Ring)
 	return h, err
 }
 

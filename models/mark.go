@@ -1,6 +1,7 @@
 package models
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -95,14 +96,16 @@ func (m *mark) probe() error {
 func (m *mark) close() error { return m.file.Close() }
 
 // CheckChanges refuses a database that lacks changes which were acknowledged. Errors: ErrDamaged.
-func (s *Store) CheckChanges(known int64) error {
-	marked, err := s.mark.number()
+func (s *Store) CheckChanges(ctx context.Context) error {
+	marked, err := s.mark.number() // first: another process may make changes
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if known < marked {
-		return fmt.Errorf("%w: %s lacks %d changes that were acknowledged, "+
+	var known int64
+	err = s.scan(ctx, "SELECT value FROM sequences WHERE name = 'change'", nil, &known)
+	if err == nil && known < marked {
+		err = fmt.Errorf("%w: %s lacks %d changes that were acknowledged, "+
 			"or is older than its directory", ErrDamaged, s.path, marked-known)
 	}
-	return nil
+	return err
 }
