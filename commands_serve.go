@@ -100,6 +100,10 @@ func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 	if err != nil {
 		return err
 	}
+	serves, err := takeOver()
+	if err != nil {
+		return err
+	}
 	listener, err := s.listen(ctx)
 	if err != nil {
 		return err
@@ -124,12 +128,26 @@ func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 		RegistrationOpen: s.Registration == "open", HideAccounts: s.HideAccounts,
 		MinSecret: c.MinSecret, SecretStrength: c.SecretStrength, TrustedProxies: s.TrustedProxy,
 		PublicURL: s.PublicURL, ReturnHosts: s.ReturnHost, MaxConnections: most, Bridge: bridge})
-	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	return s.serve(ctx, server, d, listener, logger, serves)
+}
+
+// serve serves until ctx is done or another process has taken over.
+func (s *serveCmd) serve(
+	ctx context.Context, server *handlers.Server, d data, listener net.Listener,
+	logger *slog.Logger, serves func() error,
+) error {
+	following, forget := context.WithCancel(context.WithoutCancel(ctx))
+	serving, stop := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	wait.Go(func() { d.authority.Follow(following) })
+	wait.Go(func() { upgradeOnSignal(serving, listener, stop, logger) })
 	tellSystemd(daemon.SdNotifyReady, logger)
-	err = server.Serve(ctx, listener)
+	err := serves()
+	if err == nil {
+		err = server.Serve(serving, listener)
+	}
 	stop()
+	forget()
 	wait.Wait()
 	return err
 }

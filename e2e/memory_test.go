@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestTortureMemory: three minutes of logins by 200 clients, 500 connections that send their requests slowly, and bodies
-// as large as are read, take no more than 160 MiB.
+// TestTortureMemory: three minutes of logins by 200 clients, 500 connections that send their requests slowly, and
+// bodies as large as are read, take no more than 160 MiB.
 func TestTortureMemory(t *testing.T) {
 	s := start(t, t.TempDir(), append(lenient, "--argon2-memory", "19456", "--network-tries", "100000000")...)
 	token := account(t, s, "ann@example.com")

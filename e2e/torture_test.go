@@ -36,3 +36,6 @@ func TestTortureSyncedBeforeAnswered(t *testing.T) { syncedBeforeAnswered(t, 100
 
 // TestTortureRaces is TestRaces for a quarter of an hour.
 func TestTortureRaces(t *testing.T) { raceFor(t, 15*time.Minute) }
+
+// TestTortureUpgrade is TestUpgrade with a hundred upgrades.
+func TestTortureUpgrade(t *testing.T) { upgradeUnderLoad(t, 100, 2000) }
