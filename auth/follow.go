@@ -36,7 +36,8 @@ func (a *Authority) readAll(ctx context.Context) error {
 			return err
 		}
 		if again.Checksum == head.Checksum { // nobody wrote meanwhile
-			return fmt.Errorf("%w: the list of ended tokens", models.ErrDamaged)
+			return fmt.Errorf("%w: the list of ended tokens is not whole: "+
+				"put a backup back, or run latchkey recover", models.ErrDamaged)
 		}
 	}
 }

@@ -56,7 +56,8 @@ func (r *userRow) sum() int64 {
 // check refuses a row that is not as it was written.
 func (r *userRow) check() error {
 	if r.sum() != r.checksum {
-		return fmt.Errorf("%w: %w: user %d", ErrUnavailable, ErrDamaged, r.ID)
+		return fmt.Errorf("%w: %w: user %d is not as it was written: "+
+			"run latchkey recover", ErrUnavailable, ErrDamaged, r.ID)
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func (s *Store) CheckChanges(ctx context.Context) error {
 	err = s.scan(ctx, "SELECT value FROM sequences WHERE name = 'change'", nil, &known)
 	if err == nil && known < marked {
 		err = fmt.Errorf("%w: %s lacks %d changes that were acknowledged, "+
-			"or is older than its directory", ErrDamaged, s.path, marked-known)
+			"or is older than its directory: put it back, or run latchkey recover", ErrDamaged, s.path, marked-known)
 	}
 	return err
 }
