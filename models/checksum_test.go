@@ -212,6 +212,42 @@ func TestLostChanges(t *testing.T) {
 	}
 }
 
+// TestWhatIsMarked: whatever takes something away is marked before it is acknowledged; what does not costs no sync.
+func TestWhatIsMarked(t *testing.T) {
+	s := storeWithKey(t)
+	ctx := t.Context()
+	u := newUser(t, s, "a@b.cn")
+	var token Token
+	disabled, hash := Disabled, "other"
+	steps := []struct {
+		name   string
+		marked int64
+		do     func() error
+	}{
+		{"a new account", 0, func() error { newUser(t, s, "b@b.cn"); return nil }},
+		{"a new token", 0, func() error { token = newToken(t, s, u.ID); return nil }},
+		{"a token's use", 0, func() error { return s.NoteUse(ctx, map[TokenID]int64{token.ID: now()}) }},
+		{"an ended token", 1, func() error { _, err := s.EndToken(ctx, token.ID, "x"); return err }},
+		{"an ended token again", 0, func() error { _, err := s.EndToken(ctx, token.ID, "x"); return err }},
+		{"a secret", 1, func() error { _, err := s.UpdateUser(ctx, u.ID, UserUpdate{SecretHash: &hash}); return err }},
+		{"a state", 1, func() error { _, err := s.UpdateUser(ctx, u.ID, UserUpdate{State: &disabled}); return err }},
+		{"a key", 1, func() error { return s.RetireKey(ctx, 1, 1, sealed) }},
+		{"an account that never logged in", 1, func() error { _, err := s.DeleteUser(ctx, u.ID+1, false); return err }},
+	}
+	for _, step := range steps {
+		before, err := s.mark.number()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := step.do(); err != nil {
+			t.Fatal(step.name, err)
+		}
+		if after, err := s.mark.number(); err != nil || after-before != step.marked {
+			t.Errorf("%s: from %d to %d, %v", step.name, before, after, err)
+		}
+	}
+}
+
 // TestCheckWhileOthersChange: a check is right while another process makes changes.
 func TestCheckWhileOthersChange(t *testing.T) {
 	dir := t.TempDir()

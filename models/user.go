@@ -363,6 +363,7 @@ func (s *Store) DeleteUser(ctx context.Context, id uint32, keepLast bool) (Endin
 		if ending, err = t.endAll(&row, "account deleted"); err != nil {
 			return err
 		}
+		*t.takesAway = true
 		if _, err := t.exec("DELETE FROM users WHERE id = $1", id); err != nil {
 			return err
 		}
