@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +16,7 @@ import (
 )
 
 // TestOwnLog: wherever a client puts a token, and wherever but in a path a secret, Latchkey's own log holds neither, in
-// clear or encoded, at its most talkative.
+// clear or encoded, at its most talkative, nor does its database; and neither holds the secret that seals the keys.
 func TestOwnLog(t *testing.T) {
 	const secret = "correct-horse-battery-staple"
 	for _, format := range []string{"text", "json"} {
@@ -36,14 +38,29 @@ func TestOwnLog(t *testing.T) {
 			if strings.Count(log, "request_id") < 100 {
 				t.Fatalf("the log is too short to say anything:\n%s", log)
 			}
-			for _, text := range append(canaries, secret) {
-				for _, form := range writtenForms(text) {
-					if i := strings.Index(log, form); i >= 0 {
-						t.Errorf("the log holds %.12s…: %q", form, log[max(0, i-200):min(len(log), i+100)])
-					}
+			sealing, err := os.ReadFile(filepath.Join(s.Dir, "secret"))
+			must(t, err)
+			key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(sealing)))
+			must(t, err)
+			for _, text := range append(canaries, secret, string(key)) {
+				requireWithout(t, "the log", log, text)
+				for _, name := range []string{"latchkey.db", "latchkey.changes"} {
+					content, err := os.ReadFile(filepath.Join(s.Dir, name))
+					must(t, err)
+					requireWithout(t, name, string(content), text)
 				}
 			}
 		})
+	}
+}
+
+// requireWithout has something not hold a text, however it is written.
+func requireWithout(t *testing.T, where, whole, text string) {
+	t.Helper()
+	for _, form := range writtenForms(text) {
+		if i := strings.Index(whole, form); i >= 0 {
+			t.Errorf("%s holds %.12q…: %q", where, form, whole[max(0, i-200):min(len(whole), i+100)])
+		}
 	}
 }
 

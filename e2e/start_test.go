@@ -229,6 +229,39 @@ func TestBadStart(t *testing.T) {
 	}
 }
 
+// TestSecretSpoiltMeanwhile: whatever becomes of the secret's file while the server runs, it goes on with the keys that
+// it has, and a command that needs the file says so and changes nothing.
+func TestSecretSpoiltMeanwhile(t *testing.T) {
+	s := start(t, t.TempDir(), cheapHashes...)
+	token := account(t, s, "ann@example.com")
+	secret, db := filepath.Join(s.Dir, "secret"), filepath.Join(s.Dir, "latchkey.db")
+	whole, err := os.ReadFile(secret)
+	must(t, err)
+	for _, bad := range badSecrets() {
+		bad.spoil(t, s.Dir, db, secret)
+		if _, said, code := latchkey(t, s.Dir, "", "key", "rotate"); code != 1 || strings.Count(said, "\n") != 1 {
+			t.Errorf("%s: key rotate: exit %d, %q", bad.name, code, said)
+		}
+		if got := statusOf(t, s, token); got != 200 {
+			t.Errorf("%s: a token: %d", bad.name, got)
+		}
+		if got := statusOf(t, s, login(t, s, "ann@example.com")); got != 200 {
+			t.Errorf("%s: a new token: %d", bad.name, got)
+		}
+		must(t, os.RemoveAll(secret))
+		_ = os.RemoveAll(secret + ".old")
+		must(t, os.WriteFile(secret, whole, 0o600))
+		must(t, os.Chmod(secret, 0o600))
+		must(t, os.Chown(secret, os.Getuid(), os.Getgid()))
+		must(t, os.Chmod(s.Dir, 0o700))
+	}
+	must(t, s.stop(t))
+	must(t, start(t, s.Dir, cheapHashes...).stop(t))
+	if strings.Contains(s.out.String(), "level=ERROR") {
+		t.Errorf("the log: %s", s.out)
+	}
+}
+
 // shows says whether a text holds eight bytes in a row of one of the keys.
 func shows(text string, keys []string) bool {
 	for _, key := range keys {
