@@ -3,10 +3,12 @@
 package e2e_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +23,8 @@ const soakLength = time.Hour
 // TestTortureSoak: an hour of steady use leaves the server as it was. Each second has 200 verifications, 2 logins, 1
 // wrong login and 1 ending of a token, each ten minutes a new key, and the tokens live for five minutes. It prints
 // how the resident memory grows after the first sixth, and fails when that is over 8 MiB an hour, when the
-// descriptors grow, or at any 5xx.
+// descriptors grow, or at any 5xx. The 19 MiB of a hash come and go with the collector, so the memory is a saw: what
+// is judged is the line through its crests.
 func TestTortureSoak(t *testing.T) {
 	length := soakLength
 	if text := os.Getenv("LATCHKEY_SOAK"); text != "" {
@@ -54,7 +57,7 @@ func TestTortureSoak(t *testing.T) {
 	every(length/6, func() { mustRun(t, s.Dir, "", "key", "rotate") })
 	every(length/60, func() { samples = append(samples, k.measure(t)) })
 	wait.Wait()
-	last, growth := k.measure(t), slope(samples[len(samples)/6:])
+	last, growth := k.measure(t), slope(crests(samples[len(samples)/6:], 10))
 	t.Logf("%d verifications, %d logins, %d wrong ones, %d endings, %d failures in %v", k.verified.Load(), k.logins.Load(),
 		k.wrongs.Load(), k.ended.Load(), k.failed.Load(), length)
 	for i := 0; i < len(samples); i += max(1, len(samples)/12) {
@@ -64,6 +67,15 @@ func TestTortureSoak(t *testing.T) {
 	if growth > 8 || last.descriptors > base.descriptors+8 || k.failed.Load() != 0 {
 		t.Errorf("before: %s", base)
 	}
+}
+
+// crests are the highest of each n parts of the samples.
+func crests(samples []sample, n int) []sample {
+	var highest []sample
+	for part := range slices.Chunk(samples, max(1, len(samples)/n)) {
+		highest = append(highest, slices.MaxFunc(part, func(a, b sample) int { return cmp.Compare(a.memory, b.memory) }))
+	}
+	return highest
 }
 
 // slope is how fast the resident memory grows in MiB an hour: the line through the samples with the least squares.

@@ -40,7 +40,23 @@ func AccountKey(account string) string {
 }
 
 // fold makes texts that differ only in case or composition equal.
-func fold(s string) string { return norm.NFC.String(cases.Fold().String(norm.NFD.String(s))) }
+func fold(s string) string {
+	folded := cases.Fold().String(norm.NFD.String(s))
+	return norm.NFC.String(strings.Map(foldCherokee, folded))
+}
+
+// foldCherokee leads a small Cherokee letter to its capital, the folded form of the pair.
+// cases.Fold does so or the other way round, as other letters of the text will have it
+// (golang/go#46101).
+func foldCherokee(r rune) rune {
+	switch {
+	case '\uab70' <= r && r <= '\uabbf':
+		return r - '\uab70' + '\u13a0'
+	case '\u13f8' <= r && r <= '\u13fd':
+		return r - '\u13f8' + '\u13f0'
+	}
+	return r
+}
 
 // TypeOf tells the client type that an account's form implies: with an @ it is an e-mail address.
 func TypeOf(account string) ClientType {

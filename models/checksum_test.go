@@ -153,7 +153,7 @@ func TestMark(t *testing.T) {
 		}
 	}
 	requireNumber(0)
-	for _, step := range []struct{ raise, want int64 }{{1, 1}, {2, 2}, {5, 5}, {4, 5}, {6, 6}} {
+	for _, step := range []struct{ raise, want int64 }{{1, 1}, {2, 2}, {5, 5}, {4, 5}, {7, 7}} {
 		if err := m.raise(step.raise); err != nil {
 			t.Fatal(err)
 		}
@@ -169,9 +169,9 @@ func TestMark(t *testing.T) {
 		if _, err := m.file.WriteAt(spoilt, 0); err != nil {
 			t.Fatal(err)
 		}
-		want := int64(5) // when the place of 6 is spoilt
-		if at >= markSize {
-			want = 6
+		want := int64(7)
+		if at >= markSize { // the place of 7
+			want = 5
 		}
 		requireNumber(want)
 	}
@@ -181,7 +181,7 @@ func TestMark(t *testing.T) {
 		}
 		want := int64(0)
 		if size >= markSize {
-			want = 6
+			want = 5
 		}
 		if _, err := m.file.WriteAt(whole[:size], 0); err != nil {
 			t.Fatal(err)

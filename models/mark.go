@@ -18,7 +18,8 @@ const markFile = "latchkey.changes"
 // mark is a file beside the database with the number of the newest change that was acknowledged of
 // those that take something away: tokens, rights, secrets, keys. A database that knows no such
 // change has lost it: SQLite takes a damaged log for one that ends there, and an older copy for
-// whole. The file has two places, written in turns, so that one is whole whatever happens.
+// whole. The file has two places, and the lower number's is written, so that one is whole whatever
+// happens.
 type mark struct {
 	mu     sync.Mutex
 	file   *os.File
@@ -44,20 +45,25 @@ func removeMark(dir string) error {
 
 // number is the highest that is marked, 0 for none.
 func (m *mark) number() (int64, error) {
+	highest, _, err := m.read()
+	return highest, err
+}
+
+// read is number, and where in the file the next may be written.
+func (m *mark) read() (highest, next int64, err error) {
 	var places [2 * markSize]byte
 	n, err := m.file.ReadAt(places[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
+		return 0, 0, err
 	}
-	highest := int64(0)
 	for at := 0; at+markSize <= n; at += markSize {
 		number := int64(binary.BigEndian.Uint64(places[at:]))
 		sum := int64(binary.BigEndian.Uint64(places[at+8:]))
-		if sum == record(nil).number(number).checksum() {
-			highest = max(highest, number)
+		if sum == record(nil).number(number).checksum() && number > highest {
+			highest, next = number, int64(markSize-at)
 		}
 	}
-	return highest, nil
+	return highest, next, nil
 }
 
 // raise marks a number unless a higher one is. Other processes are kept out meanwhile.
@@ -68,13 +74,13 @@ func (m *mark) raise(number int64) error {
 		return err
 	}
 	defer syscall.Flock(int(m.file.Fd()), syscall.LOCK_UN) //nolint:errcheck // closing does as well
-	highest, err := m.number()
+	highest, next, err := m.read()
 	if err != nil || highest >= number {
 		return err
 	}
 	place := record(nil).number(number)
 	place = place.number(place.checksum())
-	if _, err := m.file.WriteAt(place, number%2*markSize); err != nil {
+	if _, err := m.file.WriteAt(place, next); err != nil {
 		return err
 	}
 	return m.file.Sync()
@@ -104,8 +110,8 @@ func (s *Store) CheckChanges(ctx context.Context) error {
 	var known int64
 	err = s.scan(ctx, "SELECT value FROM sequences WHERE name = 'change'", nil, &known)
 	if err == nil && known < marked {
-		err = fmt.Errorf("%w: %s lacks %d changes that were acknowledged, "+
-			"or is older than its directory: put it back, or run latchkey recover", ErrDamaged, s.path, marked-known)
+		err = fmt.Errorf("%w: %s lacks %d changes that were acknowledged, or is older than its "+
+			"directory: put it back, or run latchkey recover", ErrDamaged, s.path, marked-known)
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"go.uber.org/goleak"
 )
@@ -255,8 +256,30 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
+// TestAccountKeyFolds: every letter has one key with all that differ from it in case only, whatever letters stand
+// beside it.
+func TestAccountKeyFolds(t *testing.T) {
+	for r := rune(1); r <= unicode.MaxRune; r++ {
+		if !unicode.IsLetter(r) {
+			continue
+		}
+		want := AccountKey("a@" + string(r))
+		if got := AccountKey("ß@" + string(r)); strings.TrimPrefix(got, "ss") != strings.TrimPrefix(want, "a") {
+			t.Errorf("%U: %q beside ß, %q beside a", r, got, want)
+		}
+		if got := AccountKey(want); got != want {
+			t.Errorf("%U: %q, then %q", r, want, got)
+		}
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			if got := AccountKey("a@" + string(other)); got != want {
+				t.Errorf("%U: %q, and %U: %q", r, want, other, got)
+			}
+		}
+	}
+}
+
 func FuzzAccountKey(f *testing.F) {
-	for _, seed := range []string{"Ann@Example.com", "+49", "ß@ẞ.de", "İ@i.com", "ͅ@x", "Å@å.se"} {
+	for _, seed := range []string{"Ann@Example.com", "+49", "ß@ẞ.de", "İ@i.com", "ͅ@x", "Å@å.se", "ß@Ꮗ", "ꮗ@Ᏸ"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, account string) {
