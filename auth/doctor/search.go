@@ -37,8 +37,9 @@ func (s *search) Write(text []byte) (int, error) {
 			part = rest[:end]
 		}
 		rest = rest[len(part):]
+		begin := max(0, len(s.line)-s.reach)
 		s.line = append(s.line, part...)
-		s.look()
+		s.look(s.line[begin:])
 		switch {
 		case part[len(part)-1] == '\n':
 			s.line = s.line[:0]
@@ -49,14 +50,14 @@ func (s *search) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// look notes which texts are in the line as far as it has come.
-func (s *search) look() {
+// look notes which texts are in the part of the line that was not looked at yet.
+func (s *search) look(part []byte) {
 	for name, forms := range s.wanted {
 		if _, known := s.found[name]; known {
 			continue
 		}
 		for _, form := range forms {
-			if bytes.Contains(s.line, form) {
+			if bytes.Contains(part, form) {
 				s.found[name] = string(s.line)
 				break
 			}
