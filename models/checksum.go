@@ -74,8 +74,7 @@ func (e Ending) checksum(seq int64) int64 {
 
 // noteChecksum takes the checksum of an ending into that of all, or out of it.
 func (t transaction) noteChecksum(sum int64) error {
-	var all int64
-	err := t.scan("SELECT value FROM sequences WHERE name = 'endings checksum'", nil, &all)
+	all, err := t.lock("endings checksum")
 	if err != nil {
 		return err
 	}
@@ -84,9 +83,9 @@ func (t transaction) noteChecksum(sum int64) error {
 }
 
 // addChecksums is the migration that gives every user, and all endings, a checksum.
-func addChecksums() *goose.Migration {
+func addChecksums(e engine) *goose.Migration {
 	return goose.NewGoMigration(5, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-		t := transaction{ctx, tx, new(bool)}
+		t := transaction{ctx, tx, e, &effects{}}
 		_, err := t.exec("ALTER TABLE users ADD COLUMN checksum BIGINT NOT NULL DEFAULT 0")
 		if err != nil {
 			return err
@@ -112,7 +111,7 @@ func addChecksums() *goose.Migration {
 }
 
 func (t transaction) userRows() (users []userRow, err error) {
-	rows, err := t.tx.QueryContext(t.ctx, "SELECT "+userColumns+" FROM users")
+	rows, err := t.query("SELECT " + userColumns + " FROM users")
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +127,7 @@ func (t transaction) userRows() (users []userRow, err error) {
 }
 
 func (t transaction) endingsChecksum() (checksum int64, err error) {
-	rows, err := t.tx.QueryContext(t.ctx, "SELECT "+endingColumns+" FROM endings")
+	rows, err := t.query("SELECT " + endingColumns + " FROM endings")
 	if err != nil {
 		return 0, err
 	}
@@ -141,11 +140,14 @@ func (t transaction) endingsChecksum() (checksum int64, err error) {
 // is not as it was written are disabled and have no rights; their ids are returned. It takes the
 // number of the newest change to the keys. Errors: ErrChanged.
 func (s *Store) Recover(ctx context.Context, known int64, seal Seal) (damaged []uint32, err error) {
-	marked, err := s.mark.number()
-	if err != nil {
-		return nil, err
+	marked := int64(0)
+	if e, ok := s.engine.(*sqlite); ok {
+		if marked, err = e.mark.number(); err != nil {
+			return nil, err
+		}
 	}
 	err = s.inTransaction(ctx, func(t transaction) error {
+		damaged = nil
 		if err := t.changeRing(known); err != nil {
 			return err
 		}
@@ -170,7 +172,7 @@ func (s *Store) Recover(ctx context.Context, known int64, seal Seal) (damaged []
 				return err
 			}
 		}
-		*t.takesAway = true
+		t.effects.takesAway = true
 		_, err = t.exec("UPDATE sequences SET value = $1 WHERE name = 'change' AND value < $2",
 			marked, marked)
 		if err != nil {

@@ -67,7 +67,7 @@ func TestEndingsChecksum(t *testing.T) {
 		if _, err := tx.Exec(change); err != nil {
 			t.Fatal(err)
 		}
-		if found, err := (transaction{ctx, tx, new(bool)}).endingsChecksum(); err != nil {
+		if found, err := (transaction{ctx, tx, s.engine, &effects{}}).endingsChecksum(); err != nil {
 			t.Fatal(err)
 		} else if _, noted := sumOfEndings(t, s); found == noted {
 			t.Errorf("another %s is not noticed", column)
@@ -121,6 +121,7 @@ func TestDamagedUser(t *testing.T) {
 
 // TestFoundByAnother: an index that leads to another's row lets nobody in as that one.
 func TestFoundByAnother(t *testing.T) {
+	onSQLite(t)
 	s := storeWithKey(t)
 	newUser(t, s, "a@b.cn")
 	for _, statement := range []string{
@@ -192,6 +193,7 @@ func TestMark(t *testing.T) {
 
 // TestLostChanges: a database that lacks a change which was acknowledged is refused; a newer one is not.
 func TestLostChanges(t *testing.T) {
+	onSQLite(t)
 	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
 	token := newToken(t, s, u.ID)
@@ -214,6 +216,7 @@ func TestLostChanges(t *testing.T) {
 
 // TestWhatIsMarked: whatever takes something away is marked before it is acknowledged; what does not costs no sync.
 func TestWhatIsMarked(t *testing.T) {
+	onSQLite(t)
 	s := storeWithKey(t)
 	ctx := t.Context()
 	u := newUser(t, s, "a@b.cn")
@@ -235,14 +238,14 @@ func TestWhatIsMarked(t *testing.T) {
 		{"an account that never logged in", 1, func() error { _, err := s.DeleteUser(ctx, u.ID+1, false); return err }},
 	}
 	for _, step := range steps {
-		before, err := s.mark.number()
+		before, err := s.engine.(*sqlite).mark.number()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := step.do(); err != nil {
 			t.Fatal(step.name, err)
 		}
-		if after, err := s.mark.number(); err != nil || after-before != step.marked {
+		if after, err := s.engine.(*sqlite).mark.number(); err != nil || after-before != step.marked {
 			t.Errorf("%s: from %d to %d, %v", step.name, before, after, err)
 		}
 	}

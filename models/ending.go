@@ -26,7 +26,7 @@ type Head struct {
 // Head returns how far the store has come.
 func (s *Store) Head(ctx context.Context) (Head, error) {
 	var h Head
-	if err := s.checkPresent(); err != nil {
+	if err := s.engine.present(); err != nil {
 		return h, err
 	}
 	err := s.scan(ctx, `SELECT (SELECT value FROM sequences WHERE name = 'ending'),
@@ -92,8 +92,7 @@ func (s *Store) EndOthers(
 
 // notEnded names the tokens of a user that have not been ended, expired or not.
 func (t transaction) notEnded(uid uint32) ([]TokenID, error) {
-	rows, err := t.tx.QueryContext(t.ctx, forSQLite(
-		"SELECT issued_at, serial FROM tokens WHERE uid = $1 AND ends_at > 0"), uid)
+	rows, err := t.query("SELECT issued_at, serial FROM tokens WHERE uid = $1 AND ends_at > 0", uid)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +144,7 @@ func (t transaction) endAll(row *userRow, reason string) (Ending, error) {
 }
 
 func (t transaction) addEnding(e Ending, reason string) (Ending, error) {
-	*t.takesAway = true
+	t.effects.takesAway = true
 	seq, err := t.next("ending")
 	if err != nil {
 		return Ending{}, err
@@ -180,16 +179,24 @@ func scanEnding(scan func(...any) error) (e Ending, seq int64, err error) {
 func (s *Store) Endings(
 	ctx context.Context, after, through int64, add func(Ending),
 ) (checksum int64, err error) {
-	err = s.all(ctx, "SELECT "+endingColumns+" FROM endings WHERE seq > $1 AND seq <= $2",
-		[]any{after, through}, func(scan func(...any) error) error {
+	const most = 50_000 // rows a statement, so that none takes long
+	for count := most; count == most; {
+		count = 0
+		err = s.all(ctx, "SELECT "+endingColumns+` FROM endings WHERE seq > $1 AND seq <= $2
+			ORDER BY seq LIMIT $3`, []any{after, through, most}, func(scan func(...any) error) error {
 			e, seq, err := scanEnding(scan)
 			if err == nil {
 				add(e)
 				checksum ^= e.checksum(seq)
+				count, after = count+1, seq
 			}
 			return err
 		})
-	return checksum, err
+		if err != nil {
+			return checksum, err
+		}
+	}
+	return checksum, nil
 }
 
 // WhyEnded returns when a token was ended, in Unix seconds, and for what reason, or ErrNotFound for
@@ -245,8 +252,8 @@ func (s *Store) Purge(ctx context.Context, before int64, limit int) (int64, erro
 }
 
 func (t transaction) purgeEndings(before int64, limit int) (gone int64, err error) {
-	rows, err := t.tx.QueryContext(t.ctx, forSQLite(`DELETE FROM endings WHERE seq IN
-		(SELECT seq FROM endings WHERE expires_at < $1 LIMIT $2) RETURNING `+endingColumns),
+	rows, err := t.query(`DELETE FROM endings WHERE seq IN
+		(SELECT seq FROM endings WHERE expires_at < $1 LIMIT $2) RETURNING `+endingColumns,
 		before, limit)
 	if err != nil {
 		return 0, err

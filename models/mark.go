@@ -101,9 +101,14 @@ func (m *mark) probe() error {
 
 func (m *mark) close() error { return m.file.Close() }
 
-// CheckChanges refuses a database that lacks changes which were acknowledged. Errors: ErrDamaged.
+// CheckChanges refuses a database that lacks changes which were acknowledged. PostgreSQL's are not
+// numbered. Errors: ErrDamaged.
 func (s *Store) CheckChanges(ctx context.Context) error {
-	marked, err := s.mark.number() // first: another process may make changes
+	e, ok := s.engine.(*sqlite)
+	if !ok {
+		return nil
+	}
+	marked, err := e.mark.number() // first: another process may make changes
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -111,7 +116,7 @@ func (s *Store) CheckChanges(ctx context.Context) error {
 	err = s.scan(ctx, "SELECT value FROM sequences WHERE name = 'change'", nil, &known)
 	if err == nil && known < marked {
 		err = fmt.Errorf("%w: %s lacks %d changes that were acknowledged, or is older than its "+
-			"directory: put it back, or run latchkey recover", ErrDamaged, s.path, marked-known)
+			"directory: put it back, or run latchkey recover", ErrDamaged, s, marked-known)
 	}
 	return err
 }

@@ -17,13 +17,49 @@ import (
 	"unicode"
 
 	"go.uber.org/goleak"
+
+	"latchkey/models/postgrestest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// cluster is the PostgreSQL server on which the tests run, if they are asked to.
+var cluster *postgrestest.Cluster
 
+func TestMain(m *testing.M) {
+	if postgrestest.Asked() {
+		var err error
+		if cluster, err = postgrestest.New(context.Background(), "max_connections=200"); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if cluster != nil {
+			_ = cluster.Close()
+		}
+		os.Exit(code)
+	}))
+}
+
+// onSQLite is for a test of what there is with SQLite only.
+func onSQLite(t *testing.T) {
+	t.Helper()
+	if cluster != nil {
+		t.Skip("SQLite's own")
+	}
+}
+
+// openStore is a new store, or the one that a data directory has.
 func openStore(t testing.TB, dir string) *Store {
 	t.Helper()
-	s, err := Open(context.Background(), dir, true)
+	var s *Store
+	var err error
+	if cluster == nil {
+		s, err = Open(context.Background(), dir, true)
+	} else {
+		var address string
+		if address, err = addressOf(dir); err == nil {
+			s, err = OpenPostgres(context.Background(), address, PostgresOptions{Connections: 4})
+		}
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +68,17 @@ func openStore(t testing.TB, dir string) *Store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// addressOf is the database in the place of a data directory.
+func addressOf(dir string) (string, error) {
+	path := filepath.Join(dir, "postgres")
+	address, err := os.ReadFile(path)
+	if err == nil {
+		return string(address), nil
+	}
+	made, err := cluster.Database(context.Background(), "template1")
+	return made, errors.Join(err, os.WriteFile(path, []byte(made), 0o600))
 }
 
 // firstKey is the id of the key that signs tokens in these tests.
@@ -300,7 +347,7 @@ func FuzzAccountKey(f *testing.F) {
 
 // TestParameters: every $n becomes ?n, and each query numbers its parameters in the order of appearance.
 func TestParameters(t *testing.T) {
-	if got := forSQLite("SELECT $2, $1"); got != "SELECT ?2, ?1" {
+	if got := (&sqlite{}).spell("SELECT $2, $1"); got != "SELECT ?2, ?1" {
 		t.Errorf("%q", got)
 	}
 	files, err := filepath.Glob("*.go")

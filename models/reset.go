@@ -11,11 +11,17 @@ func (s *Store) CreateReset(ctx context.Context, uid uint32) (TokenID, error) {
 	id := TokenID{UID: uid}
 	err := s.inTransaction(ctx, func(t transaction) error {
 		id.IssuedAt = now()
-		return t.scan(`INSERT INTO resets (uid, issued_at, serial)
-			SELECT id, $1, 0 FROM users WHERE id = $2 AND state = $3
+		row, err := t.lockUser(uid)
+		if err == nil && row.State != Active {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return t.scan(`INSERT INTO resets (uid, issued_at, serial) VALUES ($1, $2, 0)
 			ON CONFLICT (uid) DO UPDATE
 			SET issued_at = excluded.issued_at, serial = (resets.serial + 1) % 4096
-			RETURNING serial`, []any{id.IssuedAt, uid, Active}, &id.Serial)
+			RETURNING serial`, []any{uid, id.IssuedAt}, &id.Serial)
 	})
 	return id, err
 }

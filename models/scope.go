@@ -69,6 +69,9 @@ func (s *Store) NameScopes(ctx context.Context, names []string) error {
 			continue
 		}
 		if err := s.inTransaction(ctx, func(t transaction) error {
+			if _, err := t.lock("key"); err != nil { // one name after the other
+				return err
+			}
 			_, err := t.exec(`INSERT INTO scopes (number, name)
 				SELECT COALESCE(MAX(number), $1) + 1, CAST($2 AS TEXT) FROM scopes WHERE true
 				ON CONFLICT (name) DO NOTHING`, AdminScope, name)

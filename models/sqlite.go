@@ -3,18 +3,18 @@ package models
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
+	"sync/atomic"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
+	"github.com/pressly/goose/v3"
 )
 
 // sqliteDriver is the name under which the driver registers itself.
@@ -22,13 +22,6 @@ const sqliteDriver = "sqlite3"
 
 // DatabaseFile is the name of the SQLite database within the data directory.
 const DatabaseFile = "latchkey.db"
-
-// applicationID marks our databases in the SQLite header ("LKEY"), so that another program's file
-// is refused.
-const applicationID = 0x4c4b4559
-
-// headerSize is the size of the SQLite header in bytes.
-const headerSize = 100
 
 // The faults of a database file that stop the start. Each is returned wrapped, with the path.
 var (
@@ -38,124 +31,128 @@ var (
 	ErrNewerDatabase = errors.New("database was written by a newer Latchkey")
 )
 
-// FileState is what stands at the database's path before it is opened.
-type FileState int
+// Open opens the database of a data directory, which must exist, and checks it; with create it
+// makes a missing or empty one. It does not migrate: Migrate does. Errors: ErrNoDatabase,
+// ErrForeign, ErrDamaged, ErrNewerDatabase, or the file system's.
+func Open(ctx context.Context, dir string, create bool) (*Store, error) {
+	return open(ctx, sqliteDriver, dir, create)
+}
 
-// The states of a database file.
-const (
-	FileMissing FileState = iota
-	FileEmpty             // zero bytes
-	FilePresent
-)
-
-// Lock keeps other processes from opening a data directory, which must exist, until unlock is
-// called: two first starts at once would make the same things twice. Errors: ErrNoDatabase.
-func Lock(dir string) (unlock func() error, err error) {
-	f, err := os.Open(dir) //nolint:gosec // the operator names the data directory
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w in %s", ErrNoDatabase, dir)
-	}
+func open(ctx context.Context, driver, dir string, create bool) (*Store, error) {
+	path := filepath.Join(dir, DatabaseFile)
+	state, err := Inspect(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := lockFile(f); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), f.Close())
-	}
-	return f.Close, nil
-}
-
-// lockFile waits until no other process has the file locked, and locks it.
-func lockFile(f *os.File) error {
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		if !errors.Is(err, syscall.EINTR) {
-			return err
+	if state != FilePresent {
+		if !create {
+			return nil, fmt.Errorf("%w in %s", ErrNoDatabase, dir)
+		}
+		if err := createFile(ctx, path, state); err != nil {
+			return nil, err
 		}
 	}
-}
-
-// Inspect tells what stands at the database's path in a data directory without changing anything.
-// Errors: ErrForeign for a file that is no Latchkey database, ErrDamaged for one too short to be
-// one.
-func Inspect(dir string) (FileState, error) {
-	path := filepath.Join(dir, DatabaseFile)
-	header, err := readHeader(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return FileMissing, nil
-	case errors.Is(err, io.EOF):
-		return FileEmpty, nil
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return FilePresent, fmt.Errorf("%w: %s is cut short", ErrDamaged, path)
-	case err != nil:
-		return FilePresent, err
-	case string(header[:16]) != "SQLite format 3\x00":
-		return FilePresent, fmt.Errorf("%w: %s", ErrForeign, path)
-	case binary.BigEndian.Uint32(header[68:72]) != applicationID:
-		return FilePresent, fmt.Errorf("%w: %s", ErrForeign, path)
-	}
-	if logged, err := os.Stat(path + "-wal"); err == nil && logged.Size() > 0 {
-		return FilePresent, nil // what the file lacks may be there
-	}
-	info, err := os.Stat(path)
-	if err == nil && info.Size() < sizeOf(header) {
-		err = fmt.Errorf("%w: %s is cut short", ErrDamaged, path)
-	}
-	return FilePresent, err
-}
-
-// readHeader reads the first bytes of a database; io.EOF says that there are none.
-func readHeader(path string) (header [headerSize]byte, err error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the data directory
+	file, err := checkWritable(path)
 	if err != nil {
-		return header, err
+		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read
-	_, err = io.ReadFull(f, header[:])
-	return header, err
+	write, read, err := openPools(driver, path)
+	if err != nil {
+		return nil, err
+	}
+	e := &sqlite{path: path, file: file}
+	e.largest.Store(file.Size())
+	s := &Store{engine: e, write: write, read: read, prepared: map[string]*sql.Stmt{}}
+	err = e.checkIntegrity(ctx, write)
+	if err == nil {
+		err = checkSettings(ctx, write, read)
+	}
+	if err == nil {
+		_, err = s.checkVersion(ctx)
+	}
+	if err == nil {
+		e.mark, err = openMark(dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
-// sizeOf is the size in bytes that a database's header says it has. SQLite itself takes the last
-// page for whole however much of it is missing.
-func sizeOf(header [headerSize]byte) int64 {
-	page := int64(binary.BigEndian.Uint16(header[16:18]))
-	if page == 1 {
-		page = 65536
-	}
-	return page * int64(binary.BigEndian.Uint32(header[28:32]))
+// sqlite is the engine of a data directory.
+type sqlite struct {
+	path string
+	file os.FileInfo // of the database when it was opened
+	mark *mark
+
+	largest atomic.Int64 // size of the file in bytes, as far as it was seen
+	cut     atomic.Bool  // a part of the file was missing
 }
 
-// createFile makes the database, marked as ours, with mode 0600 (SQLite gives the files beside it
-// the same mode). It appears under its name whole: a process killed here leaves nothing half
-// made.
-func createFile(ctx context.Context, path string, state FileState) error {
-	f, err := os.CreateTemp(filepath.Dir(path), DatabaseFile+".new-*")
+func (e *sqlite) String() string { return e.path }
+
+// spell turns the numbered parameters $n into SQLite's ?n. Left as they are, SQLite would number
+// them by first appearance.
+func (e *sqlite) spell(query string) string { return strings.ReplaceAll(query, "$", "?") }
+
+func (e *sqlite) dialect() goose.Dialect { return goose.DialectSQLite3 }
+
+func (e *sqlite) hasTable() string {
+	return "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1"
+}
+
+func (e *sqlite) numbers() bool { return true }
+
+// committed marks the number, and tries whether the file system still takes what is written.
+func (e *sqlite) committed(change int64) error {
+	var err error
+	if change > 0 {
+		err = e.mark.raise(change)
+	}
+	if err == nil {
+		err = e.mark.probe()
+	}
 	if err != nil {
-		return err
-	}
-	temporary := f.Name()
-	defer os.Remove(temporary) //nolint:errcheck // gone already when it was renamed
-	if err := f.Close(); err != nil {
-		return err
-	}
-	db, err := sql.Open(sqliteDriver, dsn(temporary, url.Values{"_journal_mode": {"DELETE"}}))
-	if err != nil {
-		return err
-	}
-	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
-	if err := errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	if err := removeMark(filepath.Dir(path)); err != nil {
-		return err
-	}
-	if state == FileEmpty {
-		return os.Rename(temporary, path)
-	}
-	if err := os.Link(temporary, path); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, markFile, err)
 	}
 	return nil
+}
+
+// announce: there is no listening to SQLite.
+func (e *sqlite) announce() string { return "" }
+
+// passes is never so: SQLite itself waits for other writers.
+func (e *sqlite) passes(error) bool { return false }
+
+func (e *sqlite) timeout() (transaction, lookup time.Duration) { return 10 * time.Second, 0 }
+
+func (e *sqlite) close() error {
+	if e.mark == nil {
+		return nil
+	}
+	return e.mark.close()
+}
+
+// present refuses to go on when the file at the database's path is no longer the one that was
+// opened, or not all of it: what is written to that one is lost, and what others write is not seen.
+func (e *sqlite) present() error {
+	now, err := os.Stat(e.path)
+	if err != nil || !os.SameFile(e.file, now) || e.isCut(now.Size()) {
+		return fmt.Errorf("%w: %s was removed, replaced or cut while it was open: restart",
+			ErrUnavailable, e.path)
+	}
+	return nil
+}
+
+// isCut says whether a part of the file was ever missing. The file shrinks rightly when another
+// program vacuums it; then its header says so.
+func (e *sqlite) isCut(size int64) bool {
+	if largest := e.largest.Load(); size >= largest {
+		e.largest.CompareAndSwap(largest, size)
+	} else if header, err := readHeader(e.path); err != nil || size < sizeOf(header) {
+		e.cut.Store(true) // for good: SQLite would fill the gap with zeros
+	}
+	return e.cut.Load()
 }
 
 // dsn is the driver's name for a database file with the settings that every connection has.
@@ -212,19 +209,19 @@ func checkSettings(ctx context.Context, write, read *sql.DB) error {
 }
 
 // checkIntegrity refuses a structurally damaged file.
-func checkIntegrity(ctx context.Context, db *sql.DB, path string) error {
+func (e *sqlite) checkIntegrity(ctx context.Context, db *sql.DB) error {
 	var verdict string
 	err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)
 	var engine sqlite3.Error
 	switch {
 	case errors.As(err, &engine) &&
 		(engine.Code == sqlite3.ErrCorrupt || engine.Code == sqlite3.ErrNotADB):
-		return fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, e, err)
 	case err != nil: // locked, no space, not writable
-		return fmt.Errorf("%s: %w", path, classify(err))
+		return fmt.Errorf("%s: %w", e, e.classify(err))
 	}
 	if verdict != "ok" {
-		return fmt.Errorf("%w: %s: %s", ErrDamaged, path, firstLine(verdict))
+		return fmt.Errorf("%w: %s: %s", ErrDamaged, e, firstLine(verdict))
 	}
 	return nil
 }
@@ -245,12 +242,8 @@ func SQLiteVersion() string {
 	return version
 }
 
-// forSQLite turns the numbered parameters $n that both engines' texts are written in into
-// SQLite's ?n. Left as they are, SQLite would number them by first appearance.
-func forSQLite(query string) string { return strings.ReplaceAll(query, "$", "?") }
-
 // classify wraps a fault of the engine in ErrUnavailable; answers pass through.
-func classify(err error) error {
+func (e *sqlite) classify(err error) error {
 	if err == nil || errors.Is(err, ErrUnavailable) {
 		return err
 	}

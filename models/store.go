@@ -1,17 +1,16 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -20,136 +19,81 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// writeTimeout bounds one write transaction, waiting for the writer included.
-const writeTimeout = 10 * time.Second
-
-// Store is the database of one data directory. It is safe for concurrent use, and several
-// processes may have the same data directory open.
+// Store is a database: SQLite in a data directory, or PostgreSQL. It is safe for concurrent use, and
+// several processes may have the same database open.
 type Store struct {
-	path  string
-	file  os.FileInfo // of the database when it was opened
-	write *sql.DB
-	read  *sql.DB
-	mark  *mark
-
-	largest atomic.Int64 // size of the file in bytes, as far as it was seen
-	cut     atomic.Bool  // a part of the file was missing
+	engine engine
+	write  *sql.DB
+	read   *sql.DB
 
 	mu       sync.Mutex
-	prepared map[string]*sql.Stmt // by query text, on read
+	prepared map[string]*sql.Stmt // by query text, on read; nil when the driver does it by itself
 }
 
-// Open opens the database of a data directory, which must exist, and checks it; with create it
-// makes a missing or empty one. It does not migrate: Migrate does. Errors: ErrNoDatabase,
-// ErrForeign, ErrDamaged, ErrNewerDatabase, or the file system's.
-func Open(ctx context.Context, dir string, create bool) (*Store, error) {
-	return open(ctx, sqliteDriver, dir, create)
+// engine is what SQLite and PostgreSQL do differently. All SQL is one text for both.
+type engine interface {
+	// spell is a text in the engine's own spelling of parameters.
+	spell(query string) string
+	// dialect is goose's name of the engine.
+	dialect() goose.Dialect
+	// hasTable is a query with one parameter for how many tables have a name.
+	hasTable() string
+	// present fails when the database is not the one that was opened, or not whole.
+	present() error
+	// committed makes sure that a transaction stays, and of one with a number, that its loss would
+	// be noticed.
+	committed(change int64) error
+	// numbers says whether changes that take something away are to be numbered.
+	numbers() bool
+	// classify wraps a fault of the engine in ErrUnavailable; answers pass through.
+	classify(err error) error
+	// announce is a statement by which processes that listen learn of a change, "" for none.
+	announce() string
+	// passes says whether what failed may work when it is tried again in a moment.
+	passes(err error) bool
+	// timeout bounds one transaction, the waiting for it included, and patience how long one lookup
+	// may take, 0 for as long as it takes.
+	timeout() (transaction, lookup time.Duration)
+	close() error
 }
 
-func open(ctx context.Context, driver, dir string, create bool) (*Store, error) {
-	path := filepath.Join(dir, DatabaseFile)
-	state, err := Inspect(dir)
-	if err != nil {
-		return nil, err
-	}
-	if state != FilePresent {
-		if !create {
-			return nil, fmt.Errorf("%w in %s", ErrNoDatabase, dir)
-		}
-		if err := createFile(ctx, path, state); err != nil {
-			return nil, err
-		}
-	}
-	file, err := checkWritable(path)
-	if err != nil {
-		return nil, err
-	}
-	write, read, err := openPools(driver, path)
-	if err != nil {
-		return nil, err
-	}
-	s := &Store{path: path, file: file, write: write, read: read, prepared: map[string]*sql.Stmt{}}
-	s.largest.Store(file.Size())
-	err = s.check(ctx)
-	if err == nil {
-		s.mark, err = openMark(dir)
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
+func (s *Store) String() string { return fmt.Sprint(s.engine) }
+
+// Shared says whether several nodes may have this database, each on a machine of its own.
+func (s *Store) Shared() bool {
+	_, shared := s.engine.(*postgres)
+	return shared
 }
 
-// checkWritable opens the file for writing, which a read-only file or file system refuses.
-func checkWritable(path string) (os.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the operator names the directory
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	return info, errors.Join(err, f.Close())
-}
-
-// checkPresent refuses to go on when the file at the database's path is no longer the one that was
-// opened, or not all of it: what is written to that one is lost, and what others write is not seen.
-func (s *Store) checkPresent() error {
-	now, err := os.Stat(s.path)
-	if err != nil || !os.SameFile(s.file, now) || s.isCut(now.Size()) {
-		return fmt.Errorf("%w: %s was removed, replaced or cut while it was open: restart",
-			ErrUnavailable, s.path)
-	}
-	return nil
-}
-
-// isCut says whether a part of the file was ever missing. The file shrinks rightly when another
-// program vacuums it; then its header says so.
-func (s *Store) isCut(size int64) bool {
-	if largest := s.largest.Load(); size >= largest {
-		s.largest.CompareAndSwap(largest, size)
-	} else if header, err := readHeader(s.path); err != nil || size < sizeOf(header) {
-		s.cut.Store(true) // for good: SQLite would fill the gap with zeros
-	}
-	return s.cut.Load()
-}
-
-func (s *Store) check(ctx context.Context) error {
-	if err := checkIntegrity(ctx, s.write, s.path); err != nil {
-		return err
-	}
-	if err := checkSettings(ctx, s.write, s.read); err != nil {
-		return err
-	}
-	return s.checkVersion(ctx)
-}
-
-// checkVersion refuses a database whose newest migration this program does not have.
-func (s *Store) checkVersion(ctx context.Context) error {
+// checkVersion refuses a database whose newest migration this program does not have, and says
+// whether there are migrations that it lacks.
+func (s *Store) checkVersion(ctx context.Context) (behind bool, err error) {
 	has, err := s.hasTable(ctx, goose.DefaultTablename)
 	if err != nil || !has {
-		return err
+		return true, err
 	}
 	var version int64
 	err = s.write.QueryRowContext(ctx,
 		"SELECT COALESCE(MAX(version_id), 0) FROM "+goose.DefaultTablename).Scan(&version)
 	if err != nil {
-		return err
+		return false, err
 	}
 	provider, err := s.migrator()
 	if err != nil {
-		return err
+		return false, err
 	}
 	sources := provider.ListSources()
-	if newest := sources[len(sources)-1].Version; version > newest {
-		return fmt.Errorf("%w: %s has schema %d, this program knows %d",
-			ErrNewerDatabase, s.path, version, newest)
+	newest := sources[len(sources)-1].Version
+	if version > newest {
+		return false, fmt.Errorf("%w: %s has schema %d, this program knows %d",
+			ErrNewerDatabase, s, version, newest)
 	}
-	return nil
+	return version < newest, nil
 }
 
 func (s *Store) hasTable(ctx context.Context, name string) (bool, error) {
 	var n int
-	err := s.write.QueryRowContext(ctx,
-		"SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?1", name).Scan(&n)
+	err := s.write.QueryRowContext(ctx, s.engine.spell(s.engine.hasTable()), name).Scan(&n)
 	return n > 0, err
 }
 
@@ -158,32 +102,43 @@ func (s *Store) migrator() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectSQLite3, s.write, files,
-		goose.WithGoMigrations(addChecksums()), goose.WithSlog(slog.New(slog.DiscardHandler)))
+	return goose.NewProvider(s.engine.dialect(), s.write, files,
+		goose.WithGoMigrations(addChecksums(s.engine)), goose.WithSlog(slog.New(slog.DiscardHandler)))
 }
 
-// Migrate brings the schema up to this program's, each step whole or not at all.
+// Migrate brings the schema up to this program's, each step whole or not at all. Several processes
+// may do so at once.
 func (s *Store) Migrate(ctx context.Context) error {
+	if behind, err := s.checkVersion(ctx); err != nil || !behind {
+		return err
+	}
+	if p, ok := s.engine.(*postgres); ok {
+		unlock, err := p.lockMigration(ctx, s.write)
+		if err != nil {
+			return fmt.Errorf("migrate %s: %w", s, err)
+		}
+		defer unlock() //nolint:errcheck // it held no change
+	}
 	provider, err := s.migrator()
 	if err != nil {
 		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate %s: %w", s.path, classify(err))
+		return fmt.Errorf("migrate %s: %w", s, s.engine.classify(err))
 	}
 	return nil
 }
 
 // Ping says whether the database can be read now.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.checkPresent(); err != nil {
+	if err := s.engine.present(); err != nil {
 		return err
 	}
 	var one int
 	return s.scan(ctx, "SELECT 1 FROM sequences WHERE name = $1", []any{"user"}, &one)
 }
 
-// Close closes the database; the last process to close it folds the log into the file.
+// Close closes the database. The last process to close SQLite's folds its log into the file.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,10 +147,19 @@ func (s *Store) Close() error {
 		errs = append(errs, statement.Close())
 	}
 	s.prepared = nil
-	if s.mark != nil {
-		errs = append(errs, s.mark.close())
+	return errors.Join(append(errs, s.engine.close(), s.read.Close(), s.write.Close())...)
+}
+
+// query runs a reading query. SQLite's are prepared once and kept.
+func (s *Store) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	if s.Shared() {
+		return s.read.QueryContext(ctx, query, args...)
 	}
-	return errors.Join(append(errs, s.read.Close(), s.write.Close())...)
+	statement, err := s.statement(ctx, query) //nolint:sqlclosecheck // kept: Close
+	if err != nil {
+		return nil, err
+	}
+	return statement.QueryContext(ctx, args...)
 }
 
 // statement prepares a reading query once and keeps it.
@@ -208,103 +172,158 @@ func (s *Store) statement(ctx context.Context, query string) (*sql.Stmt, error) 
 	if s.prepared == nil {
 		return nil, fmt.Errorf("%w: closed", ErrUnavailable)
 	}
-	rewritten := forSQLite(query)
-	statement, err := s.read.PrepareContext(ctx, rewritten) //nolint:sqlclosecheck // kept: Close
+	statement, err := s.read.PrepareContext(ctx, s.engine.spell(query)) //nolint:sqlclosecheck // kept
 	if err == nil {
 		s.prepared[query] = statement
 	}
-	return statement, classify(err)
+	return statement, err
 }
 
-// scan reads one row; no row is ErrNotFound. A lookup takes microseconds, so it is not cancelled:
-// the driver's interrupt would hit every statement of the connection.
+// scan reads one row; no row is ErrNotFound.
 func (s *Store) scan(ctx context.Context, query string, args []any, into ...any) error {
-	statement, err := s.statement(ctx, query) //nolint:sqlclosecheck // kept: Close
-	if err != nil {
-		return err
-	}
-	return oneRow(statement.QueryRowContext(context.WithoutCancel(ctx), args...), into...)
+	err := ErrNotFound
+	found := s.all(ctx, query, args, func(scan func(...any) error) error {
+		err = nil
+		return scan(into...)
+	})
+	return cmp.Or(found, err)
 }
 
-// all reads every row, calling next for each with a function that scans it.
+// all reads every row, calling next for each with a function that scans it. A caller that goes away
+// does not cut it short: SQLite answers in microseconds, and its driver's interrupt would hit every
+// statement of the connection.
 func (s *Store) all(
 	ctx context.Context, query string, args []any, next func(scan func(...any) error) error,
 ) error {
-	statement, err := s.statement(ctx, query) //nolint:sqlclosecheck // kept: Close
-	if err != nil {
-		return err
+	_, limit := s.engine.timeout()
+	ctx = context.WithoutCancel(ctx)
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
 	}
-	rows, err := statement.QueryContext(context.WithoutCancel(ctx), args...)
+	for try := 0; ; try++ {
+		begun, err := s.allOnce(ctx, query, args, next)
+		if err == nil || begun || !s.engine.passes(err) || !pause(ctx, try) {
+			return s.engine.classify(err)
+		}
+	}
+}
+
+// allOnce is one try at all. It says whether next was called.
+func (s *Store) allOnce(
+	ctx context.Context, query string, args []any, next func(scan func(...any) error) error,
+) (begun bool, err error) {
+	rows, err := s.query(ctx, query, plain(args))
 	if err != nil {
-		return classify(err)
+		return false, err
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err tells
 	for rows.Next() {
+		begun = true
 		if err := next(rows.Scan); err != nil {
-			return classify(err)
+			return begun, err
 		}
 	}
-	return classify(rows.Err())
+	return begun, rows.Err()
 }
 
-func oneRow(row *sql.Row, into ...any) error {
-	err := row.Scan(into...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
+// plain are arguments as both drivers understand them alike: integers, texts and bytes.
+func plain(args []any) []any {
+	values := make([]any, len(args))
+	for i, arg := range args {
+		value, err := driver.DefaultParameterConverter.ConvertValue(arg)
+		if err != nil {
+			value = arg // the driver says what is wrong with it
+		}
+		values[i] = value
 	}
-	return classify(err)
+	return values
+}
+
+// pause waits a moment before another try, longer each time, and says whether there is time for one.
+func pause(ctx context.Context, try int) bool {
+	wait := time.NewTimer(time.Duration(min(10<<min(try, 4), 100)) * time.Millisecond)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // transaction is one write, whole or not at all.
 type transaction struct {
-	ctx context.Context
-	tx  *sql.Tx
+	ctx    context.Context
+	tx     *sql.Tx
+	engine engine
 
-	takesAway *bool // it must never be lost: see mark
+	effects *effects
 }
 
-// inTransaction runs work in one write transaction. A caller that goes away does not cut it in
-// half: the context's cancellation is not passed on, its own time limit is.
+// effects are what else a transaction has to do.
+type effects struct {
+	takesAway bool // it must never be lost: see mark
+	announced bool // every process is to know at once: an ending, or a change to the keys
+}
+
+// inTransaction runs work in one write transaction; work may run several times when the database
+// asks for it. A caller that goes away does not cut it in half: the context's cancellation is not
+// passed on, its own time limit is.
 func (s *Store) inTransaction(ctx context.Context, work func(transaction) error) error {
-	if err := s.checkPresent(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	limit, _ := s.engine.timeout()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
+	for try := 0; ; try++ {
+		if err := s.engine.present(); err != nil {
+			return err
+		}
+		change, undone, err := s.transact(ctx, work)
+		switch {
+		case err == nil:
+			return errors.Join(s.engine.committed(change), s.engine.present())
+		case !undone || !s.engine.passes(err) || !pause(ctx, try):
+			return s.engine.classify(err)
+		}
+	}
+}
+
+// transact is one try at a transaction. It returns its number, if it has one, and after an error
+// whether it is certain that nothing was written.
+func (s *Store) transact(
+	ctx context.Context, work func(transaction) error,
+) (change int64, undone bool, err error) {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return classify(err)
+		return 0, true, err
 	}
-	var takesAway bool
-	var change int64
-	t := transaction{ctx, tx, &takesAway}
+	t := transaction{ctx, tx, s.engine, &effects{}}
 	err = work(t)
-	if err == nil && takesAway {
+	if err == nil && t.effects.takesAway && s.engine.numbers() {
 		change, err = t.next("change")
 	}
-	if err != nil {
-		if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
-			return errors.Join(classify(err), classify(rollback))
-		}
-		return classify(err)
+	if announce := s.engine.announce(); err == nil && t.effects.announced && announce != "" {
+		_, err = t.exec(announce)
 	}
-	if err := tx.Commit(); err != nil {
-		return classify(err)
+	if err == nil {
+		return change, false, tx.Commit()
 	}
-	if takesAway {
-		if err := s.mark.raise(change); err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrUnavailable, markFile, err)
-		}
+	rollback := tx.Rollback()
+	if rollback == nil || errors.Is(rollback, sql.ErrTxDone) || s.engine.passes(err) {
+		return 0, true, err
 	}
-	if err := s.mark.probe(); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrUnavailable, markFile, err)
-	}
-	return s.checkPresent()
+	return 0, true, errors.Join(err, rollback)
+}
+
+// query runs a query; the caller closes its rows.
+func (t transaction) query(query string, args ...any) (*sql.Rows, error) {
+	return t.tx.QueryContext(t.ctx, t.engine.spell(query), plain(args)...)
 }
 
 // exec runs a statement and returns how many rows it touched.
 func (t transaction) exec(query string, args ...any) (int64, error) {
-	result, err := t.tx.ExecContext(t.ctx, forSQLite(query), args...)
+	result, err := t.tx.ExecContext(t.ctx, t.engine.spell(query), plain(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -313,13 +332,28 @@ func (t transaction) exec(query string, args ...any) (int64, error) {
 
 // scan reads one row; no row is ErrNotFound.
 func (t transaction) scan(query string, args []any, into ...any) error {
-	return oneRow(t.tx.QueryRowContext(t.ctx, forSQLite(query), args...), into...)
+	err := t.tx.QueryRowContext(t.ctx, t.engine.spell(query), plain(args)...).Scan(into...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
 }
 
 // next draws the next number of a sequence.
 func (t transaction) next(sequence string) (int64, error) {
+	if sequence == "ending" || sequence == "ring" {
+		t.effects.announced = true
+	}
 	var value int64
 	err := t.scan("UPDATE sequences SET value = value + 1 WHERE name = $1 RETURNING value",
+		[]any{sequence}, &value)
+	return value, err
+}
+
+// lock keeps other transactions that lock or draw from a sequence out until the commit, and returns
+// its newest number.
+func (t transaction) lock(sequence string) (value int64, err error) {
+	err = t.scan("UPDATE sequences SET value = value WHERE name = $1 RETURNING value",
 		[]any{sequence}, &value)
 	return value, err
 }

@@ -1,9 +1,12 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -147,14 +150,6 @@ func (n NewToken) at(at int64) Token {
 // the account and no other token of it comes between. It returns the order up to which its tokens
 // have ended.
 func (t transaction) admit(n NewToken, at int64) (endedThrough int64, err error) {
-	if n.From != (TokenID{}) {
-		err = t.scan(`SELECT u.epoch FROM users u JOIN tokens k ON k.uid = u.id
-			WHERE k.uid = $1 AND k.issued_at = $2 AND k.serial = $3 AND k.ends_at > $4 AND u.id = $5`,
-			[]any{n.From.UID, n.From.IssuedAt, n.From.Serial, at, n.UID}, &n.Epoch)
-		if err != nil {
-			return 0, err
-		}
-	}
 	login := at
 	if n.LoginAt != 0 {
 		login = 0 // no login: what is there stays
@@ -166,10 +161,28 @@ func (t transaction) admit(n NewToken, at int64) (endedThrough int64, err error)
 	if err != nil {
 		return 0, err
 	}
+	if n.From != (TokenID{}) {
+		n.Epoch = row.epoch
+		if err := t.lockLive(n.From, n.UID, at); err != nil {
+			return 0, err
+		}
+	}
 	if row.epoch != n.Epoch || row.State != Active {
 		return 0, ErrChanged
 	}
 	return row.endedThrough, row.check()
+}
+
+// lockLive makes sure that a token of a user is live, and stays so until the commit. Errors:
+// ErrNotFound.
+func (t transaction) lockLive(id TokenID, uid uint32, at int64) error {
+	rows, err := t.exec(`UPDATE tokens SET used_at = used_at
+		WHERE uid = $1 AND issued_at = $2 AND serial = $3 AND ends_at > $4 AND uid = $5`,
+		id.UID, id.IssuedAt, id.Serial, at, uid)
+	if err == nil && rows == 0 {
+		err = ErrNotFound
+	}
+	return err
 }
 
 // newTokenID draws the next id of a user in this second, above every ended one.
@@ -255,18 +268,37 @@ func (s *Store) NoteUse(ctx context.Context, used map[TokenID]int64) error {
 	if len(used) == 0 {
 		return nil
 	}
+	const most = 1000 // tokens a statement
 	return s.inTransaction(ctx, func(t transaction) error {
-		note, err := t.tx.PrepareContext(t.ctx, forSQLite(`UPDATE tokens SET used_at = $1
-			WHERE uid = $2 AND issued_at = $3 AND serial = $4 AND used_at < $5`))
-		if err != nil {
-			return err
-		}
-		defer note.Close() //nolint:errcheck // the transaction ends here
-		for id, at := range used {
-			if _, err := note.ExecContext(t.ctx, at, id.UID, id.IssuedAt, id.Serial, at); err != nil {
+		for ids := range slices.Chunk(slices.SortedFunc(maps.Keys(used), TokenID.compare), most) {
+			if err := t.noteUse(ids, used); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// compare orders tokens, so that two processes that note the same ones do not wait for each other.
+func (id TokenID) compare(other TokenID) int {
+	return cmp.Or(cmp.Compare(id.UID, other.UID), cmp.Compare(id.Order(), other.Order()))
+}
+
+func (t transaction) noteUse(ids []TokenID, used map[TokenID]int64) error {
+	var rows strings.Builder
+	args := make([]any, 0, 4*len(ids))
+	for i, id := range ids {
+		if i > 0 {
+			rows.WriteString(", ")
+		}
+		n := len(args)
+		fmt.Fprintf(&rows, "(CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), "+
+			"CAST($%d AS BIGINT))", n+1, n+2, n+3, n+4)
+		args = append(args, id.UID, id.IssuedAt, id.Serial, used[id])
+	}
+	_, err := t.exec("WITH seen (uid, issued_at, serial, at) AS (VALUES "+rows.String()+`)
+		UPDATE tokens SET used_at = seen.at FROM seen WHERE tokens.uid = seen.uid
+		AND tokens.issued_at = seen.issued_at AND tokens.serial = seen.serial
+		AND tokens.used_at < seen.at`, args...)
+	return err
 }

@@ -131,7 +131,7 @@ func (s *Store) Users(ctx context.Context, f UserFilter) ([]User, error) {
 func (s *Store) HasUsers(ctx context.Context) (bool, error) {
 	has, err := s.hasTable(ctx, "users")
 	if err != nil || !has {
-		return false, classify(err)
+		return false, s.engine.classify(err)
 	}
 	return s.exists(ctx, "SELECT 1 FROM users LIMIT 1")
 }
@@ -166,11 +166,12 @@ func (s *Store) CreateFirstAdministrator(ctx context.Context, n NewUser) (User, 
 	n.Role = RoleAdministrator
 	var u User
 	err := s.inTransaction(ctx, func(t transaction) error {
-		// Drawing the number first locks out a second administrator made at the same time.
+		if _, err := t.lock("setup"); err != nil { // no second one at the same time
+			return err
+		}
 		var administrators int
-		err := t.scan(`UPDATE sequences SET value = value WHERE name = 'user'
-			RETURNING (SELECT COUNT(*) FROM users WHERE role = $1)`,
-			[]any{RoleAdministrator}, &administrators)
+		err := t.scan("SELECT COUNT(*) FROM users WHERE role = $1", []any{RoleAdministrator},
+			&administrators)
 		if err != nil {
 			return err
 		}
@@ -233,15 +234,7 @@ func (s *Store) SetupSpent(ctx context.Context, issuedAt int64) (bool, error) {
 func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Ending, error) {
 	var ending Ending
 	err := s.inTransaction(ctx, func(t transaction) error {
-		if up.Reset != nil {
-			if err := t.spendReset(*up.Reset); err != nil {
-				return err
-			}
-		}
-		row, err := t.lockUser(id)
-		if errors.Is(err, ErrNotFound) || err == nil && !up.holds(row) {
-			return up.unmet()
-		}
+		row, err := t.lockForUpdate(id, up)
 		if err != nil {
 			return err
 		}
@@ -262,6 +255,24 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Endin
 	return ending, err
 }
 
+// lockForUpdate reads a user for an update whose conditions are met. What makes or unmakes
+// administrators is done one after the other.
+func (t transaction) lockForUpdate(id uint32, up UserUpdate) (userRow, error) {
+	if up.Role != nil || up.KeepLast {
+		if _, err := t.lock("setup"); err != nil {
+			return userRow{}, err
+		}
+	}
+	row, err := t.lockUser(id)
+	if errors.Is(err, ErrNotFound) || err == nil && !up.holds(row) {
+		return row, up.unmet()
+	}
+	if err == nil && up.Reset != nil {
+		err = t.spendReset(*up.Reset)
+	}
+	return row, err
+}
+
 // lockUser reads a user for a change, so that no other comes between. Errors: ErrNotFound.
 func (t transaction) lockUser(id uint32) (row userRow, err error) {
 	err = t.scan("UPDATE users SET updated_at = updated_at WHERE id = $1 RETURNING "+userColumns,
@@ -274,7 +285,7 @@ func (t transaction) lockUser(id uint32) (row userRow, err error) {
 
 // storeUser writes what of a locked user can change, except its times.
 func (t transaction) storeUser(row userRow) error {
-	*t.takesAway = true
+	t.effects.takesAway = true
 	_, err := t.exec(`UPDATE users SET nickname = $1, nickname_key = $2, role = $3, state = $4,
 		secret_hash = $5, epoch = $6, ended_through = $7, checksum = $8, updated_at = $9 WHERE id = $10`,
 		row.Nickname, fold(row.Nickname), row.Role, row.State, row.secretHash, row.epoch,
@@ -356,6 +367,11 @@ func (s *Store) ReplaceHash(ctx context.Context, id uint32, old, hash string) er
 func (s *Store) DeleteUser(ctx context.Context, id uint32, keepLast bool) (Ending, error) {
 	var ending Ending
 	err := s.inTransaction(ctx, func(t transaction) error {
+		if keepLast {
+			if _, err := t.lock("setup"); err != nil {
+				return err
+			}
+		}
 		row, err := t.lockUser(id)
 		if err != nil {
 			return err
@@ -363,7 +379,7 @@ func (s *Store) DeleteUser(ctx context.Context, id uint32, keepLast bool) (Endin
 		if ending, err = t.endAll(&row, "account deleted"); err != nil {
 			return err
 		}
-		*t.takesAway = true
+		t.effects.takesAway = true
 		if _, err := t.exec("DELETE FROM users WHERE id = $1", id); err != nil {
 			return err
 		}

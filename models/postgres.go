@@ -1,0 +1,222 @@
+package models
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+)
+
+// The faults of a PostgreSQL database or its address that stop the start, each returned wrapped.
+var (
+	ErrAddress = errors.New("not an address of a PostgreSQL database")
+	ErrSchema  = errors.New("the database is not set up for this program: run latchkey migrate")
+	ErrWeak    = errors.New("the database does not keep what it acknowledges")
+)
+
+// postgres is the engine of a PostgreSQL server.
+type postgres struct {
+	config *pgx.ConnConfig
+}
+
+// How long PostgreSQL may take. A client waits no longer than two seconds for an answer.
+const (
+	postgresTimeout = 1500 * time.Millisecond
+	connectTimeout  = time.Second
+)
+
+// PostgresOptions say how a PostgreSQL database is used.
+type PostgresOptions struct {
+	Connections int // open at once, at least 1
+	Application string
+}
+
+// OpenPostgres opens a PostgreSQL database by its URL, and checks it; it does not migrate. A server
+// on another machine must show a certificate of its own name unless the URL says otherwise by its
+// sslmode. Errors: ErrAddress, ErrSchema, ErrWeak, ErrNewerDatabase, ErrUnavailable.
+func OpenPostgres(ctx context.Context, address string, o PostgresOptions) (*Store, error) {
+	config, err := parseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = o.Application
+	}
+	pool := stdlib.OpenDB(*config)
+	pool.SetMaxOpenConns(o.Connections)
+	pool.SetMaxIdleConns(o.Connections) // a connection costs a process, a login none
+	pool.SetConnMaxLifetime(time.Hour)
+	e := &postgres{config: config}
+	s := &Store{engine: e, write: pool, read: pool}
+	if err := e.check(ctx, pool); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", e, e.classify(err)), s.Close())
+	}
+	return s, nil
+}
+
+// parseAddress reads the URL of a database. No error shows its password.
+func parseAddress(address string) (*pgx.ConnConfig, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return nil, fmt.Errorf("%w: it begins with postgres://", ErrAddress)
+	}
+	query := u.Query()
+	mode := query.Get("sslmode")
+	if mode == "prefer" || mode == "allow" {
+		return nil, fmt.Errorf("%w: sslmode=%s may mean none: name verify-full, or disable", ErrAddress,
+			mode)
+	}
+	if mode == "" {
+		query.Set("sslmode", "disable") // where nobody can listen, and a certificate elsewhere
+		u.RawQuery = query.Encode()
+	}
+	config, err := pgx.ParseConfig(u.String())
+	if err == nil && mode == "" && !isLocal(config) {
+		query.Set("sslmode", "verify-full")
+		u.RawQuery = query.Encode()
+		config, err = pgx.ParseConfig(u.String())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAddress, err)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	return config, nil
+}
+
+// isLocal says whether a server, and each that may take its place, is on this machine.
+func isLocal(config *pgx.ConnConfig) bool {
+	hosts := []string{config.Host}
+	for _, other := range config.Fallbacks {
+		hosts = append(hosts, other.Host)
+	}
+	return !slices.ContainsFunc(hosts, func(host string) bool {
+		ip, err := netip.ParseAddr(host)
+		return !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && host != "localhost" &&
+			(err != nil || !ip.IsLoopback())
+	})
+}
+
+// String names the database, without who uses it.
+func (p *postgres) String() string {
+	return "postgres://" + net.JoinHostPort(p.config.Host, fmt.Sprint(p.config.Port)) + "/" +
+		p.config.Database
+}
+
+// check refuses a database that is another program's, or that would lose what it acknowledged.
+func (p *postgres) check(ctx context.Context, db *sql.DB) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var ours, others int
+	err := db.QueryRowContext(ctx, `SELECT COUNT(*) FILTER (WHERE tablename = $1), COUNT(*)
+		FROM pg_tables WHERE schemaname = current_schema()`, goose.DefaultTablename).Scan(&ours, &others)
+	if err != nil {
+		return err
+	}
+	if ours == 0 && others > 0 {
+		return ErrForeign
+	}
+	for _, setting := range []string{"fsync", "full_page_writes", "synchronous_commit"} {
+		var value string
+		if err := db.QueryRowContext(ctx, "SELECT current_setting($1)", setting).Scan(&value); err != nil {
+			return err
+		}
+		if value == "off" {
+			return fmt.Errorf("%w: %s is off", ErrWeak, setting)
+		}
+	}
+	return nil
+}
+
+// RequireSchema refuses a database that was not migrated to this program's schema. Errors:
+// ErrSchema, ErrNewerDatabase.
+func (s *Store) RequireSchema(ctx context.Context) error {
+	behind, err := s.checkVersion(ctx)
+	if err == nil && behind {
+		err = fmt.Errorf("%s: %w", s, ErrSchema)
+	}
+	return err
+}
+
+// lockMigration keeps other processes from migrating until unlock is called. The lock belongs to a
+// transaction, so that a pooler in between does no harm.
+func (p *postgres) lockMigration(ctx context.Context, db *sql.DB) (unlock func() error, err error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", applicationID); err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	return tx.Rollback, nil
+}
+
+// spell leaves a text as it is.
+func (p *postgres) spell(query string) string { return query }
+
+func (p *postgres) dialect() goose.Dialect { return goose.DialectPostgres }
+
+func (p *postgres) hasTable() string {
+	return "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1"
+}
+
+// present: what a connection reaches is the database.
+func (p *postgres) present() error { return nil }
+
+// committed: PostgreSQL has seen to it.
+func (p *postgres) committed(int64) error { return nil }
+
+// numbers is false: a restored copy has to be told of by whoever restores it.
+func (p *postgres) numbers() bool { return false }
+
+func (p *postgres) timeout() (transaction, lookup time.Duration) {
+	return postgresTimeout, postgresTimeout
+}
+
+func (p *postgres) close() error { return nil }
+
+func (p *postgres) announce() string { return "SELECT pg_notify('" + channel + "', '')" }
+
+// classify wraps what the server or the way to it is to blame for in ErrUnavailable.
+func (p *postgres) classify(err error) error {
+	if err == nil || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	var engine *pgconn.PgError
+	if p.passes(err) || errors.As(err, &engine) && !strings.HasPrefix(engine.Code, "23") ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrConnDone) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+// passes says that a connection was lost or refused, or that transactions were in each other's way.
+func (p *postgres) passes(err error) bool {
+	var engine *pgconn.PgError
+	if errors.As(err, &engine) {
+		switch engine.Code[:2] {
+		case "08", "40", "53", "57": // connection, rollback, resources, operator intervention
+			return true
+		}
+		return engine.Code == "25006" // it became a standby
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) && !network.Timeout() ||
+		errors.Is(err, net.ErrClosed)
+}

@@ -1,0 +1,168 @@
+// Package postgrestest runs real PostgreSQL servers for tests.
+package postgrestest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Variable asks tests to use PostgreSQL, too, when it is set.
+const Variable = "LATCHKEY_TEST_POSTGRES"
+
+// Asked says whether tests are to use PostgreSQL.
+func Asked() bool { return os.Getenv(Variable) != "" }
+
+// Cluster is a PostgreSQL server of its own, in a new directory, that listens on a socket in it and
+// on no network.
+type Cluster struct {
+	Dir    string // of its data and its socket
+	server *exec.Cmd
+	output bytes.Buffer
+	ended  chan error
+	number atomic.Int64
+}
+
+// New makes a cluster and starts it with settings such as "max_connections=50".
+func New(ctx context.Context, settings ...string) (*Cluster, error) {
+	dir, err := os.MkdirTemp("", "postgres-")
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{Dir: dir}
+	if err := c.give(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	init := c.Command(ctx, "initdb", "--no-sync", "--auth=trust", "--username=postgres",
+		"--encoding=UTF8", "--locale=C", "--pgdata="+c.data())
+	if out, err := init.CombinedOutput(); err != nil {
+		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, out), c.Close())
+	}
+	if err := c.Start(ctx, settings...); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (c *Cluster) data() string { return filepath.Join(c.Dir, "data") }
+
+// give makes the directory the user's whom the server runs as.
+func (c *Cluster) give() error {
+	owner, err := account()
+	if err != nil || owner == nil {
+		return err
+	}
+	return os.Chown(c.Dir, int(owner.Uid), int(owner.Gid))
+}
+
+// account is whom the server runs as: it refuses to run as root. Nil: as this process.
+func account() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil //nolint:nilnil // nobody else
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		return nil, err
+	}
+	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, errors.Join(err1, err2)
+}
+
+// Command is one of PostgreSQL's programs, run as the server is.
+func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name) // errs for a bad pattern only
+	if len(found) > 0 {
+		name = slices.Max(found)
+	}
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // a test's own words
+	cmd.Dir = c.Dir
+	owner, _ := account() // New has told
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
+	return cmd
+}
+
+// Start starts the server and waits until it answers.
+func (c *Cluster) Start(ctx context.Context, settings ...string) error {
+	args := []string{"-D", c.data(), "-k", c.Dir, "-h", ""}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	c.server = c.Command(context.WithoutCancel(ctx), "postgres", args...)
+	c.server.SysProcAttr.Pdeathsig = syscall.SIGQUIT
+	c.output.Reset()
+	c.server.Stdout, c.server.Stderr = &c.output, &c.output
+	if err := c.server.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	c.ended = ended
+	server := c.server
+	go func() { ended <- server.Wait() }()
+	for {
+		if c.Command(ctx, "pg_isready", "-q", "-h", c.Dir, "-d", "postgres").Run() == nil {
+			return nil
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			return fmt.Errorf("postgres: %w: %s", err, c.output.String())
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Stop stops the server by a signal: SIGQUIT is its immediate shutdown, which is as a crash.
+func (c *Cluster) Stop(signal syscall.Signal) error {
+	if c.server == nil {
+		return nil
+	}
+	if err := c.server.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-c.ended
+	c.server = nil
+	return nil
+}
+
+// Close stops the server and removes everything.
+func (c *Cluster) Close() error {
+	return errors.Join(c.Stop(syscall.SIGQUIT), os.RemoveAll(c.Dir))
+}
+
+// SQL runs statements in a database and returns what they print.
+func (c *Cluster) SQL(ctx context.Context, database, statements string) (string, error) {
+	psql := c.Command(ctx, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", c.Dir,
+		"-U", "postgres", "-d", database, "-c", statements)
+	out, err := psql.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("psql: %w: %s", err, out)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// Database makes a new database, empty or as a copy, and returns its URL.
+func (c *Cluster) Database(ctx context.Context, template string) (address string, err error) {
+	name := fmt.Sprintf("test%d", c.number.Add(1))
+	_, err = c.SQL(ctx, "postgres", "CREATE DATABASE "+name+" TEMPLATE "+template)
+	return c.URL(name), err
+}
+
+// URL is the address of a database.
+func (c *Cluster) URL(database string) string {
+	return "postgres:///" + database + "?" + url.Values{"host": {c.Dir}, "user": {"postgres"}}.Encode()
+}
