@@ -16,6 +16,7 @@ import (
 
 	"latchkey/auth"
 	"latchkey/models"
+	"latchkey/models/modelstest"
 )
 
 // house is a server over a new store with an administrator, in this process.
@@ -33,10 +34,9 @@ func newHouse(t *testing.T, options auth.Options, configure ...func(*Config)) *h
 	path := filepath.Join(dir, "secret")
 	secret, err := auth.CreateSecret(path)
 	must(t, err)
-	store, err := models.Open(t.Context(), dir, true)
+	store, err := modelstest.Open(t.Context(), dir)
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
-	must(t, store.Migrate(t.Context()))
 	ring, err := auth.LoadKeyRing(t.Context(), store, secret, path)
 	must(t, err)
 	if options.Lag == 0 {

@@ -16,10 +16,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"latchkey/models/postgrestest"
+
 	"latchkey/auth"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(postgrestest.Main()), goleak.IgnoreCurrent()) }
 
 // closable is a connection that knows whether it was closed.
 type closable struct {

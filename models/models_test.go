@@ -21,28 +21,12 @@ import (
 	"latchkey/models/postgrestest"
 )
 
-// cluster is the PostgreSQL server on which the tests run, if they are asked to.
-var cluster *postgrestest.Cluster
-
-func TestMain(m *testing.M) {
-	if postgrestest.Asked() {
-		var err error
-		if cluster, err = postgrestest.New(context.Background(), "max_connections=200"); err != nil {
-			panic(err)
-		}
-	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if cluster != nil {
-			_ = cluster.Close()
-		}
-		os.Exit(code)
-	}))
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(postgrestest.Main()), goleak.IgnoreCurrent()) }
 
 // onSQLite is for a test of what there is with SQLite only.
 func onSQLite(t *testing.T) {
 	t.Helper()
-	if cluster != nil {
+	if postgrestest.Asked() {
 		t.Skip("SQLite's own")
 	}
 }
@@ -52,11 +36,11 @@ func openStore(t testing.TB, dir string) *Store {
 	t.Helper()
 	var s *Store
 	var err error
-	if cluster == nil {
+	if !postgrestest.Asked() {
 		s, err = Open(context.Background(), dir, true)
 	} else {
 		var address string
-		if address, err = addressOf(dir); err == nil {
+		if address, err = postgrestest.Running().InPlaceOf(context.Background(), dir); err == nil {
 			s, err = OpenPostgres(context.Background(), address, PostgresOptions{Connections: 4})
 		}
 	}
@@ -68,17 +52,6 @@ func openStore(t testing.TB, dir string) *Store {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// addressOf is the database in the place of a data directory.
-func addressOf(dir string) (string, error) {
-	path := filepath.Join(dir, "postgres")
-	address, err := os.ReadFile(path)
-	if err == nil {
-		return string(address), nil
-	}
-	made, err := cluster.Database(context.Background(), "template1")
-	return made, errors.Join(err, os.WriteFile(path, []byte(made), 0o600))
 }
 
 // firstKey is the id of the key that signs tokens in these tests.
@@ -438,6 +411,7 @@ func TestLetPass(t *testing.T) {
 
 // TestVacuum: a database that another program vacuums is not taken for one that was cut.
 func TestVacuum(t *testing.T) {
+	onSQLite(t)
 	dir := t.TempDir()
 	s := openStore(t, dir)
 	for n := range 500 {

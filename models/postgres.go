@@ -60,7 +60,7 @@ func OpenPostgres(ctx context.Context, address string, o PostgresOptions) (*Stor
 	pool.SetMaxIdleConns(o.Connections) // a connection costs a process, a login none
 	pool.SetConnMaxLifetime(time.Hour)
 	e := &postgres{config: config}
-	s := &Store{engine: e, write: pool, read: pool}
+	s := &Store{engine: e, write: pool, read: pool, prepared: map[string]*sql.Stmt{}}
 	if err := e.check(ctx, pool); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", e, e.classify(err)), s.Close())
 	}
@@ -117,10 +117,22 @@ func (p *postgres) String() string {
 		p.config.Database
 }
 
+// openWithin is how long a start waits for a server that is not there yet.
+const openWithin = 10 * time.Second
+
 // check refuses a database that is another program's, or that would lose what it acknowledged.
 func (p *postgres) check(ctx context.Context, db *sql.DB) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
+	for try := 0; ; try++ {
+		err := p.checkOnce(ctx, db)
+		if err == nil || !p.passes(err) || !pause(ctx, try) {
+			return err
+		}
+	}
+}
+
+func (p *postgres) checkOnce(ctx context.Context, db *sql.DB) error {
 	var ours, others int
 	err := db.QueryRowContext(ctx, `SELECT COUNT(*) FILTER (WHERE tablename = $1), COUNT(*)
 		FROM pg_tables WHERE schemaname = current_schema()`, goose.DefaultTablename).Scan(&ours, &others)

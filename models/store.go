@@ -27,7 +27,7 @@ type Store struct {
 	read   *sql.DB
 
 	mu       sync.Mutex
-	prepared map[string]*sql.Stmt // by query text, on read; nil when the driver does it by itself
+	prepared map[string]*sql.Stmt // by query text, on read; nil after Close
 }
 
 // engine is what SQLite and PostgreSQL do differently. All SQL is one text for both.
@@ -153,6 +153,9 @@ func (s *Store) Close() error {
 // query runs a reading query. SQLite's are prepared once and kept.
 func (s *Store) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
 	if s.Shared() {
+		if s.isClosed() {
+			return nil, errClosed
+		}
 		return s.read.QueryContext(ctx, query, args...)
 	}
 	statement, err := s.statement(ctx, query) //nolint:sqlclosecheck // kept: Close
@@ -160,6 +163,14 @@ func (s *Store) query(ctx context.Context, query string, args []any) (*sql.Rows,
 		return nil, err
 	}
 	return statement.QueryContext(ctx, args...)
+}
+
+var errClosed = fmt.Errorf("%w: closed", ErrUnavailable)
+
+func (s *Store) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.prepared == nil
 }
 
 // statement prepares a reading query once and keeps it.
@@ -170,7 +181,7 @@ func (s *Store) statement(ctx context.Context, query string) (*sql.Stmt, error) 
 		return statement, nil
 	}
 	if s.prepared == nil {
-		return nil, fmt.Errorf("%w: closed", ErrUnavailable)
+		return nil, errClosed
 	}
 	statement, err := s.read.PrepareContext(ctx, s.engine.spell(query)) //nolint:sqlclosecheck // kept
 	if err == nil {

@@ -4,6 +4,7 @@ package postgrestest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,16 +15,41 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// Variable asks tests to use PostgreSQL, too, when it is set.
+// Variable asks tests to use PostgreSQL when it is set; then it holds the directory of the server.
 const Variable = "LATCHKEY_TEST_POSTGRES"
 
 // Asked says whether tests are to use PostgreSQL.
 func Asked() bool { return os.Getenv(Variable) != "" }
+
+// Main starts the server of a package's tests, if they are asked to use PostgreSQL. Its result ends
+// them.
+func Main() (end func(code int)) {
+	if !Asked() {
+		return os.Exit
+	}
+	c, err := New(context.Background(), "max_connections=400")
+	if err == nil {
+		err = os.Setenv(Variable, c.Dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "postgrestest:", err)
+		os.Exit(1)
+	}
+	return func(code int) {
+		if err := c.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "postgrestest:", err)
+			code = max(code, 1)
+		}
+		os.Exit(code)
+	}
+}
+
+// Running is the server that Main has started.
+func Running() *Cluster { return &Cluster{Dir: os.Getenv(Variable)} }
 
 // Cluster is a PostgreSQL server of its own, in a new directory, that listens on a socket in it and
 // on no network.
@@ -32,12 +58,15 @@ type Cluster struct {
 	server *exec.Cmd
 	output bytes.Buffer
 	ended  chan error
-	number atomic.Int64
 }
 
 // New makes a cluster and starts it with settings such as "max_connections=50".
 func New(ctx context.Context, settings ...string) (*Cluster, error) {
-	dir, err := os.MkdirTemp("", "postgres-")
+	memory := "/dev/shm" // what is to survive here is no more than a process
+	if _, err := os.Stat(memory); err != nil {
+		memory = ""
+	}
+	dir, err := os.MkdirTemp(memory, "postgres-")
 	if err != nil {
 		return nil, err
 	}
@@ -157,9 +186,23 @@ func (c *Cluster) SQL(ctx context.Context, database, statements string) (string,
 
 // Database makes a new database, empty or as a copy, and returns its URL.
 func (c *Cluster) Database(ctx context.Context, template string) (address string, err error) {
-	name := fmt.Sprintf("test%d", c.number.Add(1))
+	name := "test_" + strings.ToLower(rand.Text())
 	_, err = c.SQL(ctx, "postgres", "CREATE DATABASE "+name+" TEMPLATE "+template)
 	return c.URL(name), err
+}
+
+// InPlaceOf is the database that is used in the place of a data directory's, which is made when there
+// is none.
+func (c *Cluster) InPlaceOf(ctx context.Context, dir string) (address string, err error) {
+	path := filepath.Join(dir, "postgres")
+	known, err := os.ReadFile(path) //nolint:gosec // a test's own
+	if err == nil {
+		return string(known), nil
+	}
+	if address, err = c.Database(ctx, "template1"); err != nil {
+		return "", err
+	}
+	return address, os.WriteFile(path, []byte(address), 0o600)
 }
 
 // URL is the address of a database.
