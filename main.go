@@ -31,6 +31,7 @@ var (
 // cli is every command, flag and environment variable (LATCHKEY_ and the flag's name).
 type cli struct {
 	Data       string `default:"./latchkey-data" placeholder:"DIR" help:"Data directory."`
+	Database   string `placeholder:"URL" help:"PostgreSQL, postgres://…, in the place of SQLite."`
 	SecretFile string `placeholder:"FILE" help:"Secret that seals the keys (default: DIR/secret)."`
 	MinSecret  int    `default:"6" placeholder:"N" help:"Least characters of a new secret."`
 
@@ -45,10 +46,13 @@ type cli struct {
 	MaxTokenTTL time.Duration `default:"4320h" help:"Longest lifetime of a service's token."`
 	MaxSession  time.Duration `default:"720h" help:"How long after a login it can be renewed."`
 
+	DatabaseConnections int `default:"10" help:"Connections to PostgreSQL."`
+
 	RevocationLag time.Duration `default:"60s" help:"Longest time to trust tokens without the store."`
 	KeyRotation   time.Duration `default:"2160h" help:"How long a key signs; 0 for no rotation."`
 
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve HTTP (the default command)."`
+	Migrate migrateCmd `cmd:"" help:"Set up a PostgreSQL database, or bring it up to date."`
 	Recover recoverCmd `cmd:"" help:"After damage, or an old copy put back: end all tokens, go on."`
 	User    userCmd    `cmd:"" help:"Accounts: add, list, passwd, role, disable, enable, delete."`
 	Token   tokenCmd   `cmd:"" help:"Tokens: issue, inspect, list, revoke."`
@@ -83,6 +87,9 @@ func (c *cli) Validate() error {
 	}
 	if c.SecretStrength < 0 || c.SecretStrength > auth.MaxStrength {
 		return fmt.Errorf("--secret-strength is 0 to %d", auth.MaxStrength)
+	}
+	if c.DatabaseConnections < 1 {
+		return errors.New("--database-connections is at least 1")
 	}
 	if c.RevocationLag < time.Second {
 		return errors.New("--revocation-lag is at least 1s")
@@ -184,9 +191,14 @@ func (c *cli) open(ctx context.Context, create bool, logger *slog.Logger) (data,
 	if err != nil {
 		return data{}, err
 	}
-	store, err := models.Open(ctx, c.Data, create)
+	store, err := c.openStore(ctx, create)
 	if err != nil {
 		return data{}, err
+	}
+	if store.Shared() {
+		if err := store.RequireSchema(ctx); err != nil {
+			return data{}, errors.Join(err, store.Close())
+		}
 	}
 	authority, err := c.authority(ctx, store, secret, secretErr, path, logger)
 	if err != nil {
@@ -195,12 +207,24 @@ func (c *cli) open(ctx context.Context, create bool, logger *slog.Logger) (data,
 	return data{store, authority}, nil
 }
 
+// openStore opens the database that is asked for.
+func (c *cli) openStore(ctx context.Context, create bool) (*models.Store, error) {
+	if c.Database == "" {
+		return models.Open(ctx, c.Data, create)
+	}
+	return models.OpenPostgres(ctx, c.Database,
+		models.PostgresOptions{Connections: c.DatabaseConnections, Application: "latchkey"})
+}
+
 // inspect reads the secret, or returns why it is missing, and changes nothing. Its error is what
 // stops the start.
 func (c *cli) inspect(path string) (secret auth.Secret, missing, err error) {
 	secret, missing = auth.LoadSecret(path)
 	if missing != nil && !errors.Is(missing, auth.ErrSecretMissing) {
 		return auth.Secret{}, nil, missing
+	}
+	if c.Database != "" {
+		return secret, missing, nil
 	}
 	state, err := models.Inspect(c.Data)
 	if err == nil && state != models.FilePresent && missing == nil && !c.isNew() {
@@ -228,13 +252,10 @@ func (c *cli) authority(
 	logger *slog.Logger,
 ) (*auth.Authority, error) {
 	if secretErr != nil {
-		used, err := store.HasUsers(ctx)
-		if err != nil {
+		if err := mayBeMade(ctx, store, secretErr); err != nil {
 			return nil, err
 		}
-		if used {
-			return nil, fmt.Errorf("%w, but there are accounts: put it back", secretErr)
-		}
+		var err error
 		if secret, err = auth.CreateSecret(path); err != nil {
 			return nil, err
 		}
@@ -258,6 +279,22 @@ func (c *cli) authority(
 		MinSecret: c.MinSecret, SecretStrength: c.SecretStrength, Logger: logger,
 		Params: auth.Params{
 			MemoryKiB: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads}})
+}
+
+// mayBeMade refuses to make a secret in the place of one that is missing.
+func mayBeMade(ctx context.Context, store *models.Store, missing error) error {
+	used, err := store.HasUsers(ctx)
+	if err == nil && used {
+		err = fmt.Errorf("%w, but there are accounts: put it back", missing)
+	}
+	if err != nil || !store.Shared() {
+		return err
+	}
+	keys, err := store.Keys(ctx)
+	if err == nil && len(keys) > 0 {
+		err = fmt.Errorf("%w, but other nodes have one: copy it", missing)
+	}
+	return err
 }
 
 type versionCmd struct{}

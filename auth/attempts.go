@@ -127,19 +127,22 @@ func loadAttempts(
 	a := &attempts{store: store, key: secret.derive("attempts"), started: time.Now(),
 		accounts: accountAllowance(perAccount), networks: networkAllowance(perNetwork),
 		tallies: tallies, settled: make(chan struct{})}
-	now := a.started.Unix()
-	err = store.Attempts(ctx, now, maxTallies, func(m models.Attempts) {
-		if len(m.Key) != len(tallyKey{}) {
-			return
+	err = store.Attempts(ctx, a.started.Unix(), maxTallies, func(m models.Attempts) {
+		if len(m.Key) == len(tallyKey{}) {
+			known := &tally{}
+			known.set(m, a.started, 0)
+			a.tallies.Add(tallyKey(m.Key), known)
 		}
-		ago := max(0, now-m.FailedAt) // the clock may have been set back
-		a.tallies.Add(tallyKey(m.Key), &tally{failed: -seconds(ago),
-			clears: seconds(m.ClearsAt - m.FailedAt - ago)})
 	})
 	return a, err
 }
 
-func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
+// set takes over what the store has counted, at a time that is so long after the start.
+func (t *tally) set(m models.Attempts, clock time.Time, now time.Duration) {
+	milliseconds := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+	ago := max(0, milliseconds(clock.UnixMilli()-m.FailedAt)) // a clock may have been set back
+	t.failed, t.clears = now-ago, now-ago+milliseconds(m.ClearsAt-m.FailedAt)
+}
 
 // subject is one thing that is tried at.
 type subject struct {
@@ -194,6 +197,9 @@ type attempt struct {
 // reserve takes a try, which one of attempt's methods must end. While those under way decide
 // whether it may be taken, it waits for them. Errors: a *Refusal of ErrTooMany, ErrBusy.
 func (a *attempts) reserve(ctx context.Context, subjects []subject) (*attempt, error) {
+	if err := a.refresh(ctx, subjects); err != nil {
+		return nil, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
@@ -217,6 +223,39 @@ func (a *attempts) reserve(ctx context.Context, subjects []subject) (*attempt, e
 			return nil, err
 		}
 	}
+}
+
+// refresh learns what other nodes have counted.
+func (a *attempts) refresh(ctx context.Context, subjects []subject) error {
+	if !a.store.Shared() {
+		return nil
+	}
+	before, keys := make(map[tallyKey]tally, len(subjects)), make([][]byte, len(subjects))
+	a.mu.Lock()
+	for i, known := range a.find(subjects) {
+		before[subjects[i].key], keys[i] = *known, subjects[i].key[:]
+	}
+	a.mu.Unlock()
+	stored := map[tallyKey]models.Attempts{}
+	err := a.store.AttemptsAt(ctx, keys, func(m models.Attempts) { stored[tallyKey(m.Key)] = m })
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, known := range a.find(subjects) {
+		key := subjects[i].key
+		m, found := stored[key]
+		switch {
+		case known.clears != before[key].clears: // counted since we asked
+		case found:
+			known.set(m, time.Now(), a.now())
+			a.tallies.Add(key, known)
+		default: // forgotten, by a try that was right
+			known.clears = 0
+		}
+	}
+	return nil
 }
 
 // pause waits until a try is no longer under way. It is called with the lock, which it gives up
@@ -305,19 +344,28 @@ func (t *attempt) right(ctx context.Context) error {
 // wrong ends a try that was wrong, for a reason, and returns the Refusal that says so, or what
 // kept it from being stored.
 func (t *attempt) wrong(ctx context.Context, reason error) error {
-	var rows []models.Attempts
-	refusal := &Refusal{Reason: reason}
+	rows := make([]models.Attempts, len(t.subjects))
 	now := time.Now()
+	for i, s := range t.subjects {
+		rows[i] = models.Attempts{Key: s.key[:], FailedAt: now.UnixMilli(),
+			ClearsAt: now.Add(s.allowance.forget()).UnixMilli()}
+	}
+	elsewhere := map[tallyKey]tally{}
+	err := t.attempts.store.NoteAttempts(ctx, rows, func(m models.Attempts) {
+		var counted tally
+		counted.set(m, now, now.Sub(t.attempts.started))
+		elsewhere[tallyKey(m.Key)] = counted
+	})
+	refusal := &Refusal{Reason: reason}
 	at := now.Sub(t.attempts.started)
-	t.settle(func(s subject, known *tally) {
-		known.clears, known.failed = max(known.clears, at)+s.allowance.forget(), at
-		rows = append(rows, models.Attempts{Key: s.key[:], FailedAt: now.Unix(),
-			ClearsAt: now.Unix() + int64((known.clears-at)/time.Second)})
+	t.settle(func(s subject, known *tally) { // also when it could not be stored
+		known.clears = max(max(known.clears, at)+s.allowance.forget(), elsewhere[s.key].clears)
+		known.failed = at
 		if s.key == t.subjects[0].key {
 			refusal.tell(known, s.allowance, at)
 		}
 	})
-	if err := t.attempts.store.NoteAttempts(ctx, rows); err != nil {
+	if err != nil {
 		return err
 	}
 	return refusal

@@ -338,9 +338,9 @@ func TestTriesSurviveRestart(t *testing.T) {
 	if _, err := again.try(t, "ann@example.com", "secret1", "192.0.2.2"); err != nil {
 		t.Errorf("elsewhere: %v", err)
 	}
-	ahead := time.Now().Unix() + 365*24*3600
+	ahead := time.Now().AddDate(1, 0, 0).UnixMilli()
 	if err := again.store.NoteAttempts(t.Context(), []models.Attempts{{Key: keyOf(again, "192.0.2.3", "ann@example.com"),
-		FailedAt: ahead, ClearsAt: ahead + 3*8*3600}}); err != nil {
+		FailedAt: ahead, ClearsAt: ahead + 3*8*3600*1000}}, func(models.Attempts) {}); err != nil {
 		t.Fatal(err)
 	}
 	third := openAuthority(t, dir, secret, Options{Params: cheap, AccountTries: 3})
@@ -452,9 +452,9 @@ func TestPurgeAttempts(t *testing.T) {
 	var counts []models.Attempts
 	for n := range 20 {
 		counts = append(counts, models.Attempts{Key: fmt.Appendf(nil, "%016d", n), FailedAt: int64(100 + n),
-			ClearsAt: int64(200 + 10*n)})
+			ClearsAt: int64(200_000 + 10_000*n)})
 	}
-	if err := a.store.NoteAttempts(t.Context(), counts); err != nil {
+	if err := a.store.NoteAttempts(t.Context(), counts, func(models.Attempts) {}); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.store.PurgeAttempts(t.Context(), 210, 5); err != nil {

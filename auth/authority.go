@@ -2,9 +2,11 @@ package auth
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -87,10 +89,13 @@ type Authority struct {
 
 	started  time.Time    // what lastRead counts from
 	lastRead atomic.Int64 // when the endings were last read, as a time.Duration since started
-	seq      int64        // of the newest ending read; Follow's alone, as are the next two
+	seq      int64        // of the newest ending read; Follow's alone, as is all below
 
-	storeTime int64     // the store's own time when it was last let pass, in Unix seconds
-	passed    time.Time // when that was
+	storeTime int64       // the store's own time when it was last let pass, in Unix seconds
+	passed    time.Time   // when that was
+	failing   bool        // the store could not be read the last time
+	node      models.Node // what this process is to others of a shared store
+	reported  time.Time   // when they were last told
 }
 
 // NewAuthority loads the ended tokens and is then ready to verify. Errors: those of the options
@@ -127,6 +132,8 @@ func NewAuthority(
 		return nil, err
 	}
 	a.passed = a.started
+	name, _ := os.Hostname() // for people
+	a.node = models.Node{ID: rand.Text(), Name: name, Lag: int64(options.Lag / time.Second)}
 	err = a.readAll(ctx)
 	debug.FreeOSMemory() // reading a million ended tokens leaves as much garbage
 	return a, err

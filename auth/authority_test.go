@@ -18,7 +18,9 @@ import (
 	"latchkey/models/postgrestest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(postgrestest.Main()), goleak.IgnoreCurrent()) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(postgrestest.Main()), goleak.IgnoreCurrent())
+}
 
 // cheap are the smallest parameters allowed, so that tests spend their time elsewhere.
 var cheap = Params{MemoryKiB: minMemoryKiB, Time: 1, Threads: 1}

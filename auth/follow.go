@@ -86,9 +86,9 @@ func (a *Authority) readEndings(ctx context.Context, after, through int64) (int6
 	return all, errors.Join(errs...)
 }
 
-// How often the store is asked for what is new, and how often the rest is seen to.
+// How often the rest is seen to.
 const (
-	followEvery = 100 * time.Millisecond
+	reportEvery = 10 * time.Second
 	flushEvery  = 30 * time.Second
 	sweepEvery  = time.Minute
 	purgeEvery  = time.Hour
@@ -100,25 +100,32 @@ const (
 // Follow keeps the ended tokens and the keys up to date with the store, tells it when tokens were
 // used, rotates the keys and clears old things away, until ctx is done. It is called once.
 func (a *Authority) Follow(ctx context.Context) {
-	read, flush := time.NewTicker(followEvery), time.NewTicker(flushEvery)
+	heard := make(chan struct{}, 1)
+	var listening sync.WaitGroup
+	defer listening.Wait()
+	listening.Go(func() {
+		a.store.Listen(ctx, func() {
+			select {
+			case heard <- struct{}{}:
+			default: // it is to read anyway
+			}
+		})
+	})
+	read, flush := time.NewTicker(a.store.PollEvery()), time.NewTicker(flushEvery)
 	sweep, purge := time.NewTicker(sweepEvery), time.NewTicker(purgeEvery)
 	defer read.Stop()
 	defer flush.Stop()
 	defer sweep.Stop()
 	defer purge.Stop()
-	failing := false
 	for {
 		select {
 		case <-ctx.Done():
-			a.flush(context.WithoutCancel(ctx))
-			a.complain("the passing of time cannot be noted", a.letPass(context.WithoutCancel(ctx)))
+			a.leave(context.WithoutCancel(ctx))
 			return
+		case <-heard:
+			a.follow(ctx)
 		case <-read.C:
-			err := a.catchUp(ctx)
-			if failing != (err != nil) {
-				a.logFollowing(err)
-			}
-			failing = err != nil
+			a.follow(ctx)
 		case <-flush.C:
 			a.flush(ctx)
 		case <-sweep.C:
@@ -127,6 +134,49 @@ func (a *Authority) Follow(ctx context.Context) {
 		case <-purge.C:
 			a.purge(ctx)
 		}
+	}
+}
+
+// follow catches up, and takes part in what the nodes of one database do together.
+func (a *Authority) follow(ctx context.Context) {
+	err := a.catchUp(ctx)
+	if a.failing != (err != nil) {
+		a.logFollowing(err)
+	}
+	a.failing = err != nil
+	if err == nil && a.store.Shared() {
+		a.complain("this node cannot report", a.report(ctx))
+	}
+}
+
+// report says what this node knows of the keys, now and then and when that is new, and lets a key
+// sign that all nodes know.
+func (a *Authority) report(ctx context.Context) error {
+	set := a.ring.now.Load()
+	now := time.Now()
+	if set.number != a.node.Ring || now.Sub(a.reported) > reportEvery {
+		a.node.Ring = set.number
+		if err := a.store.Report(ctx, a.node); err != nil {
+			return err
+		}
+		a.reported = now
+	}
+	if newest := set.keys[0]; newest.signsAt > now.Unix() {
+		done, err := a.store.SignAtOnce(ctx, newest.id, set.number)
+		if done {
+			a.options.Logger.Info("every node knows the new key: it signs", "key", newest.id)
+		}
+		return err
+	}
+	return nil
+}
+
+// leave says goodbye to the store.
+func (a *Authority) leave(ctx context.Context) {
+	a.flush(ctx)
+	a.complain("the passing of time cannot be noted", a.letPass(ctx))
+	if a.store.Shared() {
+		a.complain("this node cannot leave", a.store.Leave(ctx, a.node.ID))
 	}
 }
 

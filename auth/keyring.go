@@ -73,6 +73,8 @@ func LoadKeyRing(
 	switch {
 	case storeErr != nil:
 		return nil, storeErr
+	case store.Shared() && err != nil:
+		return nil, fmt.Errorf("%w: copy that of the other nodes", err)
 	case used && err == nil:
 		return nil, errNoKeys
 	case used:
@@ -93,7 +95,10 @@ func (r *KeyRing) createFirstKey(ctx context.Context) error {
 	if err != nil && !errors.Is(err, models.ErrChanged) { // ErrChanged: another process was first
 		return err
 	}
-	return r.reload(ctx)
+	if err = r.reload(ctx); errors.Is(err, ErrSecretWrong) && r.store.Shared() {
+		err = fmt.Errorf("%w: copy that of the other nodes", err)
+	}
+	return err
 }
 
 // Recover makes a data directory usable again that was damaged, or put back from an older copy: see

@@ -58,15 +58,27 @@ func (a *Authority) Keys(ctx context.Context) ([]KeyInfo, error) {
 	return infos, nil
 }
 
-// signDelay is how long a new key waits before it signs: any process that has not seen it by then
-// has not read the store for so long that it accepts no token at all.
-func (a *Authority) signDelay() int64 {
-	return int64((a.options.Lag+time.Second)/time.Second) + 1
+// signDelay is how long a new key waits before it signs, in seconds: any process that has not seen
+// it by then has not read the store for so long that it accepts no token at all.
+func (a *Authority) signDelay(ctx context.Context) (int64, error) {
+	delay := int64((a.options.Lag+time.Second)/time.Second) + 1
+	if !a.store.Shared() {
+		return delay, nil
+	}
+	nodes, err := a.store.Nodes(ctx)
+	for _, node := range nodes {
+		delay = max(delay, node.Lag+1)
+	}
+	return delay + nodeClocks, err
 }
 
-// RotateKey makes a new key. It signs once every process has had the time to see it; the earlier
-// keys go on verifying until their last token has expired. Errors: ErrKeyWaits, models.ErrChanged
-// when another process changed the keys at the same time.
+// nodeClocks is how far the clocks of two machines may be apart, in seconds.
+const nodeClocks = 60
+
+// RotateKey makes a new key. It signs once every process has had the time to see it, or as soon as
+// all nodes say that they have; the earlier keys go on verifying until their last token has
+// expired. Errors: ErrKeyWaits, models.ErrChanged when another process changed the keys at the same
+// time.
 func (a *Authority) RotateKey(ctx context.Context) (KeyInfo, error) {
 	keys, err := a.Keys(ctx)
 	if err != nil {
@@ -77,7 +89,11 @@ func (a *Authority) RotateKey(ctx context.Context) (KeyInfo, error) {
 			stamp(keys[0].SignsAt))
 	}
 	known := a.ring.now.Load().number
-	if err := a.store.CreateKey(ctx, known, a.signDelay(), a.ring.sealNew); err != nil {
+	delay, err := a.signDelay(ctx)
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	if err := a.store.CreateKey(ctx, known, delay, a.ring.sealNew); err != nil {
 		return KeyInfo{}, err
 	}
 	if err := a.ring.reload(ctx); err != nil {

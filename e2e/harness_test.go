@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"latchkey/models/postgrestest"
 )
 
 // binary is the program under test, built once by TestMain.
@@ -34,9 +36,38 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		os.Exit(1)
 	}
+	end := postgrestest.Main()
 	code := m.Run()
 	_ = os.RemoveAll(dir)
-	os.Exit(code)
+	end(code)
+}
+
+// database is the environment that names the PostgreSQL database in the place of a data directory's, if there is one
+// or the tests are asked to use PostgreSQL.
+func database(tb testing.TB, dir string) []string {
+	tb.Helper()
+	known, err := os.ReadFile(filepath.Join(dir, "postgres"))
+	if err == nil {
+		return []string{"LATCHKEY_DATABASE=" + string(known)}
+	}
+	if !postgrestest.Asked() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		tb.Fatal(err)
+	}
+	return inPostgres(tb, postgrestest.Running(), dir)
+}
+
+// inPostgres gives a data directory a new database of a cluster in the place of its own.
+func inPostgres(tb testing.TB, c *postgrestest.Cluster, dir string) []string {
+	tb.Helper()
+	address, err := c.InPlaceOf(context.Background(), dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	mustRun(tb, dir, "", "migrate")
+	return []string{"LATCHKEY_DATABASE=" + address}
 }
 
 // server is a running latchkey.
@@ -79,7 +110,7 @@ func startProgram(tb testing.TB, env []string, program, dir string, args ...stri
 	tb.Helper()
 	s := &server{Dir: dir, out: &lockedBuffer{}, done: make(chan error, 1)}
 	s.cmd = exec.Command(program, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, args...)...)
-	s.cmd.Env = append(os.Environ(), env...)
+	s.cmd.Env = append(append(os.Environ(), database(tb, dir)...), env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
 		tb.Fatal(err)
@@ -152,6 +183,7 @@ func latchkey(tb testing.TB, dir, stdin string, args ...string) (stdout, stderr 
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, append([]string{"--data", dir}, args...)...)
 	var out, errOut bytes.Buffer
+	cmd.Env = append(os.Environ(), database(tb, dir)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		tb.Fatal(err)

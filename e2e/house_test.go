@@ -24,19 +24,22 @@ type source struct {
 
 // A layering says which of our packages a package may import: the arrows go one way.
 var layering = map[string][]string{
-	"main":      {"auth", "auth/doctor", "auth/wallet", "docs", "handlers", "models"},
-	"handlers":  {"auth", "auth/guard", "auth/strength", "docs", "models", "static", "templates"},
-	"auth":      {"auth/guard", "auth/strength", "models"},
-	"guard":     {},
-	"doctor":    {},
-	"wallet":    {},
-	"strength":  {},
-	"local":     {"auth", "auth/guard"}, // an example
-	"remote":    {"auth/guard"},         // an example
-	"models":    {},
-	"templates": {},
-	"static":    {},
-	"docs":      {},
+	"main":     {"auth", "auth/doctor", "auth/wallet", "docs", "handlers", "models"},
+	"handlers": {"auth", "auth/guard", "auth/strength", "docs", "models", "static", "templates"},
+	"auth":     {"auth/guard", "auth/strength", "models"},
+	"guard":    {},
+	"doctor":   {},
+	"wallet":   {},
+	"strength": {},
+	"local":    {"auth", "auth/guard"}, // an example
+	"remote":   {"auth/guard"},         // an example
+	"models":   {},
+	// Support of tests.
+	"modelstest":   {"models", "models/postgrestest"},
+	"postgrestest": {},
+	"templates":    {},
+	"static":       {},
+	"docs":         {},
 }
 
 // reserved says which packages alone may import what begins with a path.
@@ -45,6 +48,7 @@ var reserved = map[string][]string{
 	"database/sql":                    {"models"},
 	"github.com/mattn/go-sqlite3":     {"models"},
 	"github.com/pressly/goose":        {"models"},
+	"github.com/jackc/pgx":            {"models"},
 	"github.com/gorilla/securecookie": {"auth"},
 	"golang.org/x/crypto":             {"auth"},
 	"crypto/rand":                     {"auth", "doctor", "guard"},

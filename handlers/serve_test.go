@@ -21,7 +21,9 @@ import (
 	"latchkey/auth"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(postgrestest.Main()), goleak.IgnoreCurrent()) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(postgrestest.Main()), goleak.IgnoreCurrent())
+}
 
 // closable is a connection that knows whether it was closed.
 type closable struct {

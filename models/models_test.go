@@ -21,7 +21,9 @@ import (
 	"latchkey/models/postgrestest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(postgrestest.Main()), goleak.IgnoreCurrent()) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(postgrestest.Main()), goleak.IgnoreCurrent())
+}
 
 // onSQLite is for a test of what there is with SQLite only.
 func onSQLite(t *testing.T) {

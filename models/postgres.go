@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -113,7 +114,7 @@ func isLocal(config *pgx.ConnConfig) bool {
 
 // String names the database, without who uses it.
 func (p *postgres) String() string {
-	return "postgres://" + net.JoinHostPort(p.config.Host, fmt.Sprint(p.config.Port)) + "/" +
+	return "postgres://" + net.JoinHostPort(p.config.Host, strconv.Itoa(int(p.config.Port))) + "/" +
 		p.config.Database
 }
 
@@ -135,7 +136,8 @@ func (p *postgres) check(ctx context.Context, db *sql.DB) error {
 func (p *postgres) checkOnce(ctx context.Context, db *sql.DB) error {
 	var ours, others int
 	err := db.QueryRowContext(ctx, `SELECT COUNT(*) FILTER (WHERE tablename = $1), COUNT(*)
-		FROM pg_tables WHERE schemaname = current_schema()`, goose.DefaultTablename).Scan(&ours, &others)
+		FROM pg_tables WHERE schemaname = current_schema()`, goose.DefaultTablename).
+		Scan(&ours, &others)
 	if err != nil {
 		return err
 	}
@@ -144,7 +146,8 @@ func (p *postgres) checkOnce(ctx context.Context, db *sql.DB) error {
 	}
 	for _, setting := range []string{"fsync", "full_page_writes", "synchronous_commit"} {
 		var value string
-		if err := db.QueryRowContext(ctx, "SELECT current_setting($1)", setting).Scan(&value); err != nil {
+		err := db.QueryRowContext(ctx, "SELECT current_setting($1)", setting).Scan(&value)
+		if err != nil {
 			return err
 		}
 		if value == "off" {

@@ -19,8 +19,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Store is a database: SQLite in a data directory, or PostgreSQL. It is safe for concurrent use, and
-// several processes may have the same database open.
+// Store is a database: SQLite in a data directory, or PostgreSQL. It is safe for concurrent use,
+// and several processes may have the same database open.
 type Store struct {
 	engine engine
 	write  *sql.DB
@@ -57,6 +57,7 @@ type engine interface {
 	close() error
 }
 
+// String names the database.
 func (s *Store) String() string { return fmt.Sprint(s.engine) }
 
 // Shared says whether several nodes may have this database, each on a machine of its own.
@@ -252,7 +253,7 @@ func plain(args []any) []any {
 	return values
 }
 
-// pause waits a moment before another try, longer each time, and says whether there is time for one.
+// pause waits a moment before another try, longer each time, and says whether there is time for it.
 func pause(ctx context.Context, try int) bool {
 	wait := time.NewTimer(time.Duration(min(10<<min(try, 4), 100)) * time.Millisecond)
 	defer wait.Stop()

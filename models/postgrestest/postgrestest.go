@@ -4,7 +4,6 @@ package postgrestest
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -163,7 +162,7 @@ func (c *Cluster) Stop(signal syscall.Signal) error {
 	if err := c.server.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-c.ended
+	_ = <-c.ended // by the signal
 	c.server = nil
 	return nil
 }
@@ -186,13 +185,13 @@ func (c *Cluster) SQL(ctx context.Context, database, statements string) (string,
 
 // Database makes a new database, empty or as a copy, and returns its URL.
 func (c *Cluster) Database(ctx context.Context, template string) (address string, err error) {
-	name := "test_" + strings.ToLower(rand.Text())
+	name := fmt.Sprintf("test_%d_%d", os.Getpid(), time.Now().UnixNano())
 	_, err = c.SQL(ctx, "postgres", "CREATE DATABASE "+name+" TEMPLATE "+template)
 	return c.URL(name), err
 }
 
-// InPlaceOf is the database that is used in the place of a data directory's, which is made when there
-// is none.
+// InPlaceOf is the database that is used in the place of a data directory's, which is made when
+// there is none.
 func (c *Cluster) InPlaceOf(ctx context.Context, dir string) (address string, err error) {
 	path := filepath.Join(dir, "postgres")
 	known, err := os.ReadFile(path) //nolint:gosec // a test's own

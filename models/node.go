@@ -1,0 +1,73 @@
+package models
+
+import "context"
+
+// Node is a server that has the database.
+type Node struct {
+	ID     string // random, of this process
+	Name   string // of its machine
+	Lag    int64  // seconds: it accepts no token when it has not read the database for so long
+	Ring   int64  // number of the newest change to the keys that it knows
+	SeenAt int64  // Unix seconds, by its own clock
+}
+
+// reporting is a condition on nodes: those that may still accept tokens at a Unix second, which
+// follows. The others have said nothing for longer than they go on without the database, and a
+// minute, by which clocks may be apart.
+const reporting = "seen_at + lag + 60 > "
+
+// Report notes what a node knows, and forgets those that have long been gone.
+func (s *Store) Report(ctx context.Context, n Node) error {
+	return s.inTransaction(ctx, func(t transaction) error {
+		if _, err := t.exec(`INSERT INTO nodes (id, name, lag, ring, seen_at)
+			VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE
+			SET lag = excluded.lag, ring = excluded.ring, seen_at = excluded.seen_at`,
+			n.ID, n.Name, n.Lag, n.Ring, now()); err != nil {
+			return err
+		}
+		_, err := t.exec("DELETE FROM nodes WHERE seen_at < $1", now()-24*3600)
+		return err
+	})
+}
+
+// Leave notes that a node accepts no tokens any longer.
+func (s *Store) Leave(ctx context.Context, id string) error {
+	return s.inTransaction(ctx, func(t transaction) error {
+		_, err := t.exec("DELETE FROM nodes WHERE id = $1", id)
+		return err
+	})
+}
+
+// Nodes are those that may still accept tokens, in the order of their names.
+func (s *Store) Nodes(ctx context.Context) ([]Node, error) {
+	var nodes []Node
+	err := s.all(ctx, "SELECT id, name, lag, ring, seen_at FROM nodes WHERE "+reporting+
+		"$1 ORDER BY name, id", []any{now()}, func(scan func(...any) error) error {
+		var n Node
+		err := scan(&n.ID, &n.Name, &n.Lag, &n.Ring, &n.SeenAt)
+		nodes = append(nodes, n)
+		return err
+	})
+	return nodes, err
+}
+
+// SignAtOnce lets a key sign that waits to, if every node knows a change to the keys of at least a
+// number. It says whether it did.
+func (s *Store) SignAtOnce(ctx context.Context, id, ring int64) (done bool, err error) {
+	err = s.inTransaction(ctx, func(t transaction) error {
+		done = false
+		if _, err := t.lock("ring"); err != nil {
+			return err
+		}
+		rows, err := t.exec("UPDATE keys SET signs_at = $1 WHERE id = $2 AND signs_at > $3"+
+			" AND NOT EXISTS (SELECT 1 FROM nodes WHERE ring < $4 AND "+reporting+"$5)",
+			now(), id, now(), ring, now())
+		if err != nil || rows == 0 {
+			return err
+		}
+		done = true
+		_, err = t.next("ring")
+		return err
+	})
+	return done, err
+}
