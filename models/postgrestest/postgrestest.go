@@ -56,7 +56,7 @@ type Cluster struct {
 	Dir    string // of its data and its socket
 	server *exec.Cmd
 	output bytes.Buffer
-	ended  chan error
+	ended  chan struct{}
 }
 
 // New makes a cluster and starts it with settings such as "max_connections=50".
@@ -135,18 +135,19 @@ func (c *Cluster) Start(ctx context.Context, settings ...string) error {
 	if err := c.server.Start(); err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
+	ended, server := make(chan struct{}), c.server
 	c.ended = ended
-	server := c.server
-	go func() { ended <- server.Wait() }()
+	go func() {
+		defer close(ended)
+		_ = server.Wait() // what it printed tells
+	}()
 	for {
 		if c.Command(ctx, "pg_isready", "-q", "-h", c.Dir, "-d", "postgres").Run() == nil {
 			return nil
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			return fmt.Errorf("postgres: %w: %s", err, c.output.String())
+		case <-ended:
+			return fmt.Errorf("postgres has ended: %s", c.output.String())
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(5 * time.Millisecond):
@@ -162,7 +163,7 @@ func (c *Cluster) Stop(signal syscall.Signal) error {
 	if err := c.server.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	_ = <-c.ended // by the signal
+	<-c.ended
 	c.server = nil
 	return nil
 }
