@@ -53,6 +53,7 @@ type cli struct {
 
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve HTTP (the default command)."`
 	Migrate migrateCmd `cmd:"" help:"Set up a PostgreSQL database, or bring it up to date."`
+	Move    moveCmd    `cmd:"" help:"Move everything from SQLite to PostgreSQL, or back."`
 	Recover recoverCmd `cmd:"" help:"After damage, or an old copy put back: end all tokens, go on."`
 	User    userCmd    `cmd:"" help:"Accounts: add, list, passwd, role, disable, enable, delete."`
 	Token   tokenCmd   `cmd:"" help:"Tokens: issue, inspect, list, revoke."`
@@ -261,6 +262,9 @@ func (c *cli) authority(
 		}
 	}
 	if err := store.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	if err := store.CheckMoved(ctx); err != nil {
 		return nil, err
 	}
 	ring, err := auth.LoadKeyRing(ctx, store, secret, path)

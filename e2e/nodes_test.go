@@ -239,7 +239,8 @@ func TestNodesStartAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	address, err := c.InPlaceOf(context.Background(), dir)
 	must(t, err)
-	if _, said, code := latchkey(t, dir, "", "user", "list"); code != 1 || !strings.Contains(said, "run latchkey migrate") {
+	if _, said, code := latchkey(t, dir, "", "user", "list"); code != 1 ||
+		!strings.Contains(said, "run latchkey migrate") {
 		t.Errorf("before: exit %d, %s", code, said)
 	}
 	var wait sync.WaitGroup
@@ -249,7 +250,9 @@ func TestNodesStartAtOnce(t *testing.T) {
 	wait.Wait()
 	mustRun(t, dir, "", "key", "list") // makes nothing: there is no secret
 	for range 10 {
-		wait.Go(func() { account(t, start(t, dir, cheapHashes...), fmt.Sprintf("%d@example.com", time.Now().UnixNano())) })
+		wait.Go(func() {
+			account(t, start(t, dir, cheapHashes...), fmt.Sprintf("%d@example.com", time.Now().UnixNano()))
+		})
 	}
 	wait.Wait()
 	if keys := mustRun(t, dir, "", "key", "list", "--json"); strings.Count(keys, "\n") != 0 {
@@ -277,7 +280,9 @@ func TestNodesWithoutTheirSecret(t *testing.T) {
 func TestNodesRotate(t *testing.T) {
 	nodes := startNodes(t, newCluster(t), 3, append(lenient, cheapHashes...)...)
 	token := account(t, nodes[0], "ann@example.com")
-	await(t, "the other nodes to know the key", func() bool { return verifies(t, nodes[1], token) && verifies(t, nodes[2], token) })
+	await(t, "the other nodes to know the key", func() bool {
+		return verifies(t, nodes[1], token) && verifies(t, nodes[2], token)
+	})
 	load := &checkers{}
 	load.verify(t, nodes, token)
 	for key := 2; key <= 4; key++ {
@@ -389,8 +394,8 @@ func postgresRestarts(t *testing.T, times int) {
 	if t.Failed() {
 		t.Logf("%s\n%s", nodes[0].out, nodes[1].out)
 	}
-	t.Logf("%d restarts, %d accounts acknowledged, %d requests refused by 503, the longest answer took %v, %d verifications; "+
-		"the first write afterwards: %v", times, len(writers.accounts), writers.refused.Load(),
+	t.Logf("%d restarts, %d accounts acknowledged, %d requests refused by 503, the longest answer took %v, "+
+		"%d verifications; the first write afterwards: %v", times, len(writers.accounts), writers.refused.Load(),
 		time.Duration(writers.longest.Load()).Round(time.Millisecond), load.stop(), quantilesOf(back))
 }
 

@@ -11,11 +11,6 @@ type Node struct {
 	SeenAt int64  // Unix seconds, by its own clock
 }
 
-// reporting is a condition on nodes: those that may still accept tokens at a Unix second, which
-// follows. The others have said nothing for longer than they go on without the database, and a
-// minute, by which clocks may be apart.
-const reporting = "seen_at + lag + 60 > "
-
 // Report notes what a node knows, and forgets those that have long been gone.
 func (s *Store) Report(ctx context.Context, n Node) error {
 	return s.inTransaction(ctx, func(t transaction) error {
@@ -38,11 +33,13 @@ func (s *Store) Leave(ctx context.Context, id string) error {
 	})
 }
 
-// Nodes are those that may still accept tokens, in the order of their names.
+// Nodes are those that may still accept tokens, in the order of their names. The others have said
+// nothing for longer than they go on without the database, and a minute, by which clocks may be
+// apart.
 func (s *Store) Nodes(ctx context.Context) ([]Node, error) {
 	var nodes []Node
-	err := s.all(ctx, "SELECT id, name, lag, ring, seen_at FROM nodes WHERE "+reporting+
-		"$1 ORDER BY name, id", []any{now()}, func(scan func(...any) error) error {
+	err := s.all(ctx, `SELECT id, name, lag, ring, seen_at FROM nodes
+		WHERE seen_at + lag + 60 > $1 ORDER BY name, id`, []any{now()}, func(scan func(...any) error) error {
 		var n Node
 		err := scan(&n.ID, &n.Name, &n.Lag, &n.Ring, &n.SeenAt)
 		nodes = append(nodes, n)
@@ -59,8 +56,8 @@ func (s *Store) SignAtOnce(ctx context.Context, id, ring int64) (done bool, err 
 		if _, err := t.lock("ring"); err != nil {
 			return err
 		}
-		rows, err := t.exec("UPDATE keys SET signs_at = $1 WHERE id = $2 AND signs_at > $3"+
-			" AND NOT EXISTS (SELECT 1 FROM nodes WHERE ring < $4 AND "+reporting+"$5)",
+		rows, err := t.exec(`UPDATE keys SET signs_at = $1 WHERE id = $2 AND signs_at > $3 AND NOT EXISTS
+			(SELECT 1 FROM nodes WHERE ring < $4 AND seen_at + lag + 60 > $5)`,
 			now(), id, now(), ring, now())
 		if err != nil || rows == 0 {
 			return err

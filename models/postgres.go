@@ -231,7 +231,8 @@ func (p *postgres) passes(err error) bool {
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) && !network.Timeout() ||
-		errors.Is(err, net.ErrClosed)
+	return pgconn.SafeToRetry(err) || errors.As(err, &connect) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.As(err, &network) && !network.Timeout()
 }

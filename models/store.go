@@ -311,7 +311,9 @@ func (s *Store) transact(
 		return 0, true, err
 	}
 	t := transaction{ctx, tx, s.engine, &effects{}}
-	err = work(t)
+	if err = t.checkMoved(); err == nil {
+		err = work(t)
+	}
 	if err == nil && t.effects.takesAway && s.engine.numbers() {
 		change, err = t.next("change")
 	}
@@ -326,6 +328,20 @@ func (s *Store) transact(
 		return 0, true, err
 	}
 	return 0, true, errors.Join(err, rollback)
+}
+
+// checkMoved refuses to write to a SQLite database that was moved while it was open. PostgreSQL's
+// is not moved while there are nodes.
+func (t transaction) checkMoved() error {
+	if _, ok := t.engine.(*sqlite); !ok {
+		return nil
+	}
+	var one int
+	err := t.scan("SELECT 1 FROM sequences WHERE name = $1", []any{moved}, &one)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return cmp.Or(err, fmt.Errorf("%w: %w", ErrUnavailable, ErrMoved))
 }
 
 // query runs a query; the caller closes its rows.
