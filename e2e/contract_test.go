@@ -113,11 +113,15 @@ func tamper(token string) string {
 // TestContract replays the recorded cases in order against the real binary, each answer also against the
 // OpenAPI description.
 func TestContract(t *testing.T) {
-	dir := t.TempDir()
-	mustRun(t, dir, "123456\n", "user", "add", "999@qq.com", "--nickname", "Super", "--admin", "--secret-stdin")
-	s := start(t, dir)
+	replayContract(t, start(t, t.TempDir()))
+}
+
+// replayContract replays every recorded request.
+func replayContract(t *testing.T, s *server) {
+	t.Helper()
+	mustRun(t, s.Dir, "123456\n", "user", "add", "999@qq.com", "--nickname", "Super", "--admin", "--secret-stdin")
 	tokens := map[string]string{}
-	tokens["expired"] = mustRun(t, dir, "", "token", "issue", "999@qq.com", "--ttl", "1s")
+	tokens["expired"] = mustRun(t, s.Dir, "", "token", "issue", "999@qq.com", "--ttl", "1s")
 	await(t, "a token to expire", func() bool {
 		return request(t, "GET", s.URL+"/v1/user", "", bearer(tokens["expired"])).Status == 401
 	})
