@@ -4,6 +4,9 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 FUZZTIME ?= 50000x
 LINT    := .cache/bin/golangci-lint
 
+# What else of the end-to-end tests is run on PostgreSQL; its own are TestNodes….
+ON_POSTGRES := ^Test(Carriers|Scripts|Ended|Command|KeyRotation|Kill|Restart|StopIsQuick|Upgrade|Secrets)
+
 .PHONY: build test provision lint unit fuzz e2e bench torture
 .NOTPARALLEL: # the steps of "make test" follow each other under -j too
 
@@ -23,12 +26,14 @@ lint:
 
 unit: # e2e has the machine to itself later
 	go test -race -shuffle=on $$(go list ./... | grep -v '/e2e$$')
+	LATCHKEY_TEST_POSTGRES=1 go test -shuffle=on -count=1 ./models ./auth ./handlers
 
 fuzz:
 	sh e2e/fuzz.sh $(FUZZTIME)
 
 e2e:
 	go test -race -shuffle=on -count=1 -tags e2e -timeout 20m ./e2e/...
+	LATCHKEY_TEST_POSTGRES=1 go test -shuffle=on -count=1 -run '$(ON_POSTGRES)' ./e2e
 
 bench:
 	go test -tags bench -run '^$$' -bench . -benchmem -timeout 20m ./auth/... ./e2e/...

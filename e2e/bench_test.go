@@ -92,6 +92,12 @@ func startBare(b *testing.B, dir string) string {
 // rate is how many requests a second so many keep-alive clients get answered.
 func rate(b *testing.B, url, header string, requests int) float64 {
 	b.Helper()
+	return rateOf(b, url+"/v1/user", header, userJSON, requests)
+}
+
+// rateOf is rate of another URL, which answers want.
+func rateOf(b *testing.B, url, header, want string, requests int) float64 {
+	b.Helper()
 	const clients = 8
 	transport := &http.Transport{MaxIdleConnsPerHost: clients}
 	defer transport.CloseIdleConnections()
@@ -101,7 +107,7 @@ func rate(b *testing.B, url, header string, requests int) float64 {
 	for range clients {
 		wait.Go(func() {
 			for range requests / clients {
-				req, _ := http.NewRequest("GET", url+"/v1/user", nil)
+				req, _ := http.NewRequest("GET", url, nil)
 				req.Header.Set("Authorization", header)
 				resp, err := client.Do(req)
 				if err != nil {
@@ -110,7 +116,7 @@ func rate(b *testing.B, url, header string, requests int) float64 {
 				}
 				body, err := io.ReadAll(resp.Body)
 				_ = resp.Body.Close()
-				if err != nil || string(body) != userJSON {
+				if err != nil || string(body) != want {
 					b.Errorf("%s, %v", body, err)
 					return
 				}

@@ -34,6 +34,15 @@ func TestTortureDatabaseLocked(t *testing.T) { lockRepeatedly(t, 100) }
 // TestTortureSyncedBeforeAnswered is TestSyncedBeforeAnswered with a thousand writes.
 func TestTortureSyncedBeforeAnswered(t *testing.T) { syncedBeforeAnswered(t, 1000) }
 
+// TestTortureNodesRefuse is TestNodesRefuse with a thousand tokens, a hundred users disabled and a hundred roles.
+func TestTortureNodesRefuse(t *testing.T) { nodesRefuse(t, 1000, 10*time.Second) }
+
+// TestTortureNodesPostgresRestarts is TestNodesPostgresRestarts fifty times.
+func TestTortureNodesPostgresRestarts(t *testing.T) { postgresRestarts(t, 50) }
+
+// TestTortureNodesFailover is TestNodesFailover twenty times.
+func TestTortureNodesFailover(t *testing.T) { failOver(t, 20) }
+
 // TestTortureRaces is TestRaces for a quarter of an hour.
 func TestTortureRaces(t *testing.T) { raceFor(t, 15*time.Minute) }
 

@@ -150,11 +150,12 @@ func (s *Store) freeze(ctx context.Context) (*sql.Tx, error) {
 	if err != nil || !s.Shared() {
 		return tx, s.engine.classify(err) // SQLite has one writer
 	}
-	lock := "LOCK TABLE sequences"
+	tables := []string{sequences().name}
 	for _, t := range movedTables() {
-		lock += ", " + t.name
+		tables = append(tables, t.name)
 	}
-	if _, err := tx.ExecContext(ctx, lock+" IN EXCLUSIVE MODE"); err != nil {
+	lock := "LOCK TABLE " + strings.Join(tables, ", ") + " IN EXCLUSIVE MODE"
+	if _, err := tx.ExecContext(ctx, lock); err != nil {
 		return nil, errors.Join(s.engine.classify(err), tx.Rollback())
 	}
 	return tx, nil

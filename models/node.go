@@ -37,9 +37,10 @@ func (s *Store) Leave(ctx context.Context, id string) error {
 // nothing for longer than they go on without the database, and a minute, by which clocks may be
 // apart.
 func (s *Store) Nodes(ctx context.Context) ([]Node, error) {
+	const query = `SELECT id, name, lag, ring, seen_at FROM nodes
+		WHERE seen_at + lag + 60 > $1 ORDER BY name, id`
 	var nodes []Node
-	err := s.all(ctx, `SELECT id, name, lag, ring, seen_at FROM nodes
-		WHERE seen_at + lag + 60 > $1 ORDER BY name, id`, []any{now()}, func(scan func(...any) error) error {
+	err := s.all(ctx, query, []any{now()}, func(scan func(...any) error) error {
 		var n Node
 		err := scan(&n.ID, &n.Name, &n.Lag, &n.Ring, &n.SeenAt)
 		nodes = append(nodes, n)

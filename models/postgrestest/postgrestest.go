@@ -61,6 +61,35 @@ type Cluster struct {
 
 // New makes a cluster and starts it with settings such as "max_connections=50".
 func New(ctx context.Context, settings ...string) (*Cluster, error) {
+	return build(ctx, settings, func(c *Cluster) error {
+		return c.run(ctx, "initdb", "--no-sync", "--auth=trust", "--username=postgres",
+			"--encoding=UTF8", "--locale=C", "--pgdata="+c.data())
+	})
+}
+
+// Standby makes a cluster that follows this one, and starts it.
+func (c *Cluster) Standby(ctx context.Context, settings ...string) (*Cluster, error) {
+	return build(ctx, settings, func(s *Cluster) error {
+		err := s.run(ctx, "pg_basebackup", "--no-sync", "--checkpoint=fast", "--write-recovery-conf",
+			"--username=postgres", "--host="+c.Dir, "--pgdata="+s.data())
+		if err != nil {
+			return err
+		}
+		f, err := os.OpenFile(filepath.Join(s.data(), "postgresql.auto.conf"),
+			os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		// Once it leads, it waits for nobody, until it is told to.
+		_, err = f.WriteString("synchronous_standby_names = ''\n")
+		return errors.Join(err, f.Close())
+	})
+}
+
+// build starts a cluster whose data initialize makes.
+func build(
+	ctx context.Context, settings []string, initialize func(*Cluster) error,
+) (*Cluster, error) {
 	memory := "/dev/shm" // what is to survive here is no more than a process
 	if _, err := os.Stat(memory); err != nil {
 		memory = ""
@@ -70,18 +99,24 @@ func New(ctx context.Context, settings ...string) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{Dir: dir}
-	if err := c.give(); err != nil {
-		return nil, errors.Join(err, c.Close())
+	if err = c.give(); err == nil {
+		err = initialize(c)
 	}
-	init := c.Command(ctx, "initdb", "--no-sync", "--auth=trust", "--username=postgres",
-		"--encoding=UTF8", "--locale=C", "--pgdata="+c.data())
-	if out, err := init.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, out), c.Close())
+	if err == nil {
+		err = c.Start(ctx, settings...)
 	}
-	if err := c.Start(ctx, settings...); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+// run runs one of PostgreSQL's programs.
+func (c *Cluster) run(ctx context.Context, name string, args ...string) error {
+	if out, err := c.Command(ctx, name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return nil
 }
 
 func (c *Cluster) data() string { return filepath.Join(c.Dir, "data") }
