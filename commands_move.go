@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -33,10 +34,15 @@ func (m *moveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
 	to, err := c.openSide(ctx, m.To, !m.DryRun)
+	if m.DryRun && errors.Is(err, models.ErrNoDatabase) {
+		to, err = nil, nil // it would be made
+	}
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, to.Close()) }()
+	if to != nil {
+		defer func() { err = errors.Join(err, to.Close()) }()
+	}
 	plan, err := models.PlanMove(ctx, from, to, m.Again)
 	if err != nil {
 		return err
@@ -65,6 +71,10 @@ func (c *cli) openSide(ctx context.Context, where string, create bool) (*models.
 	side.Data, side.Database = where, ""
 	if strings.Contains(where, "://") {
 		side.Data, side.Database = "", where
+	} else if create {
+		if err := os.MkdirAll(where, 0o700); err != nil {
+			return nil, err
+		}
 	}
 	store, err := side.openStore(ctx, create)
 	if err != nil {

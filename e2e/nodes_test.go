@@ -204,12 +204,13 @@ func TestNodesMove(t *testing.T) {
 	}
 	node := startProgram(t, []string{"LATCHKEY_DATABASE=" + address}, binary, dir, cheapHashes...)
 	requireMoved(node)
-	back := t.TempDir()
+	back := filepath.Join(t.TempDir(), "data")
 	if _, said, code := latchkey(t, dir, "", "move", "--from", address, "--to", back); code != 1 ||
 		!strings.Contains(said, "stop them first") {
 		t.Errorf("with a node: exit %d, %s", code, said)
 	}
 	must(t, node.stop(t))
+	mustRun(t, dir, "", "move", "--from", address, "--to", back, "--dry-run")
 	mustRun(t, dir, "", "move", "--from", address, "--to", back)
 	secret, err := os.ReadFile(filepath.Join(dir, "secret"))
 	must(t, err)

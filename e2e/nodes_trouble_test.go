@@ -181,7 +181,7 @@ func TestNodesNoConnections(t *testing.T) {
 	}
 }
 
-// TestNodesPooler: a node behind PgBouncer, which gives each transaction another connection, does what it does otherwise.
+// TestNodesPooler: a node behind PgBouncer, which gives each transaction another connection, does all it does else.
 func TestNodesPooler(t *testing.T) {
 	c := newCluster(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
