@@ -143,7 +143,7 @@ func changed() (in *inputs, what []string) {
 	in.sticky, in.flushEvery, in.useWork, in.useLog = 1, 1*hour, 12*scale("us"), 700
 	in.slots = 1 << 20
 	in.lanes, in.statements, in.notifyWork = 16, 1, 0
-	in.endWork, in.endLog = 360*scale("us"), 8700
+	in.loginWork, in.endWork, in.endLog = 420*scale("us"), 360*scale("us"), 8700
 	in.poll, in.pollWork = 0.1, 46*scale("us")
 	in.purgeWork = 0
 	in.pool = 0

@@ -1,5 +1,5 @@
-// Scale reckons what Latchkey takes on several nodes with PostgreSQL, and simulates how the end of a
-// token reaches every node. docs/scale.md says what follows from it.
+// Scale reckons what Latchkey takes on several nodes with PostgreSQL, and simulates how the end of
+// a token reaches every node. docs/scale.md says what follows from it.
 //
 //	go run ./docs/scale
 package main
@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
+	"text/tabwriter"
 )
 
 func main() {
@@ -48,66 +50,80 @@ func sizes() (users, nodes []float64) {
 	return []float64{1e6, 1e8, 1e9}, []float64{10, 100, 1000}
 }
 
+// table prints rows in columns; cells stand between bars.
+func table(w io.Writer, rows []string) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t)
+	for _, row := range rows {
+		fmt.Fprintln(t, strings.ReplaceAll(row, "|", "\t")+"\t")
+	}
+	_ = t.Flush() // to a terminal: nowhere to report a failure
+}
+
+// line is a row of numbers.
+func line(numbers ...float64) string {
+	cells := make([]string, len(numbers))
+	for i, x := range numbers {
+		cells[i] = short(x)
+	}
+	return strings.Join(cells, "|")
+}
+
 // printSizes prints what does not depend on the number of nodes.
 func printSizes(w io.Writer, in *inputs) {
-	fmt.Fprintf(w, "\n%14s %8s %8s %8s %8s %10s %9s %9s %9s %8s %8s %8s\n", "users",
-		"users GB", "tokensGB", "ended GB", "disk GB", "memory GiB", "start s", "logins/s", "ends/s",
-		"checks/s", "cores to", "cores to")
-	fmt.Fprintf(w, "%14s %8s %8s %8s %8s %10s %9s %9s %9s %8s %8s %8s\n",
-		"", "", "", "", "", "of a node", "", "", "", "", "hash", "check")
+	rows := []string{"users|users GB|tokens GB|ended GB|disk GB|node GiB|start s|logins/s|ends/s|" +
+		"checks/s|cores that hash|cores that check"}
 	users, _ := sizes()
 	for _, u := range users {
 		b := in.bill(size{u, 1})
-		fmt.Fprintf(w, "%14s %8s %8s %8s %8s %10s %9s %9s %9s %8s %8s %8s\n", short(u),
-			short(u*in.userBytes/1e9), short(b.tokens*in.tokenBytes/1e9), short(b.ended*in.endingBytes/1e9),
-			short(b.of("disk").used/1e9), short(b.of("node memory").used/scale("GiB")), short(b.start),
-			short(b.logins), short(b.ends), short(b.checks), short(b.hashCores), short(b.checkCores))
+		rows = append(rows, line(u, u*in.userBytes/1e9, b.tokens*in.tokenBytes/1e9,
+			b.ended*in.endingBytes/1e9, b.of("disk").used/1e9, b.of("node memory").used/scale("GiB"),
+			b.start, b.logins, b.ends, b.checks, b.hashCores, b.checkCores))
 	}
+	table(w, rows)
 }
 
-// printPlans prints what depends on the number of nodes, and what is full first.
+// printPlans prints what depends on the number of nodes, and what is full first: as the share of it
+// that is used.
 func printPlans(w io.Writer, in *inputs) {
-	const row = "%14s %6s %8s %8s %9s %9s %9s %8s %8s %8s  %s\n"
-	fmt.Fprintf(w, "\n"+row, "users", "nodes", "checks/s", "logins/s", "commits/s", "last uses", "accounts",
-		"database", "connec-", "network", "full first (share of what is there)")
-	fmt.Fprintf(w, row, "", "", "a node", "a node", "", "stored/s", "read/s", "cores", "tions", "Mbit/s", "")
+	rows := []string{"users|nodes|checks/s of a node|commits/s|last uses/s|accounts read/s|" +
+		"database cores|connections|Mbit/s|full first"}
 	users, nodes := sizes()
 	for _, u := range users {
 		for _, n := range nodes {
 			b := in.bill(size{u, n})
-			fmt.Fprintf(w, row, short(u), short(n), short(b.checks/n), short(b.logins/n), short(b.commits),
-				short(b.uses), short(b.missed), short(b.of("database cores").used),
-				short(b.of("connections").used), short(b.of("database network").used*8/1e6), b.first(3))
+			rows = append(rows, line(u, n, b.checks/n, b.commits, b.uses, b.missed,
+				b.of("database cores").used, b.of("connections").used,
+				b.of("database network").used*8/1e6)+"|"+b.first(3))
 		}
 	}
+	table(w, rows)
 }
 
 // first names the resources of which most is used.
-func (b bill) first(n int) (text string) {
+func (b bill) first(n int) string {
+	texts := make([]string, n)
 	for i, u := range b.resources[:n] {
-		if i > 0 {
-			text += ", "
-		}
-		text += u.what + " " + short(u.share())
+		texts[i] = u.what + " " + short(u.share())
 	}
-	return text
+	return strings.Join(texts, ", ")
 }
 
 // printInstallations prints into how many parts the users must be divided.
 func printInstallations(w io.Writer, plans ...*inputs) {
 	fmt.Fprintln(w, `
 == Separate installations so that nothing is more than 0.7 full, and the nodes of all together`)
-	const row = "%14s %20s %20s %20s\n"
-	fmt.Fprintf(w, row, "users", "as designed", "with the changes", "renewals end nothing")
+	rows := []string{"users|as designed|with the changes|renewals end nothing"}
 	users, _ := sizes()
 	for _, u := range users {
-		cells := []any{short(u)}
+		cells := []string{short(u)}
 		for _, in := range plans {
 			parts, nodes := in.divided(u)
 			cells = append(cells, short(parts)+" with "+short(nodes)+" nodes")
 		}
-		fmt.Fprintf(w, row, cells...)
+		rows = append(rows, strings.Join(cells, "|"))
 	}
+	table(w, rows)
 }
 
 // runs are the simulated cases, and what each is called.
@@ -144,32 +160,32 @@ func runs(in *inputs) (cases []fanout, names []string) {
 // printSimulation prints what was simulated and what came out.
 func printSimulation(w io.Writer, in *inputs) {
 	fmt.Fprintln(w, `
-== Simulation: from the commit of a token's end until another node refuses it
-Assumed: ends come at random; each holds the lock for its round trips and its commit; the database notifies and
-answers in the order of asking on 4 cores that it has for this alone; a node reads when it is notified and at each
-poll, one reading at a time; a way takes half the round trip and an exponential part more; nothing stalls: no lost
-packets, no pause of a process. A node that is cut off stops hearing and asking until it is back; after 60 s it
-would refuse everything. A minute each; the generator is seeded, so that the figures repeat. Milliseconds.`)
-	const row = "%-38s %6s %7s %9s %9s %9s %9s %9s %9s %9s %9s %7s\n"
-	fmt.Fprintf(w, "\n"+row, "", "nodes", "ends/s", "one node", "", "", "the last", "", "", "waiting", "readings",
-		"4 cores")
-	fmt.Fprintf(w, row, "", "", "", "p50", "p99", "max", "p50", "p99", "max", "to end, p99", "/s, node", "busy")
+== Simulation: from the commit of a token's end until another node refuses it, in milliseconds
+Assumed: ends come at random; each holds the lock for its round trips and its commit; the database
+notifies and answers in the order of asking, on 4 cores that it has for this alone; a node reads
+when it is notified and at each poll, one reading at a time; a way takes half the round trip and an
+exponential part more; nothing stalls: no lost packets, no pause of a process. A node that is cut
+off neither hears nor asks until it is back; after 60 s it would refuse everything. A minute each.
+The generator is seeded: the figures repeat.`)
+	rows := []string{"|nodes|ends/s|one node p50|p99|max|the last p50|p99|max|waiting to end p99|" +
+		"readings/s of a node|cores busy"}
 	cases, names := runs(in)
 	for i, f := range cases {
 		o := f.simulate()
-		ms := func(list []float64, q float64) string { return short(quantile(list, q) * 1000) }
-		fmt.Fprintf(w, row, names[i], short(float64(f.nodes)), short(f.rate), ms(o.each, 0.5), ms(o.each, 0.99),
-			ms(o.each, 1), ms(o.last, 0.5), ms(o.last, 0.99), ms(o.last, 1), ms(o.waited, 0.99), short(o.reads),
-			short(o.busy))
+		ms := func(list []float64, q float64) float64 { return quantile(list, q) * 1000 }
+		rows = append(rows, names[i]+"|"+line(float64(f.nodes), f.rate,
+			ms(o.each, 0.5), ms(o.each, 0.99), ms(o.each, 1),
+			ms(o.last, 0.5), ms(o.last, 0.99), ms(o.last, 1), ms(o.waited, 0.99), o.reads, o.busy))
 	}
+	table(w, rows)
 }
 
 // short writes a number with two or three significant digits, and commas.
 func short(x float64) string {
 	if x < 99.95 {
 		text := strconv.FormatFloat(x, 'g', 2, 64)
-		if x < 0.0001 && x > 0 || x >= 10 {
-			text = strconv.FormatFloat(x, 'f', -1+1, 64)
+		if x >= 10 {
+			text = strconv.FormatFloat(x, 'f', 0, 64)
 		}
 		return text
 	}
