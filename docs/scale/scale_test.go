@@ -109,7 +109,7 @@ func TestPollOnly(t *testing.T) {
 func TestLock(t *testing.T) {
 	for _, busy := range []float64{0.3, 0.6, 0.85} {
 		f := quiet()
-		f.nodes, f.hold, f.duration = 1, 0.004, 1000
+		f.nodes, f.hold, f.duration = 1, 0.004, 300
 		f.rate = busy / f.hold
 		near(t, "mean wait and hold", mean(f.simulate().waited),
 			f.hold+f.hold*busy/(2*(1-busy)), 0.05)
