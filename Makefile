@@ -37,6 +37,7 @@ e2e:
 
 bench:
 	go test -tags bench -run '^$$' -bench . -benchmem -timeout 20m ./auth/... ./e2e/...
+	LATCHKEY_TEST_POSTGRES=1 go test -tags bench -run '^$$' -bench . -timeout 20m ./models
 
 torture: # the power is cut in user-mode-linux
 	sh e2e/provision.sh e2fsprogs user-mode-linux

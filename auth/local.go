@@ -76,7 +76,7 @@ func guarded(err error) error {
 }
 
 // accountSlots bounds how many accounts are remembered.
-const accountSlots = 1 << 12
+const accountSlots = 1 << 16
 
 // accounts remembers the account of recently seen users. Neither a user's number nor its account
 // ever changes, so nothing here grows old. It is safe for concurrent use.

@@ -18,8 +18,9 @@ var (
 	ErrMoved    = errors.New("this database was moved: another is in its place")
 	ErrMoving   = errors.New("a move to this database was not finished: run latchkey move again")
 	ErrNotEmpty = errors.New("the database to move to is not empty")
-	ErrNodes    = errors.New("servers have the database to move from: stop them first")
-	ErrDiffers  = errors.New("what was moved differs from what is there now: begin anew (--again)")
+	ErrNodes    = errors.New("servers have the database to move from: stop them first, " +
+		"or wait until one that crashed counts no longer")
+	ErrDiffers = errors.New("what was moved differs from what is there now: begin anew (--again)")
 )
 
 // table is a table as a move reads it: in the order of its key.
