@@ -34,7 +34,7 @@ func (s *Store) Listen(ctx context.Context, heard func()) {
 		return
 	}
 	for try := 0; ; try++ {
-		if listened := p.listen(ctx, heard); listened {
+		if p.listen(ctx, heard) {
 			try = 0
 		}
 		if !pause(ctx, try) {
@@ -57,10 +57,25 @@ func (p *postgres) listen(ctx context.Context, heard func()) (listened bool) {
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return false
 	}
-	for {
+	for ctx.Err() == nil {
 		heard()
-		if _, err := conn.WaitForNotification(ctx); err != nil {
+		if err := awaitNotification(ctx, conn); err != nil {
 			return true
 		}
 	}
+	return true
+}
+
+// awaitNotification waits for an announcement, or for half a minute; then it fails if the other
+// side is silent for good.
+func awaitNotification(ctx context.Context, conn *pgx.Conn) error {
+	waiting, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	_, err := conn.WaitForNotification(waiting)
+	if err == nil || waiting.Err() == nil {
+		return err
+	}
+	asking, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	return conn.Ping(asking)
 }

@@ -159,9 +159,12 @@ func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exe
 
 // Start starts the server and waits until it answers.
 func (c *Cluster) Start(ctx context.Context, settings ...string) error {
-	args := []string{"-D", c.data(), "-k", c.Dir, "-h", ""}
+	args, port := []string{"-D", c.data(), "-k", c.Dir, "-h", ""}, "5432"
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
+		if other, ok := strings.CutPrefix(setting, "port="); ok {
+			port = other
+		}
 	}
 	c.server = c.Command(context.WithoutCancel(ctx), "postgres", args...)
 	c.server.SysProcAttr.Pdeathsig = syscall.SIGQUIT
@@ -177,7 +180,7 @@ func (c *Cluster) Start(ctx context.Context, settings ...string) error {
 		_ = server.Wait() // what it printed tells
 	}()
 	for {
-		if c.Command(ctx, "pg_isready", "-q", "-h", c.Dir, "-d", "postgres").Run() == nil {
+		if c.Command(ctx, "pg_isready", "-q", "-h", c.Dir, "-p", port).Run() == nil {
 			return nil
 		}
 		select {
