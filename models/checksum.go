@@ -72,13 +72,11 @@ func (e Ending) checksum(seq int64) int64 {
 		number(earlier).number(e.EndsAt).number(e.ExpiresAt).checksum()
 }
 
-// noteChecksum takes the checksum of an ending into that of all, or out of it.
+// noteChecksum takes the checksum of an ending into that of all, or out of it. What SQLite has no
+// exclusive or for is what either has less what both have.
 func (t transaction) noteChecksum(sum int64) error {
-	all, err := t.lock("endings checksum")
-	if err != nil {
-		return err
-	}
-	_, err = t.exec("UPDATE sequences SET value = $1 WHERE name = 'endings checksum'", all^sum)
+	_, err := t.exec(`UPDATE sequences SET value = (value | $1) - (value & $2)
+		WHERE name = 'endings checksum'`, sum, sum)
 	return err
 }
 

@@ -54,7 +54,7 @@ func (s *Store) Nodes(ctx context.Context) ([]Node, error) {
 func (s *Store) SignAtOnce(ctx context.Context, id, ring int64) (done bool, err error) {
 	err = s.inTransaction(ctx, func(t transaction) error {
 		done = false
-		if _, err := t.lock("ring"); err != nil {
+		if err := t.lock("ring"); err != nil {
 			return err
 		}
 		rows, err := t.exec(`UPDATE keys SET signs_at = $1 WHERE id = $2 AND signs_at > $3 AND NOT EXISTS

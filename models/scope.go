@@ -69,7 +69,7 @@ func (s *Store) NameScopes(ctx context.Context, names []string) error {
 			continue
 		}
 		if err := s.inTransaction(ctx, func(t transaction) error {
-			if _, err := t.lock("key"); err != nil { // one name after the other
+			if err := t.lock("key"); err != nil { // one name after the other
 				return err
 			}
 			_, err := t.exec(`INSERT INTO scopes (number, name)

@@ -378,12 +378,10 @@ func (t transaction) next(sequence string) (int64, error) {
 	return value, err
 }
 
-// lock keeps other transactions that lock or draw from a sequence out until the commit, and returns
-// its newest number.
-func (t transaction) lock(sequence string) (value int64, err error) {
-	err = t.scan("UPDATE sequences SET value = value WHERE name = $1 RETURNING value",
-		[]any{sequence}, &value)
-	return value, err
+// lock keeps other transactions that lock or draw from a sequence out until the commit.
+func (t transaction) lock(sequence string) error {
+	_, err := t.exec("UPDATE sequences SET value = value WHERE name = $1", sequence)
+	return err
 }
 
 // now is the one clock, in whole seconds.

@@ -166,7 +166,7 @@ func (s *Store) CreateFirstAdministrator(ctx context.Context, n NewUser) (User, 
 	n.Role = RoleAdministrator
 	var u User
 	err := s.inTransaction(ctx, func(t transaction) error {
-		if _, err := t.lock("setup"); err != nil { // no second one at the same time
+		if err := t.lock("setup"); err != nil { // no second one at the same time
 			return err
 		}
 		var administrators int
@@ -259,7 +259,7 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Endin
 // administrators is done one after the other.
 func (t transaction) lockForUpdate(id uint32, up UserUpdate) (userRow, error) {
 	if up.Role != nil || up.KeepLast {
-		if _, err := t.lock("setup"); err != nil {
+		if err := t.lock("setup"); err != nil {
 			return userRow{}, err
 		}
 	}
@@ -368,7 +368,7 @@ func (s *Store) DeleteUser(ctx context.Context, id uint32, keepLast bool) (Endin
 	var ending Ending
 	err := s.inTransaction(ctx, func(t transaction) error {
 		if keepLast {
-			if _, err := t.lock("setup"); err != nil {
+			if err := t.lock("setup"); err != nil {
 				return err
 			}
 		}
