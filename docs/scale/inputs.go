@@ -71,7 +71,7 @@ func (in *inputs) measured() []entry {
 		{&in.startEnding, 1.6, "us", "a start's reading of one ended token (SQLite)", there},
 		{&in.loginWork, 310, "us", "of a database core: a login, without its hash", here},
 		{&in.endWork, 570, "us", "of a database core: the end of a token", here},
-		{&in.useWork, 44, "us", "of a database core: a last use, a statement each", here},
+		{&in.useWork, 12, "us", "of a database core: a last use, 1,000 in a statement", here},
 		{&in.purgeWork, 12, "us", "of a database core: clearing one token away", here},
 		{&in.userWork, 28, "us", "of a database core: reading a user", here},
 		{&in.pollWork, 27, "us", "of a database core: a poll that finds nothing", here},
@@ -80,7 +80,7 @@ func (in *inputs) measured() []entry {
 		{&in.commit, 0.9, "ms", "an end under the lock, its commit included, no network", here},
 		{&in.loginLog, 11000, "B", "of log for a login, soon after a checkpoint", here},
 		{&in.endLog, 12000, "B", "of log for the end of a token, soon after a checkpoint", here},
-		{&in.useLog, 1600, "B", "of log for a last use, soon after a checkpoint", here},
+		{&in.useLog, 800, "B", "of log for a last use, soon after a checkpoint", here},
 		{&in.connectionMemory, 1.8, "MiB", "a connection's own memory in the database", here},
 	}
 }
@@ -107,9 +107,9 @@ func (in *inputs) assumed() []entry {
 		{&in.poll, 0.5, "s", "between two polls of a node", settings},
 		{&in.gap, 0, "s", "a node reads no sooner after its last reading", settings},
 		{&in.renewalEnds, 1, "", "1: a renewal ends the token before it; 0: that expires", settings},
-		{&in.statements, 6, "", "round trips under the lock, besides the commit", settings},
+		{&in.statements, 4, "", "round trips under the lock, besides the commit", settings},
 		{&in.lanes, 1, "", "sequences that ended tokens are spread over", settings},
-		{&in.slots, 4096, "", "accounts that a node remembers", settings},
+		{&in.slots, 65536, "", "accounts that a node remembers", settings},
 		{&in.pool, 10, "", "connections of a node, besides the one that listens", settings},
 		{&in.trip, 0.5, "ms", "from a node to the database and back", network},
 		{&in.jitter, 0.1, "ms", "mean of what each way takes longer", network},
@@ -140,7 +140,7 @@ func newInputs() *inputs {
 // changed are the inputs after what scale.md advises has been done, and what that is.
 func changed() (in *inputs, what []string) {
 	in = newInputs()
-	in.sticky, in.flushEvery, in.useWork, in.useLog = 1, 1*hour, 12*scale("us"), 700
+	in.sticky, in.flushEvery = 1, 1*hour
 	in.slots = 1 << 20
 	in.lanes, in.statements, in.notifyWork = 16, 1, 0
 	in.loginWork, in.endWork, in.endLog = 420*scale("us"), 360*scale("us"), 8700
@@ -149,8 +149,8 @@ func changed() (in *inputs, what []string) {
 	in.pool = 0
 	return in, []string{
 		"requests of a token go to one node (a hash of Authorization in the balancer)",
-		"a token's last use is stored once an hour, a batch in one statement",
-		"a node remembers 1,048,576 accounts in place of 4,096",
+		"a token's last use is stored once an hour",
+		"a node remembers 1,048,576 accounts in place of 65,536",
 		"ended tokens in 16 lanes of one row each, one statement under the lock",
 		"no NOTIFY: every node polls every 100 ms",
 		"tokens in partitions: what is old goes with its table",
