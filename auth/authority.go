@@ -89,13 +89,13 @@ type Authority struct {
 
 	started  time.Time    // what lastRead counts from
 	lastRead atomic.Int64 // when the endings were last read, as a time.Duration since started
-	seq      int64        // of the newest ending read; Follow's alone, as is all below
+	seq      int64        // of the newest ending read; Follow's alone, as are the next three
+	failing  bool         // the store could not be read the last time
+	node     models.Node  // what this process is to others of a shared store
+	reported time.Time    // when they were last told
 
-	storeTime int64       // the store's own time when it was last let pass, in Unix seconds
-	passed    time.Time   // when that was
-	failing   bool        // the store could not be read the last time
-	node      models.Node // what this process is to others of a shared store
-	reported  time.Time   // when they were last told
+	storeTime int64     // the store's own time when last let pass, in Unix seconds; tidy's alone
+	passed    time.Time // when that was; tidy's, too
 }
 
 // NewAuthority loads the ended tokens and is then ready to verify. Errors: those of the options

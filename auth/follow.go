@@ -101,7 +101,7 @@ const (
 // used, rotates the keys and clears old things away, until ctx is done. It is called once.
 func (a *Authority) Follow(ctx context.Context) {
 	heard := make(chan struct{}, 1)
-	var listening sync.WaitGroup
+	var listening, tidying sync.WaitGroup
 	defer listening.Wait()
 	listening.Go(func() {
 		a.store.Listen(ctx, func() {
@@ -111,21 +111,34 @@ func (a *Authority) Follow(ctx context.Context) {
 			}
 		})
 	})
-	read, flush := time.NewTicker(a.store.PollEvery()), time.NewTicker(flushEvery)
-	sweep, purge := time.NewTicker(sweepEvery), time.NewTicker(purgeEvery)
+	tidying.Go(func() { a.tidy(ctx) })
+	read := time.NewTicker(a.store.PollEvery())
 	defer read.Stop()
-	defer flush.Stop()
-	defer sweep.Stop()
-	defer purge.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			tidying.Wait()
 			a.leave(context.WithoutCancel(ctx))
 			return
 		case <-heard:
 			a.follow(ctx)
 		case <-read.C:
 			a.follow(ctx)
+		}
+	}
+}
+
+// tidy does what may take long, until ctx is done: following does not wait for it.
+func (a *Authority) tidy(ctx context.Context) {
+	flush := time.NewTicker(flushEvery)
+	sweep, purge := time.NewTicker(sweepEvery), time.NewTicker(purgeEvery)
+	defer flush.Stop()
+	defer sweep.Stop()
+	defer purge.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
 		case <-flush.C:
 			a.flush(ctx)
 		case <-sweep.C:

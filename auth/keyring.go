@@ -120,6 +120,8 @@ func (r *KeyRing) sealNew(id, createdAt int64) ([]byte, error) {
 
 // reload takes the keys of the store. Errors: those of the store, ErrSecretWrong.
 func (r *KeyRing) reload(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	set, err := r.read(ctx)
 	if err != nil {
 		return err
@@ -134,8 +136,6 @@ func (r *KeyRing) reload(ctx context.Context) error {
 // read reads the keys and opens them with the secret at hand or, when it was replaced meanwhile,
 // with the one that took or is about to take its place on disk.
 func (r *KeyRing) read(ctx context.Context) (*keySet, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	head, err := r.store.Head(ctx)
 	if err != nil {
 		return nil, err

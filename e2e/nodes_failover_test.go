@@ -98,7 +98,7 @@ func nameOf(t *testing.T, dir string) string {
 	t.Helper()
 	address, err := os.ReadFile(filepath.Join(dir, "postgres"))
 	must(t, err)
-	return strings.TrimPrefix(strings.Split(string(address), "?")[0], "postgres:///")
+	return postgrestest.NameIn(string(address))
 }
 
 // both is the environment that names a database on whichever of two servers takes writes.

@@ -25,7 +25,7 @@ func TestNodesRefuse(t *testing.T) {
 }
 
 // nodesRefuse ends so many tokens on one node, and a tenth as many by disabling users and by changing their roles,
-// while the listening connections are cut now and then.
+// while the listening connections are cut now and then and some last uses cannot be stored.
 func nodesRefuse(t *testing.T, count int, cut time.Duration) {
 	c := newCluster(t)
 	nodes := startNodes(t, c, 3, lenient...)
@@ -36,6 +36,9 @@ func nodesRefuse(t *testing.T, count int, cut time.Duration) {
 	defer stopCutting()
 	load := &checkers{}
 	load.verify(t, nodes, admin)
+	release, err := postgrestest.Hold(context.Background(), c.URL(nameOf(t, nodes[0].Dir)), "SELECT 1 FROM tokens FOR UPDATE")
+	must(t, err)
+	defer release() //nolint:errcheck // the test is over
 	e := &ender{t: t, nodes: nodes, admin: admin, uids: map[string]uint32{}}
 	owner := account(t, nodes[0], "ann@example.com")
 	await(t, "the other nodes to know the key", func() bool { return statusOf(t, nodes[2], owner) == 200 })

@@ -101,7 +101,7 @@ func through(t *testing.T, c *postgrestest.Cluster, address, options string, arg
 	path := filepath.Join(dir, "postgres")
 	direct, err := os.ReadFile(path)
 	must(t, err)
-	name := strings.TrimPrefix(strings.Split(string(direct), "?")[0], "postgres:///")
+	name := postgrestest.NameIn(string(direct))
 	must(t, os.WriteFile(path, fmt.Appendf(nil, "postgres://postgres@%s/%s?%s", address, name, options), 0o600))
 	return start(t, dir, args...)
 }

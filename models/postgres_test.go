@@ -2,6 +2,7 @@ package models
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -84,7 +85,7 @@ func TestOpenPostgres(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		name := strings.TrimPrefix(strings.Split(address, "?")[0], "postgres:///")
+		name := postgrestest.NameIn(address)
 		if _, err := c.SQL(t.Context(), name, strings.ReplaceAll(statements, "NAME", name)); err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +132,7 @@ func TestRoleWithoutDDL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := strings.TrimPrefix(strings.Split(address, "?")[0], "postgres:///")
+	name := postgrestest.NameIn(address)
 	if _, err := c.SQL(t.Context(), name, `CREATE ROLE clerk LOGIN;
 		REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk`); err != nil {
@@ -177,4 +178,44 @@ func TestLastAdministratorAtOnce(t *testing.T) {
 			t.Fatalf("%v and %v", failed[0], failed[1])
 		}
 	}
+}
+
+// TestNoteUseInParts: what cannot be stored of many last uses keeps no other from being stored.
+func TestNoteUseInParts(t *testing.T) {
+	c := onPostgres(t)
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	if err := s.CreateFirstKey(t.Context(), 0, sealed); err != nil {
+		t.Fatal(err)
+	}
+	first, last := newUser(t, s, "ann@example.com"), newUser(t, s, "zoe@example.com")
+	used := map[TokenID]int64{newToken(t, s, first.ID).ID: now(), newToken(t, s, last.ID).ID: now()}
+	for n := range 1000 {
+		used[TokenID{UID: first.ID, IssuedAt: now() + 1 + int64(n)}] = now() // no longer there
+	}
+	address, err := c.InPlaceOf(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, err := postgrestest.Hold(t.Context(), address,
+		fmt.Sprintf("SELECT 1 FROM tokens WHERE uid = %d FOR UPDATE", last.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.NoteUse(t.Context(), used); !errors.Is(err, ErrUnavailable) {
+		t.Error(err)
+	}
+	requireUsed := func(uid uint32, want bool) {
+		t.Helper()
+		tokens, err := s.Tokens(t.Context(), TokenFilter{UID: uid, Limit: 10})
+		if err != nil || len(tokens) != 1 || (tokens[0].UsedAt > 0) != want {
+			t.Errorf("%v, %+v", err, tokens)
+		}
+	}
+	requireUsed(first.ID, true)
+	requireUsed(last.ID, false)
+	if err := errors.Join(release(), s.NoteUse(t.Context(), used)); err != nil {
+		t.Error(err)
+	}
+	requireUsed(last.ID, true)
 }

@@ -263,20 +263,17 @@ func (s *Store) Tokens(ctx context.Context, f TokenFilter) ([]Token, error) {
 	return tokens, err
 }
 
-// NoteUse remembers when tokens were last used, in one transaction.
+// NoteUse remembers when tokens were last used. What it could not store, all or a part, it stores
+// when it is called again.
 func (s *Store) NoteUse(ctx context.Context, used map[TokenID]int64) error {
-	if len(used) == 0 {
-		return nil
-	}
-	const most = 1000 // tokens a statement
-	return s.inTransaction(ctx, func(t transaction) error {
-		for ids := range slices.Chunk(slices.SortedFunc(maps.Keys(used), TokenID.compare), most) {
-			if err := t.noteUse(ids, used); err != nil {
-				return err
-			}
+	const most = 1000 // tokens a transaction
+	for ids := range slices.Chunk(slices.SortedFunc(maps.Keys(used), TokenID.compare), most) {
+		err := s.inTransaction(ctx, func(t transaction) error { return t.noteUse(ids, used) })
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // compare orders tokens, so that two processes that note the same ones do not wait for each other.

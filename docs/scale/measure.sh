@@ -59,6 +59,7 @@ go build -o "$dir/fanout" ./docs/scale/fanout
 echo "== machine"
 echo "$(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg), $(sql -c 'SHOW server_version')"
 
+base=$(($(date +%s) - 40000)) # when the first token was issued
 for file in models/migrations/*.sql; do
     sql -f "$file"
 done
@@ -68,14 +69,14 @@ INSERT INTO sequences VALUES ('endings checksum', 0);
 INSERT INTO keys (id, created_at, sealed) VALUES (1, 0, '');
 INSERT INTO users SELECT i, 'somebody.' || i || '@example.com', 'somebody.' || i || '@example.com', 100, 'name' || i, 1,
     1, '\$argon2id\$v=19\$m=19456,t=2,p=1\$' || left(md5(i::text), 22) || '\$' || left(md5(i::text) || md5('x' || i), 43),
-    1, 0, 1790000000, 1790000000, 1790000000, 'name' || i, i::bigint * 7919 FROM generate_series(1, $ROWS) i;
+    1, 0, $base, $base, $base, 'name' || i, i::bigint * 7919 FROM generate_series(1, $ROWS) i;
 -- In the order of time, the users in no order, fifty a second.
 INSERT INTO tokens (uid, issued_at, serial, expires_at, ends_at, kind, client_type, scope, label, login_at, key_id, used_at,
-    user_agent, address) SELECT i::bigint * 7919 % $ROWS + 1, 1790000000 + i / 50, 0, 1790007200 + i / 50, 1790007200 + i / 50,
-    1, 100, 1, '', 1790000000 + i / 50, 1, 0, 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) '
+    user_agent, address) SELECT i::bigint * 7919 % $ROWS + 1, $base + i / 50, 0, $((base + 7200)) + i / 50, $((base + 7200)) + i / 50,
+    1, 100, 1, '', $base + i / 50, 1, 0, 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) '
     || 'Chrome/142.0.0.0 Safari/537.36', '203.0.113.' || i % 250 FROM generate_series(1, $ROWS) i;
 INSERT INTO endings (seq, uid, token_order, earlier_too, expires_at, ends_at, ended_at, reason)
-    SELECT i, i::bigint * 7919 % $ROWS + 1, (1790000000 + i / 50)::bigint * 4096, 0, 1790007200 + i / 50, 0, 1790000100 + i / 50,
+    SELECT i, i::bigint * 7919 % $ROWS + 1, ($base + i / 50)::bigint * 4096, 0, $((base + 7200)) + i / 50, 0, $((base + 100)) + i / 50,
     'logout' FROM generate_series(1, $ROWS) i;
 UPDATE sequences SET value = $ROWS WHERE name = 'ending';
 CREATE SEQUENCE free START 10000000; -- instead of each lane's own numbers
@@ -97,7 +98,7 @@ user_columns=$(echo $user_columns)
 cat >"$dir/login.pgbench" <<SQL
 \\set uid random(1, :rows)
 SELECT $user_columns FROM users WHERE account_key = 'somebody.' || :uid || '@example.com';
-SELECT subject, failed_at, clears_at FROM attempts WHERE subject = 'somebody.' || :uid || '@example.com';
+SELECT subject, failed_at, clears_at FROM attempts WHERE subject = convert_to('somebody.' || :uid || '@example.com', 'UTF8');
 BEGIN;
 UPDATE users SET last_login_at = :at WHERE id = :uid RETURNING $user_columns;
 SELECT COALESCE(MAX(serial), -1) + 1 AS serial FROM tokens WHERE uid = :uid AND issued_at = :at \\gset
@@ -111,7 +112,7 @@ ending() {
 \\set i random(1, :rows)
 \\set lane random(1, 16)
 BEGIN;$1
-UPDATE tokens SET ends_at = 0 WHERE uid = :i::bigint * 7919 % :rows + 1 AND issued_at = 1790000000 + :i / 50 AND serial = 0 AND ends_at > 0 RETURNING expires_at;$1
+UPDATE tokens SET ends_at = 0 WHERE uid = :i::bigint * 7919 % :rows + 1 AND issued_at = $base + :i / 50 AND serial = 0 AND ends_at > 0 RETURNING expires_at;$1
 UPDATE sequences SET value = value + 1 WHERE name = 'ending'$2 RETURNING value AS seq \\gset$1
 INSERT INTO endings (seq, uid, token_order, earlier_too, expires_at, ends_at, ended_at, reason) VALUES (nextval('free'), :i, :at::bigint * 4096, 0, :at + 7200, 0, :at, 'logout');$1
 UPDATE sequences SET value = (value | :seq::bigint) - (value & :seq::bigint) WHERE name = 'endings checksum'$2;$1
@@ -133,7 +134,7 @@ cat >"$dir/one.pgbench" <<SQL
 \\set i random(1, :rows)
 \\set lane random(1, 16)
 BEGIN;$away
-UPDATE tokens SET ends_at = 0 WHERE uid = :i::bigint * 7919 % :rows + 1 AND issued_at = 1790000000 + :i / 50 AND serial = 0 AND ends_at > 0 RETURNING expires_at;$away
+UPDATE tokens SET ends_at = 0 WHERE uid = :i::bigint * 7919 % :rows + 1 AND issued_at = $base + :i / 50 AND serial = 0 AND ends_at > 0 RETURNING expires_at;$away
 WITH n AS (UPDATE lanes SET ending = ending + 1, checksum = checksum # :i WHERE lane = :lane RETURNING ending) INSERT INTO endings (seq, uid, token_order, earlier_too, expires_at, ends_at, ended_at, reason) SELECT nextval('free'), :i, :at::bigint * 4096, 0, :at + 7200, 0, :at, 'logout' FROM n;$away
 COMMIT;$away
 SQL
@@ -141,7 +142,7 @@ SQL
     printf '\\set i%s random(1, :rows)\n' 1 2 3 4 5 6 7 8 9 10
     echo 'BEGIN;'
     for i in 1 2 3 4 5 6 7 8 9 10; do
-        echo "UPDATE tokens SET ends_at = 0 WHERE uid = :i$i::bigint * 7919 % :rows + 1 AND issued_at = 1790000000 + :i$i / 50 AND serial = 0 AND ends_at > 0 RETURNING expires_at;"
+        echo "UPDATE tokens SET ends_at = 0 WHERE uid = :i$i::bigint * 7919 % :rows + 1 AND issued_at = $base + :i$i / 50 AND serial = 0 AND ends_at > 0 RETURNING expires_at;"
     done
     cat <<SQL
 WITH n AS (UPDATE lanes SET ending = ending + 10, checksum = checksum # :i1 WHERE lane = 1 RETURNING ending) INSERT INTO endings (seq, uid, token_order, earlier_too, expires_at, ends_at, ended_at, reason) SELECT nextval('free'), :i1, :at::bigint * 4096, 0, :at + 7200, 0, :at, 'logout' FROM n, generate_series(1, 10);
@@ -164,10 +165,10 @@ cat >"$dir/read.pgbench" <<SQL
 SELECT seq, uid, token_order, earlier_too, expires_at, ends_at FROM endings WHERE seq > :after AND seq <= :rows;
 SQL
 cat >"$dir/used.pgbench" <<SQL
-UPDATE tokens SET used_at = :at FROM (SELECT (random() * (:rows - 1))::bigint + 1 AS i FROM generate_series(1, 1000)) r WHERE uid = i * 7919 % :rows + 1 AND issued_at = 1790000000 + i / 50 AND serial = 0 AND used_at < :at + 1;
+UPDATE tokens SET used_at = :at FROM (SELECT (random() * (:rows - 1))::bigint + 1 AS i FROM generate_series(1, 1000)) r WHERE uid = i * 7919 % :rows + 1 AND issued_at = $base + i / 50 AND serial = 0 AND used_at < :at + 1;
 SQL
 cat >"$dir/purge.pgbench" <<SQL
-DELETE FROM tokens WHERE (uid, issued_at, serial) IN (SELECT uid, issued_at, serial FROM tokens WHERE expires_at < 1790020000 LIMIT 1000);
+DELETE FROM tokens WHERE (uid, issued_at, serial) IN (SELECT uid, issued_at, serial FROM tokens WHERE expires_at < $((base + 20000)) LIMIT 1000);
 SQL
 
 echo "== transactions"
@@ -204,11 +205,11 @@ run 'batch of 1,000 tokens' 1 purge -T 3
 echo "== partitions"
 cat >"$dir/id.pgbench" <<SQL
 \\set i random(1, :rows)
-SELECT expires_at, ends_at FROM tokens WHERE uid = :i::bigint * 7919 % :rows + 1 AND issued_at = 1790000000 + :i / 50 AND serial = 0;
+SELECT expires_at, ends_at FROM tokens WHERE uid = :i::bigint * 7919 % :rows + 1 AND issued_at = $base + :i / 50 AND serial = 0;
 SQL
 cat >"$dir/whole.pgbench" <<SQL
 \\set i random(1, :rows)
-SELECT expires_at, ends_at FROM tokens WHERE uid = :i::bigint * 7919 % :rows + 1 AND issued_at = 1790000000 + :i / 50 AND serial = 0 AND kind = 1 AND expires_at = 1790007200 + :i / 50;
+SELECT expires_at, ends_at FROM tokens WHERE uid = :i::bigint * 7919 % :rows + 1 AND issued_at = $base + :i / 50 AND serial = 0 AND kind = 1 AND expires_at = $((base + 7200)) + :i / 50;
 SQL
 run 'token by id, no partitions' 4 id
 at=$(date +%s%N)
@@ -228,10 +229,10 @@ echo "$oldest with $rows tokens detached and dropped in $((($(date +%s%N) - at) 
 # By the time of issue, which the primary key holds already, 190 days of them.
 sql <<SQL
 CREATE TABLE issued (LIKE tokens INCLUDING DEFAULTS, PRIMARY KEY (uid, issued_at, serial)) PARTITION BY RANGE (issued_at);
-DO 'BEGIN FOR d IN 20550..20740 LOOP EXECUTE format(''CREATE TABLE issued_%s PARTITION OF issued FOR VALUES FROM (%s) TO (%s)'',
+DO 'BEGIN FOR d IN $((base / 86400 - 170))..$((base / 86400 + 20)) LOOP EXECUTE format(''CREATE TABLE issued_%s PARTITION OF issued FOR VALUES FROM (%s) TO (%s)'',
     d, d * 86400, (d + 1) * 86400); END LOOP; END';
 INSERT INTO issued (uid, issued_at, serial, expires_at, client_type, scope, user_agent, address) SELECT
-    i::bigint * 7919 % $ROWS + 1, 1790000000 + i / 50, 0, 1790007200 + i / 50, 100, 1, '', '' FROM generate_series(1, $ROWS) i;
+    i::bigint * 7919 % $ROWS + 1, $base + i / 50, 0, $((base + 7200)) + i / 50, 100, 1, '', '' FROM generate_series(1, $ROWS) i;
 ANALYZE issued;
 SQL
 sed 's/FROM tokens/FROM issued/' "$dir/id.pgbench" >"$dir/issued.pgbench"

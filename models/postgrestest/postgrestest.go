@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Variable asks tests to use PostgreSQL when it is set; then it holds the directory of the server.
@@ -222,6 +224,19 @@ func (c *Cluster) SQL(ctx context.Context, database, statements string) (string,
 	return strings.TrimSpace(string(out)), nil
 }
 
+// Hold begins a transaction of one statement, which keeps its locks until release is called.
+func Hold(ctx context.Context, address, statement string) (release func() error, err error) {
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	release = func() error { return conn.Close(context.WithoutCancel(ctx)) }
+	if _, err := conn.Exec(ctx, "BEGIN; "+statement); err != nil {
+		return nil, errors.Join(err, release())
+	}
+	return release, nil
+}
+
 // Database makes a new database, empty or as a copy, and returns its URL.
 func (c *Cluster) Database(ctx context.Context, template string) (address string, err error) {
 	name := fmt.Sprintf("test_%d_%d", os.Getpid(), time.Now().UnixNano())
@@ -241,6 +256,11 @@ func (c *Cluster) InPlaceOf(ctx context.Context, dir string) (address string, er
 		return "", err
 	}
 	return address, os.WriteFile(path, []byte(address), 0o600)
+}
+
+// NameIn is the name of the database in an address that URL has made.
+func NameIn(address string) string {
+	return strings.TrimPrefix(strings.Split(address, "?")[0], "postgres:///")
 }
 
 // URL is the address of a database.
