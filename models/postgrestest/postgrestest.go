@@ -4,6 +4,7 @@ package postgrestest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -239,7 +240,7 @@ func Hold(ctx context.Context, address, statement string) (release func() error,
 
 // Database makes a new database, empty or as a copy, and returns its URL.
 func (c *Cluster) Database(ctx context.Context, template string) (address string, err error) {
-	name := fmt.Sprintf("test_%d_%d", os.Getpid(), time.Now().UnixNano())
+	name := "test_" + strings.ToLower(rand.Text())
 	_, err = c.SQL(ctx, "postgres", "CREATE DATABASE "+name+" TEMPLATE "+template)
 	return c.URL(name), err
 }
