@@ -39,7 +39,7 @@ func nodesRefuse(t *testing.T, count int, cut time.Duration) {
 	release, err := postgrestest.Hold(context.Background(), c.URL(nameOf(t, nodes[0].Dir)), "SELECT 1 FROM tokens FOR UPDATE")
 	must(t, err)
 	defer release() //nolint:errcheck // the test is over
-	e := &ender{t: t, nodes: nodes, admin: admin, uids: map[string]uint32{}}
+	e := &ender{t: t, nodes: nodes, pace: cut / 200}
 	owner := account(t, nodes[0], "ann@example.com")
 	await(t, "the other nodes to know the key", func() bool { return statusOf(t, nodes[2], owner) == 200 })
 	for n := range count {
@@ -93,8 +93,7 @@ func cutListeners(t *testing.T, c *postgrestest.Cluster, every time.Duration) (s
 type ender struct {
 	t     *testing.T
 	nodes []*server
-	admin string
-	uids  map[string]uint32
+	pace  time.Duration // from one to the next
 	count int
 	took  []time.Duration
 }
@@ -130,6 +129,7 @@ func (e *ender) end(token, method, path, body string, headers ...string) {
 		}
 		e.took = append(e.took, time.Since(ended))
 	}
+	time.Sleep(e.pace) // the load, not a synchronisation
 }
 
 // verifies says whether a node accepts a token; what it answers besides is an error.

@@ -69,18 +69,18 @@ func (in *inputs) measured() []entry {
 		{&in.verifyRate, 5500, "/s", "verifications of one core, HTTP and log included", there},
 		{&in.loginRate, 43, "/s", "hashes of one core", there},
 		{&in.startEnding, 1.6, "us", "a start's reading of one ended token (SQLite)", there},
-		{&in.loginWork, 310, "us", "of a database core: a login, without its hash", here},
-		{&in.endWork, 570, "us", "of a database core: the end of a token", here},
-		{&in.useWork, 12, "us", "of a database core: a last use, 1,000 in a statement", here},
-		{&in.purgeWork, 12, "us", "of a database core: clearing one token away", here},
-		{&in.userWork, 28, "us", "of a database core: reading a user", here},
-		{&in.pollWork, 27, "us", "of a database core: a poll that finds nothing", here},
-		{&in.readWork, 50, "us", "of a database core: reading what ended", here},
-		{&in.notifyWork, 35, "us", "of a database core: one notification to one node", here},
-		{&in.commit, 0.9, "ms", "an end under the lock, its commit included, no network", here},
-		{&in.loginLog, 11000, "B", "of log for a login, soon after a checkpoint", here},
+		{&in.loginWork, 320, "us", "of a database core: a login, without its hash", here},
+		{&in.endWork, 500, "us", "of a database core: the end of a token", here},
+		{&in.useWork, 11, "us", "of a database core: a last use, 1,000 in a statement", here},
+		{&in.purgeWork, 6, "us", "of a database core: clearing one token away", here},
+		{&in.userWork, 25, "us", "of a database core: reading a user", here},
+		{&in.pollWork, 22, "us", "of a database core: a poll that finds nothing", here},
+		{&in.readWork, 42, "us", "of a database core: reading what ended", here},
+		{&in.notifyWork, 25, "us", "of a database core: one notification to one node", here},
+		{&in.commit, 0.8, "ms", "an end under the lock, its commit included, no network", here},
+		{&in.loginLog, 10000, "B", "of log for a login, soon after a checkpoint", here},
 		{&in.endLog, 12000, "B", "of log for the end of a token, soon after a checkpoint", here},
-		{&in.useLog, 800, "B", "of log for a last use, soon after a checkpoint", here},
+		{&in.useLog, 2000, "B", "of log for a last use, soon after a checkpoint", here},
 		{&in.connectionMemory, 1.8, "MiB", "a connection's own memory in the database", here},
 	}
 }
@@ -143,8 +143,8 @@ func changed() (in *inputs, what []string) {
 	in.sticky, in.flushEvery = 1, 1*hour
 	in.slots = 1 << 20
 	in.lanes, in.statements, in.notifyWork = 16, 1, 0
-	in.loginWork, in.endWork, in.endLog = 420*scale("us"), 360*scale("us"), 8700
-	in.poll, in.pollWork = 0.1, 46*scale("us")
+	in.loginWork, in.endWork, in.endLog = 450*scale("us"), 290*scale("us"), 7200
+	in.poll, in.pollWork = 0.1, 40*scale("us")
 	in.purgeWork = 0
 	in.pool = 0
 	return in, []string{

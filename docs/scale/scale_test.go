@@ -26,7 +26,7 @@ func TestLoad(t *testing.T) {
 
 	b, hundredfold := in.bill(size{1e6, 10}), in.bill(size{1e8, 10})
 	near(t, "disk", hundredfold.of("disk").used, 100*b.of("disk").used, 1e-9)
-	near(t, "lock", hundredfold.of("lock of ended tokens").share(), l.ends*100*(0.0009+4*0.0005), 1e-9)
+	near(t, "lock", hundredfold.of("lock of ended tokens").share(), l.ends*100*(0.0008+4*0.0005), 1e-9)
 	near(t, "hashing", hundredfold.of("hashing").share(), l.logins*100/(10*3*43), 1e-9)
 	if b.of("connections").used != 110 {
 		t.Errorf("connections: %v", b.of("connections"))
