@@ -36,9 +36,10 @@ func nodesRefuse(t *testing.T, count int, cut time.Duration) {
 	defer stopCutting()
 	load := &checkers{}
 	load.verify(t, nodes, admin)
-	release, err := postgrestest.Hold(context.Background(), c.URL(nameOf(t, nodes[0].Dir)), "SELECT 1 FROM tokens FOR UPDATE")
+	release, err := postgrestest.Hold(context.Background(), c.URL(nameOf(t, nodes[0].Dir)),
+		"SELECT 1 FROM tokens FOR UPDATE")
 	must(t, err)
-	defer release() //nolint:errcheck // the test is over
+	t.Cleanup(func() { must(t, release()) })
 	e := &ender{t: t, nodes: nodes, pace: cut / 200}
 	owner := account(t, nodes[0], "ann@example.com")
 	await(t, "the other nodes to know the key", func() bool { return statusOf(t, nodes[2], owner) == 200 })

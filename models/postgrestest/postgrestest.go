@@ -4,7 +4,7 @@ package postgrestest
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
+	"crypto/rand" //nolint:depguard // for names of databases
 	"errors"
 	"fmt"
 	"net/url"
