@@ -36,8 +36,7 @@ func nodesRefuse(t *testing.T, count int, cut time.Duration) {
 	defer stopCutting()
 	load := &checkers{}
 	load.verify(t, nodes, admin)
-	release, err := postgrestest.Hold(context.Background(), c.URL(nameOf(t, nodes[0].Dir)),
-		"SELECT 1 FROM tokens FOR UPDATE")
+	release, err := c.Hold(context.Background(), nameOf(t, nodes[0].Dir), "SELECT 1 FROM tokens FOR UPDATE")
 	must(t, err)
 	t.Cleanup(func() { must(t, release()) })
 	e := &ender{t: t, nodes: nodes, pace: cut / 200}

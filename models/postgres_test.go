@@ -197,7 +197,7 @@ func TestNoteUseInParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	release, err := postgrestest.Hold(t.Context(), address,
+	release, err := c.Hold(t.Context(), postgrestest.NameIn(address),
 		fmt.Sprintf("SELECT 1 FROM tokens WHERE uid = %d FOR UPDATE", last.ID))
 	if err != nil {
 		t.Fatal(err)

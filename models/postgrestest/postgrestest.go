@@ -2,11 +2,12 @@
 package postgrestest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"crypto/rand" //nolint:depguard // for names of databases
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -17,8 +18,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Variable asks tests to use PostgreSQL when it is set; then it holds the directory of the server.
@@ -216,23 +215,37 @@ func (c *Cluster) Close() error {
 
 // SQL runs statements in a database and returns what they print.
 func (c *Cluster) SQL(ctx context.Context, database, statements string) (string, error) {
-	psql := c.Command(ctx, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", c.Dir,
-		"-U", "postgres", "-d", database, "-c", statements)
-	out, err := psql.CombinedOutput()
+	out, err := c.psql(ctx, database, "-c", statements).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("psql: %w: %s", err, out)
 	}
 	return strings.TrimSpace(string(out)), nil
 }
 
+func (c *Cluster) psql(ctx context.Context, database string, args ...string) *exec.Cmd {
+	return c.Command(ctx, "psql", append([]string{"-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
+		"-h", c.Dir, "-U", "postgres", "-d", database}, args...)...)
+}
+
 // Hold begins a transaction of one statement, which keeps its locks until release is called.
-func Hold(ctx context.Context, address, statement string) (release func() error, err error) {
-	conn, err := pgx.Connect(ctx, address)
-	if err != nil {
+func (c *Cluster) Hold(
+	ctx context.Context, database, statement string,
+) (release func() error, err error) {
+	psql := c.psql(ctx, database)
+	in, err1 := psql.StdinPipe()
+	out, err2 := psql.StdoutPipe()
+	if err := errors.Join(err1, err2, psql.Start()); err != nil {
 		return nil, err
 	}
-	release = func() error { return conn.Close(context.WithoutCancel(ctx)) }
-	if _, err := conn.Exec(ctx, "BEGIN; "+statement); err != nil {
+	release = func() error { return errors.Join(in.Close(), psql.Wait()) }
+	const held = "it is held"
+	_, err = fmt.Fprintf(in, "BEGIN;\n%s;\n\\echo %s\n", statement, held)
+	for lines := bufio.NewScanner(out); err == nil && lines.Text() != held; {
+		if !lines.Scan() {
+			err = fmt.Errorf("psql ended: %w", io.ErrUnexpectedEOF)
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(err, release())
 	}
 	return release, nil
@@ -240,7 +253,14 @@ func Hold(ctx context.Context, address, statement string) (release func() error,
 
 // Database makes a new database, empty or as a copy, and returns its URL.
 func (c *Cluster) Database(ctx context.Context, template string) (address string, err error) {
-	name := "test_" + strings.ToLower(rand.Text())
+	unique, err := os.CreateTemp(c.Dir, "database_")
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Base(unique.Name())
+	if err := unique.Close(); err != nil {
+		return "", err
+	}
 	_, err = c.SQL(ctx, "postgres", "CREATE DATABASE "+name+" TEMPLATE "+template)
 	return c.URL(name), err
 }
