@@ -136,6 +136,9 @@ func (s *serveCmd) serve(
 	ctx context.Context, server *handlers.Server, d data, listener net.Listener,
 	logger *slog.Logger, serves func() error,
 ) error {
+	if err := d.authority.Join(ctx); err != nil {
+		return err
+	}
 	following, forget := context.WithCancel(context.WithoutCancel(ctx))
 	serving, stop := context.WithCancel(ctx)
 	var wait sync.WaitGroup

@@ -246,6 +246,41 @@ func TestFollow(t *testing.T) {
 	wait.Wait()
 }
 
+// TestJoin: a node that joins knows the key that has just begun to sign, and no other signs that it does not know.
+func TestJoin(t *testing.T) {
+	dir := t.TempDir()
+	secret, err := CreateSecret(filepath.Join(dir, "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, there := openAuthority(t, dir, secret, Options{}), openAuthority(t, dir, secret, Options{})
+	user := register(t, here, "ann@example.com")
+	rotate := func(signs bool) {
+		t.Helper()
+		made, err := here.RotateKey(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := here.Join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := here.ring.reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := here.ring.now.Load().signing(time.Now().Unix()).id == made.ID; got != signs {
+			t.Errorf("the new key signs: %v", got)
+		}
+	}
+	rotate(here.store.Shared())
+	if err := there.Join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustVerify(t, there, "a token of the key that signs now", mustLogin(t, here, user.Account).Token)
+	if here.store.Shared() {
+		rotate(false)
+	}
+}
+
 // TestStale: who cannot follow the ended tokens accepts no token.
 func TestStale(t *testing.T) {
 	a := newAuthority(t, Options{Lag: time.Nanosecond})

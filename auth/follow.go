@@ -97,6 +97,18 @@ const (
 	purgeBatch  = 1000           // rows a transaction
 )
 
+// Join tells the nodes of the same store that this process is going to verify, so that no key signs
+// that it does not know, and takes in what is new. Then Follow must be called. Errors: those of the
+// store.
+func (a *Authority) Join(ctx context.Context) error {
+	if a.store.Shared() {
+		if err := a.report(ctx); err != nil {
+			return err
+		}
+	}
+	return a.catchUp(ctx)
+}
+
 // Follow keeps the ended tokens and the keys up to date with the store, tells it when tokens were
 // used, rotates the keys and clears old things away, until ctx is done. It is called once.
 func (a *Authority) Follow(ctx context.Context) {
