@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -60,7 +58,7 @@ func fullUserOf(u models.User) fullUser {
 func (s *Server) users(c echo.Context) error {
 	v := models.Invalid{}
 	f := models.UserFilter{Query: c.QueryParam("q"), Limit: queryLimit(c, v)}
-	if !utf8.ValidString(f.Query) || strings.ContainsRune(f.Query, 0) {
+	if !models.IsText(f.Query) {
 		v.Add("q", "This is not text.")
 	}
 	if after := c.QueryParam("after"); after != "" {

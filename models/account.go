@@ -149,6 +149,9 @@ func dotted(s, extra string) bool {
 	return true
 }
 
+// IsText says whether a database can be asked for a text: PostgreSQL knows no NUL.
+func IsText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
 // showable refuses what is no text: broken UTF-8, controls, format characters such as direction
 // overrides.
 func showable(s string) bool {

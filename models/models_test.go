@@ -103,6 +103,16 @@ func newToken(t testing.TB, s *Store, uid uint32) Token {
 	return k
 }
 
+// TestNoText: what is no text is nobody's account.
+func TestNoText(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	for _, account := range []string{"\x00", "a\x00@b.cn", "a\xff@b.cn"} {
+		if _, err := s.Credentials(t.Context(), account); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q: %v", account, err)
+		}
+	}
+}
+
 func TestUsers(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	u := newUser(t, s, "Ann@Example.com")

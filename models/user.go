@@ -79,6 +79,9 @@ func (s *Store) UserByAccount(ctx context.Context, account string) (User, error)
 func (s *Store) Credentials(ctx context.Context, account string) (Credentials, error) {
 	var row userRow
 	key := AccountKey(account)
+	if !IsText(key) {
+		return Credentials{}, ErrNotFound
+	}
 	err := s.scan(ctx, "SELECT "+userColumns+" FROM users WHERE account_key = $1", []any{key},
 		row.fields()...)
 	if err == nil && row.accountKey != key {
