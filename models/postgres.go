@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -212,7 +213,9 @@ func (p *postgres) classify(err error) error {
 		return err
 	}
 	var engine *pgconn.PgError
-	if p.passes(err) || errors.As(err, &engine) && !strings.HasPrefix(engine.Code, "23") ||
+	var connect *pgconn.ConnectError
+	if p.passes(err) || errors.As(err, &connect) ||
+		errors.As(err, &engine) && !strings.HasPrefix(engine.Code, "23") ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrConnDone) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -228,6 +231,10 @@ func (p *postgres) passes(err error) bool {
 			return true
 		}
 		return engine.Code == "25006" // it became a standby
+	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return false
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error
