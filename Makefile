@@ -11,7 +11,7 @@ ON_POSTGRES := ^Test(Carriers|Scripts|Ended|Command|KeyRotation|Kill|Restart|Sto
 .NOTPARALLEL: # the steps of "make test" follow each other under -j too
 
 build:
-	go build -trimpath -ldflags "-X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o latchkey .
+	go build -trimpath -ldflags "-X latchkey/commands.version=$(VERSION) -X latchkey/commands.commit=$(COMMIT)" -o latchkey .
 
 test: provision lint unit fuzz e2e
 

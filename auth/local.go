@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
-	"latchkey/auth/guard"
+	"latchkey/client/guard"
 	"latchkey/models"
 )
 

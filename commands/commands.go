@@ -1,5 +1,6 @@
-// Latchkey is a token server for HTTP Basic: log in once, use the token as the Basic user name.
-package main
+// Package commands is the command line: it parses flags, opens a data directory or database, and
+// calls auth, models, handlers and client. Each file holds one family of commands.
+package commands
 
 import (
 	"context"
@@ -8,12 +9,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -108,25 +107,14 @@ type hashing struct {
 	Threads uint8  `env:"LATCHKEY_ARGON2_THREADS" default:"1" help:"Threads of a hash."`
 }
 
-// console is where a command reads and writes.
-type console struct {
-	in       io.Reader
-	out, err io.Writer
+// Console is where a command reads and writes.
+type Console struct {
+	In       io.Reader
+	Out, Err io.Writer
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	args := os.Args[1:]
-	if filepath.Base(os.Args[0]) == "docker-credential-latchkey" { // the name Docker looks for
-		args = append([]string{"docker-credential"}, args...)
-	}
-	code := run(ctx, args, console{os.Stdin, os.Stdout, os.Stderr})
-	stop()
-	os.Exit(code)
-}
-
-// run runs one command line and returns the exit code: 0 done, 1 failed, 2 not understood.
-func run(ctx context.Context, args []string, std console) int {
+// Run runs one command line and returns the exit code: 0 done, 1 failed, 2 not understood.
+func Run(ctx context.Context, args []string, std Console) int {
 	var c cli
 	exit := -1
 	parser, err := kong.New(
@@ -136,12 +124,12 @@ func run(ctx context.Context, args []string, std console) int {
 		kong.Description(
 			"A token server for HTTP Basic: log in once, use the token as the user name.",
 		),
-		kong.Writers(std.out, std.err),
+		kong.Writers(std.Out, std.Err),
 		kong.Groups{"client": "On one's own machine, without a data directory:"},
 		kong.Exit(func(code int) { exit = code }),
 	)
 	if err != nil {
-		fmt.Fprintln(std.err, "latchkey:", err)
+		fmt.Fprintln(std.Err, "latchkey:", err)
 		return 2
 	}
 	parsed, err := parser.Parse(args)
@@ -149,12 +137,12 @@ func run(ctx context.Context, args []string, std console) int {
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintf(std.err, "latchkey: %v (see latchkey --help)\n", err)
+		fmt.Fprintf(std.Err, "latchkey: %v (see latchkey --help)\n", err)
 		return 2
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(&c, std); err != nil {
-		fmt.Fprintln(std.err, "latchkey:", strings.ReplaceAll(err.Error(), "\n", "; "))
+		fmt.Fprintln(std.Err, "latchkey:", strings.ReplaceAll(err.Error(), "\n", "; "))
 		return 1
 	}
 	return 0
@@ -304,7 +292,7 @@ func mayBeMade(ctx context.Context, store *models.Store, missing error) error {
 type versionCmd struct{}
 
 // Run prints the versions.
-func (versionCmd) Run(std console) error {
+func (versionCmd) Run(std Console) error {
 	revision := commit
 	if build, ok := debug.ReadBuildInfo(); ok && revision == "unknown" {
 		for _, setting := range build.Settings {
@@ -313,7 +301,7 @@ func (versionCmd) Run(std console) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(std.out, "latchkey %s, commit %s, %s, SQLite %s\n",
+	_, err := fmt.Fprintf(std.Out, "latchkey %s, commit %s, %s, SQLite %s\n",
 		version, revision, runtime.Version(), models.SQLiteVersion())
 	return err
 }

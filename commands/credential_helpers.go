@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"io"
 	"strings"
 
-	"latchkey/auth/wallet"
+	"latchkey/client/credstore"
 )
 
 // maxHelperInput bounds what git or Docker may say, in bytes.
@@ -21,8 +21,8 @@ type gitCmd struct {
 }
 
 // Run answers git. For a host of no login it prints nothing, so that git asks its next helper.
-func (g *gitCmd) Run(ctx context.Context, std console) error {
-	asked, err := gitAttributes(std.in)
+func (g *gitCmd) Run(ctx context.Context, std Console) error {
+	asked, err := gitAttributes(std.In)
 	if err != nil {
 		return err
 	}
@@ -37,13 +37,13 @@ func (g *gitCmd) Run(ctx context.Context, std console) error {
 	return nil // store: a login is made by latchkey login alone
 }
 
-func (g *gitCmd) get(ctx context.Context, std console, asked map[string]string) error {
-	place, err := wallet.ParsePlace(asked["protocol"] + "://" + asked["host"])
+func (g *gitCmd) get(ctx context.Context, std Console, asked map[string]string) error {
+	place, err := credstore.ParsePlace(asked["protocol"] + "://" + asked["host"])
 	if err != nil || strings.ContainsAny(asked["host"], "/?#") {
 		return nil //nolint:nilerr // git asks for something else, a certificate or a mail server
 	}
 	login, err := g.fresh(ctx, place)
-	if errors.Is(err, wallet.ErrUnknown) {
+	if errors.Is(err, credstore.ErrUnknown) {
 		return nil
 	}
 	if err != nil {
@@ -53,7 +53,7 @@ func (g *gitCmd) get(ctx context.Context, std console, asked map[string]string) 
 	if user == "" {
 		user = helperUser
 	}
-	_, err = fmt.Fprintf(std.out, "username=%s\npassword=%s\npassword_expiry_utc=%d\n",
+	_, err = fmt.Fprintf(std.Out, "username=%s\npassword=%s\npassword_expiry_utc=%d\n",
 		user, login.Token, login.ExpiresAt)
 	return err
 }
@@ -89,15 +89,15 @@ type dockerCredential struct{ ServerURL, Username, Secret string }
 const dockerUnknown = "credentials not found in native keychain"
 
 // Run answers Docker. It reads errors on standard output.
-func (d *dockerCmd) Run(ctx context.Context, std console) error {
+func (d *dockerCmd) Run(ctx context.Context, std Console) error {
 	err := d.answer(ctx, std)
 	if err != nil {
-		fmt.Fprintln(std.out, err)
+		fmt.Fprintln(std.Out, err)
 	}
 	return err
 }
 
-func (d *dockerCmd) answer(ctx context.Context, std console) error {
+func (d *dockerCmd) answer(ctx context.Context, std Console) error {
 	w, err := d.wallet()
 	if err != nil {
 		return err
@@ -111,9 +111,9 @@ func (d *dockerCmd) answer(ctx context.Context, std console) error {
 		for _, host := range hosts {
 			known[host] = helperUser
 		}
-		return json.NewEncoder(std.out).Encode(known)
+		return json.NewEncoder(std.Out).Encode(known)
 	}
-	text, err := io.ReadAll(io.LimitReader(std.in, maxHelperInput))
+	text, err := io.ReadAll(io.LimitReader(std.In, maxHelperInput))
 	if err != nil {
 		return err
 	}
@@ -128,29 +128,29 @@ func (d *dockerCmd) answer(ctx context.Context, std console) error {
 	if !strings.Contains(asked, "://") {
 		address = "https://" + asked // what Docker means by a bare name
 	}
-	place, err := wallet.ParsePlace(address)
+	place, err := credstore.ParsePlace(address)
 	if err != nil {
 		return errors.New(dockerUnknown)
 	}
 	login, err := d.registry(ctx, w, place, asked)
-	if errors.Is(err, wallet.ErrUnknown) {
+	if errors.Is(err, credstore.ErrUnknown) {
 		return errors.New(dockerUnknown)
 	}
 	if err != nil {
 		return err
 	}
 	credential := dockerCredential{asked, helperUser, login.Token}
-	return json.NewEncoder(std.out).Encode(credential) //nolint:gosec // Docker asks for it
+	return json.NewEncoder(std.Out).Encode(credential) //nolint:gosec // Docker asks for it
 }
 
 // registry is the login for a registry. One on this machine may speak plain http, by which Docker
 // does not name it.
 func (d *dockerCmd) registry(
-	ctx context.Context, w *wallet.Wallet, place wallet.Place, asked string,
-) (wallet.Login, error) {
+	ctx context.Context, w *credstore.Wallet, place credstore.Place, asked string,
+) (credstore.Login, error) {
 	login, err := w.Fresh(ctx, place)
-	if errors.Is(err, wallet.ErrUnknown) && !strings.Contains(asked, "://") {
-		if place, err := wallet.ParsePlace("http://" + asked); err == nil {
+	if errors.Is(err, credstore.ErrUnknown) && !strings.Contains(asked, "://") {
+		if place, err := credstore.ParsePlace("http://" + asked); err == nil {
 			return w.Fresh(ctx, place)
 		}
 	}

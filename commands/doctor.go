@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"latchkey/auth/doctor"
+	"latchkey/client/leakcheck"
 	"latchkey/docs"
 )
 
-// doctorCmd is latchkey doctor.
+// doctorCmd is latchkey leakcheck.
 type doctorCmd struct {
 	URL  string        `env:"-" required:"" help:"Address behind the proxy."`
 	Log  []string      `env:"-" required:"" placeholder:"FILE" help:"Log of the proxy (repeatable)."`
@@ -24,16 +24,16 @@ type doctorCmd struct {
 var errLeak = errors.New("tokens leak into a log")
 
 // Run examines each log and says what it found.
-func (d *doctorCmd) Run(ctx context.Context, std console) error {
+func (d *doctorCmd) Run(ctx context.Context, std Console) error {
 	leaks := false
 	for _, log := range d.Log {
-		report, err := doctor.Examine(ctx, d.URL, log, d.Wait)
+		report, err := leakcheck.Examine(ctx, d.URL, log, d.Wait)
 		if err != nil {
 			return fmt.Errorf("%s: %w", log, err)
 		}
 		leaks = leaks || report.Leaks()
 		if d.JSON {
-			err = json.NewEncoder(std.out).Encode(doctorJSON(log, report))
+			err = json.NewEncoder(std.Out).Encode(doctorJSON(log, report))
 		} else {
 			d.print(std, log, report)
 		}
@@ -47,7 +47,7 @@ func (d *doctorCmd) Run(ctx context.Context, std console) error {
 	return nil
 }
 
-func doctorJSON(log string, r doctor.Report) any {
+func doctorJSON(log string, r leakcheck.Report) any {
 	type slot struct {
 		Slot string `json:"slot"`
 		Leak bool   `json:"leak"`
@@ -66,23 +66,23 @@ func doctorJSON(log string, r doctor.Report) any {
 	}{log, r.Server, slots, r.Leaks(), remedy(r)}
 }
 
-func (d *doctorCmd) print(std console, log string, r doctor.Report) {
-	fmt.Fprintln(std.out, log)
+func (d *doctorCmd) print(std Console, log string, r leakcheck.Report) {
+	fmt.Fprintln(std.Out, log)
 	for _, s := range r.Slots {
 		if s.Leak {
-			fmt.Fprintf(std.out, "  token as %-10s LEAK     %s\n", s.Name, s.Line)
+			fmt.Fprintf(std.Out, "  token as %-10s LEAK     %s\n", s.Name, s.Line)
 		} else {
-			fmt.Fprintf(std.out, "  token as %-10s no leak\n", s.Name)
+			fmt.Fprintf(std.Out, "  token as %-10s no leak\n", s.Name)
 		}
 	}
 	if text := remedy(r); text != "" {
-		fmt.Fprintf(std.out, "\n%s\n", text)
+		fmt.Fprintf(std.Out, "\n%s\n", text)
 	}
 }
 
 // remedy is what to change so that a log holds no tokens, "" if it holds none: for the program that
 // says its name in the answer, else for each that is known to leak.
-func remedy(r doctor.Report) string {
+func remedy(r leakcheck.Report) string {
 	if !r.Leaks() {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -39,13 +39,13 @@ type keyListCmd struct {
 }
 
 // Run prints the keys, newest first.
-func (k *keyListCmd) Run(ctx context.Context, c *cli, std console) error {
+func (k *keyListCmd) Run(ctx context.Context, c *cli, std Console) error {
 	return c.withAuthority(ctx, func(a *auth.Authority) error {
 		keys, err := a.Keys(ctx)
 		if err != nil {
 			return err
 		}
-		table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+		table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 		if !k.JSON {
 			fmt.Fprintln(table, "KEY\tSTATE\tAGE\tCREATED\tSIGNS FROM\tLIVE TOKENS\tOF USERS")
 		}
@@ -58,9 +58,9 @@ func (k *keyListCmd) Run(ctx context.Context, c *cli, std console) error {
 	})
 }
 
-func (k *keyListCmd) print(std console, table *tabwriter.Writer, key auth.KeyInfo) error {
+func (k *keyListCmd) print(std Console, table *tabwriter.Writer, key auth.KeyInfo) error {
 	if k.JSON {
-		return json.NewEncoder(std.out).Encode(map[string]any{"id": key.ID, "state": key.State,
+		return json.NewEncoder(std.Out).Encode(map[string]any{"id": key.ID, "state": key.State,
 			"created_at": key.CreatedAt, "signs_at": key.SignsAt,
 			"live_tokens": key.Use.Tokens, "users": key.Use.Users})
 	}
@@ -81,11 +81,11 @@ func age(d time.Duration) string {
 type keyRotateCmd struct{}
 
 // Run makes the new key.
-func (keyRotateCmd) Run(ctx context.Context, c *cli, std console) error {
+func (keyRotateCmd) Run(ctx context.Context, c *cli, std Console) error {
 	return c.withAuthority(ctx, func(a *auth.Authority) error {
 		key, err := a.RotateKey(ctx)
 		if err == nil {
-			fmt.Fprintf(std.out, "key %d signs from %s on\n", key.ID, stamp(key.SignsAt))
+			fmt.Fprintf(std.Out, "key %d signs from %s on\n", key.ID, stamp(key.SignsAt))
 		}
 		return err
 	})
@@ -97,7 +97,7 @@ type keyRetireCmd struct {
 }
 
 // Run deletes the key, after saying what that ends.
-func (k *keyRetireCmd) Run(ctx context.Context, c *cli, std console) error {
+func (k *keyRetireCmd) Run(ctx context.Context, c *cli, std Console) error {
 	return c.withAuthority(ctx, func(a *auth.Authority) error {
 		keys, err := a.Keys(ctx)
 		if err != nil {
@@ -105,7 +105,7 @@ func (k *keyRetireCmd) Run(ctx context.Context, c *cli, std console) error {
 		}
 		for _, key := range keys {
 			if key.ID == k.ID && k.Now {
-				fmt.Fprintf(std.out, "key %d: %d live tokens of %d users end\n",
+				fmt.Fprintf(std.Out, "key %d: %d live tokens of %d users end\n",
 					key.ID, key.Use.Tokens, key.Use.Users)
 			}
 		}
@@ -115,7 +115,7 @@ func (k *keyRetireCmd) Run(ctx context.Context, c *cli, std console) error {
 			}
 			return fmt.Errorf("key %d: %w", k.ID, err)
 		}
-		fmt.Fprintf(std.out, "key %d: retired\n", k.ID)
+		fmt.Fprintf(std.Out, "key %d: retired\n", k.ID)
 		return nil
 	})
 }
@@ -123,11 +123,11 @@ func (k *keyRetireCmd) Run(ctx context.Context, c *cli, std console) error {
 type keyResealCmd struct{}
 
 // Run replaces the secret.
-func (keyResealCmd) Run(ctx context.Context, c *cli, std console) error {
+func (keyResealCmd) Run(ctx context.Context, c *cli, std Console) error {
 	return c.withAuthority(ctx, func(a *auth.Authority) error {
 		err := a.Reseal(ctx)
 		if err == nil {
-			fmt.Fprintln(std.out, "the keys are sealed under a new secret: back it up")
+			fmt.Fprintln(std.Out, "the keys are sealed under a new secret: back it up")
 		}
 		return err
 	})

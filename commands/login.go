@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"bufio"
@@ -13,7 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"latchkey/auth/wallet"
+	"latchkey/client/credstore"
 )
 
 // The commands here run where a person works, with a file of logins and no data directory.
@@ -23,19 +23,19 @@ type walletFlags struct {
 	Tokens string `placeholder:"FILE" help:"File of logins (default: ~/.config/latchkey/tokens.json)."`
 }
 
-func (f walletFlags) wallet() (*wallet.Wallet, error) {
+func (f walletFlags) wallet() (*credstore.Wallet, error) {
 	if f.Tokens != "" {
-		return wallet.New(f.Tokens), nil
+		return credstore.New(f.Tokens), nil
 	}
-	path, err := wallet.DefaultPath()
-	return wallet.New(path), err
+	path, err := credstore.DefaultPath()
+	return credstore.New(path), err
 }
 
 // fresh is the login for a place, with a fresh token.
-func (f walletFlags) fresh(ctx context.Context, p wallet.Place) (wallet.Login, error) {
+func (f walletFlags) fresh(ctx context.Context, p credstore.Place) (credstore.Login, error) {
 	w, err := f.wallet()
 	if err != nil {
-		return wallet.Login{}, err
+		return credstore.Login{}, err
 	}
 	return w.Fresh(ctx, p)
 }
@@ -51,7 +51,7 @@ type loginCmd struct {
 }
 
 // Run logs in and keeps the token.
-func (l *loginCmd) Run(ctx context.Context, std console) error {
+func (l *loginCmd) Run(ctx context.Context, std Console) error {
 	w, err := l.wallet()
 	if err != nil {
 		return err
@@ -60,9 +60,9 @@ func (l *loginCmd) Run(ctx context.Context, std console) error {
 		if l.SecretStdin {
 			return errors.New("--secret-stdin needs --account")
 		}
-		fmt.Fprint(std.err, "Account: ")
-		line, err := whileAsking(ctx, std.in, func() (string, error) {
-			return bufio.NewReader(std.in).ReadString('\n')
+		fmt.Fprint(std.Err, "Account: ")
+		line, err := whileAsking(ctx, std.In, func() (string, error) {
+			return bufio.NewReader(std.In).ReadString('\n')
 		})
 		if l.Account = strings.TrimSpace(line); err != nil || l.Account == "" {
 			return errors.New("no account was given")
@@ -72,12 +72,12 @@ func (l *loginCmd) Run(ctx context.Context, std console) error {
 	if err != nil {
 		return err
 	}
-	login, err := w.LogIn(ctx, wallet.Login{URL: strings.TrimSuffix(l.URL, "/"), Account: l.Account,
+	login, err := w.LogIn(ctx, credstore.Login{URL: strings.TrimSuffix(l.URL, "/"), Account: l.Account,
 		Hosts: l.For, Insecure: l.Insecure}, secret)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out,
+	_, err = fmt.Fprintf(std.Out,
 		"Logged in: %s.\nThe token is presented to %s, and renewed as it is used.\n",
 		login, strings.Join(login.Hosts, ", "))
 	return err
@@ -90,14 +90,14 @@ type logoutCmd struct {
 }
 
 // Run ends the tokens and forgets them.
-func (l *logoutCmd) Run(ctx context.Context, std console) error {
+func (l *logoutCmd) Run(ctx context.Context, std Console) error {
 	w, err := l.wallet()
 	if err != nil {
 		return err
 	}
 	ended, err := w.LogOut(ctx, strings.TrimSuffix(l.URL, "/"))
 	for _, login := range ended {
-		fmt.Fprintf(std.out, "%s is logged out\n", login)
+		fmt.Fprintf(std.Out, "%s is logged out\n", login)
 	}
 	if err == nil && len(ended) == 0 {
 		err = errors.New("there is no such login")
@@ -112,7 +112,7 @@ type loginsCmd struct {
 }
 
 // Run lists the logins, never their tokens.
-func (l *loginsCmd) Run(std console) error {
+func (l *loginsCmd) Run(std Console) error {
 	w, err := l.wallet()
 	if err != nil {
 		return err
@@ -121,13 +121,13 @@ func (l *loginsCmd) Run(std console) error {
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 	if !l.JSON {
 		fmt.Fprintln(table, "SERVER\tACCOUNT\tEXPIRES\tHOSTS")
 	}
 	for _, login := range logins {
 		if l.JSON {
-			if err := json.NewEncoder(std.out).Encode(map[string]any{"url": login.URL,
+			if err := json.NewEncoder(std.Out).Encode(map[string]any{"url": login.URL,
 				"account": login.Account, "expires_at": login.ExpiresAt, "hosts": login.Hosts,
 			}); err != nil {
 				return err
@@ -148,11 +148,11 @@ type tokenGetCmd struct {
 }
 
 // Run prints a fresh token of a login, or the header that carries it as the Basic user name.
-func (t *tokenGetCmd) Run(ctx context.Context, std console) error {
-	place := wallet.Anywhere()
+func (t *tokenGetCmd) Run(ctx context.Context, std Console) error {
+	place := credstore.Anywhere()
 	if t.Host != "" {
 		var err error
-		if place, err = wallet.ParsePlace(t.Host); err != nil {
+		if place, err = credstore.ParsePlace(t.Host); err != nil {
 			return err
 		}
 	}
@@ -164,7 +164,7 @@ func (t *tokenGetCmd) Run(ctx context.Context, std console) error {
 	if t.Header {
 		text = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(login.Token+":"))
 	}
-	_, err = fmt.Fprintln(std.out, text)
+	_, err = fmt.Fprintln(std.Out, text)
 	return err
 }
 
@@ -179,7 +179,7 @@ type netrcCmd struct {
 }
 
 // Run prints lines for .netrc, or puts them there.
-func (n *netrcCmd) Run(ctx context.Context, std console) error {
+func (n *netrcCmd) Run(ctx context.Context, std Console) error {
 	w, err := n.wallet()
 	if err != nil {
 		return err
@@ -192,7 +192,7 @@ func (n *netrcCmd) Run(ctx context.Context, std console) error {
 	}
 	machines, failed := n.machines(ctx, w, hosts)
 	if n.File == "" {
-		_, err := io.WriteString(std.out, wallet.Netrc("", machines))
+		_, err := io.WriteString(std.Out, credstore.Netrc("", machines))
 		return errors.Join(failed, err)
 	}
 	text, err := os.ReadFile(n.File)
@@ -200,18 +200,18 @@ func (n *netrcCmd) Run(ctx context.Context, std console) error {
 		return errors.Join(failed, err)
 	}
 	return errors.Join(failed,
-		wallet.WriteFile(n.File, []byte(wallet.Netrc(string(text), machines))))
+		credstore.WriteFile(n.File, []byte(credstore.Netrc(string(text), machines))))
 }
 
 // machines are the entries for hosts. One that fails does not keep the others from being fresh.
 // .netrc knows no ports: two logins for one name cannot both stand there.
 func (n *netrcCmd) machines(
-	ctx context.Context, w *wallet.Wallet, hosts []string,
-) (machines []wallet.Machine, failed error) {
+	ctx context.Context, w *credstore.Wallet, hosts []string,
+) (machines []credstore.Machine, failed error) {
 	tokens := map[string]string{}
 	for _, host := range hosts {
-		place, err := wallet.ParsePlace(host)
-		var login wallet.Login
+		place, err := credstore.ParsePlace(host)
+		var login credstore.Login
 		if err == nil {
 			login, err = w.Fresh(ctx, place)
 		}
@@ -227,14 +227,14 @@ func (n *netrcCmd) machines(
 			continue
 		}
 		tokens[place.Name()] = login.Token
-		machines = append(machines, wallet.Machine{
+		machines = append(machines, credstore.Machine{
 			Name: place.Name(), Login: helperUser, Password: login.Token})
 	}
 	return machines, failed
 }
 
 // plainHosts is every host of the logins that stands for itself.
-func plainHosts(w *wallet.Wallet) (hosts []string, err error) {
+func plainHosts(w *credstore.Wallet) (hosts []string, err error) {
 	logins, err := w.Logins()
 	for _, login := range logins {
 		for _, host := range login.Hosts {

@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -11,7 +11,7 @@ type migrateCmd struct{}
 
 // Run makes the tables of a PostgreSQL database, or brings them up to this program's. It needs no
 // secret, and its role is the only one that may change tables.
-func (migrateCmd) Run(ctx context.Context, c *cli, std console) error {
+func (migrateCmd) Run(ctx context.Context, c *cli, std Console) error {
 	if c.Database == "" {
 		return errors.New("--database is missing: SQLite is brought up to date at each start")
 	}
@@ -22,6 +22,6 @@ func (migrateCmd) Run(ctx context.Context, c *cli, std console) error {
 	if err := errors.Join(store.Migrate(ctx), store.Close()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "%s is up to date\n", store)
+	_, err = fmt.Fprintf(std.Out, "%s is up to date\n", store)
 	return err
 }

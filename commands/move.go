@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -24,7 +24,7 @@ type moveCmd struct {
 }
 
 // Run moves everything, and says what and how fast.
-func (m *moveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
+func (m *moveCmd) Run(ctx context.Context, c *cli, std Console) (err error) {
 	if strings.Contains(m.From, "://") == strings.Contains(m.To, "://") {
 		return errors.New("one of --from and --to is a data directory, the other a postgres:// URL")
 	}
@@ -48,19 +48,19 @@ func (m *moveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 		return err
 	}
 	if m.DryRun {
-		return printMove(std.out, plan, false)
+		return printMove(std.Out, plan, false)
 	}
-	progress := newProgress(plan, std.err)
+	progress := newProgress(plan, std.Err)
 	began := time.Now()
 	done, err := models.Move(ctx, from, to, m.Again, progress.add)
 	if err != nil {
 		return errors.Join(err, progress.bar.Exit())
 	}
-	if err := errors.Join(progress.bar.Finish(), printMove(std.out, done, true)); err != nil {
+	if err := errors.Join(progress.bar.Finish(), printMove(std.Out, done, true)); err != nil {
 		return err
 	}
 	took := time.Since(began)
-	fmt.Fprintf(std.out, "moved %d rows in %s (%.0f a second); the secret is needed as before\n",
+	fmt.Fprintf(std.Out, "moved %d rows in %s (%.0f a second); the secret is needed as before\n",
 		progress.count, took.Round(time.Millisecond), float64(progress.count)/took.Seconds())
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 type recoverCmd struct{}
 
 // Run makes the data directory usable again, and says what that took.
-func (recoverCmd) Run(ctx context.Context, c *cli, std console) error {
+func (recoverCmd) Run(ctx context.Context, c *cli, std Console) error {
 	var damaged []uint32
 	c.recover = func(ctx context.Context, ring *auth.KeyRing) (err error) {
 		damaged, err = ring.Recover(ctx)
@@ -26,9 +26,9 @@ func (recoverCmd) Run(ctx context.Context, c *cli, std console) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(std.out, "user %d, %s, was damaged: look at it, set its secret, enable it\n", id,
+		fmt.Fprintf(std.Out, "user %d, %s, was damaged: look at it, set its secret, enable it\n", id,
 			user.Account)
 	}
-	fmt.Fprintln(std.out, "every token and every link has ended: log in again")
+	fmt.Fprintln(std.Out, "every token and every link has ended: log in again")
 	return d.Close()
 }

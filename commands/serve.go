@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -94,8 +94,8 @@ func (s *serveCmd) Validate() error {
 }
 
 // Run serves until a signal comes.
-func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
-	logger := s.logger(std.err)
+func (s *serveCmd) Run(ctx context.Context, c *cli, std Console) (err error) {
+	logger := s.logger(std.Err)
 	most, err := s.mostConnections()
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli, std console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := s.welcome(ctx, c, d, listener.Addr(), std.err); err != nil {
+	if err := s.welcome(ctx, c, d, listener.Addr(), std.Err); err != nil {
 		return err
 	}
 	var bridge *auth.Bridge

@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -34,7 +34,7 @@ type tokenIssueCmd struct {
 }
 
 // Run prints the token alone.
-func (t *tokenIssueCmd) Run(ctx context.Context, c *cli, std console) error {
+func (t *tokenIssueCmd) Run(ctx context.Context, c *cli, std Console) error {
 	d, err := c.open(ctx, false, nil)
 	if err != nil {
 		return err
@@ -50,11 +50,11 @@ func (t *tokenIssueCmd) Run(ctx context.Context, c *cli, std console) error {
 	}
 	if t.JSON {
 		i := issued.Identity
-		return json.NewEncoder(std.out).Encode(map[string]any{"token": issued.Token, "uid": i.UID,
+		return json.NewEncoder(std.Out).Encode(map[string]any{"token": issued.Token, "uid": i.UID,
 			"id": i.TokenID.String(), "scope": d.authority.ScopeName(i.Scope),
 			"expires_at": i.ExpiresAt})
 	}
-	_, err = fmt.Fprintln(std.out, issued.Token)
+	_, err = fmt.Fprintln(std.Out, issued.Token)
 	return err
 }
 
@@ -64,7 +64,7 @@ type tokenInspectCmd struct {
 }
 
 // Run explains the token.
-func (t *tokenInspectCmd) Run(ctx context.Context, c *cli, std console) error {
+func (t *tokenInspectCmd) Run(ctx context.Context, c *cli, std Console) error {
 	d, err := c.open(ctx, false, nil)
 	if err != nil {
 		return err
@@ -75,9 +75,9 @@ func (t *tokenInspectCmd) Run(ctx context.Context, c *cli, std console) error {
 		return err
 	}
 	if t.JSON {
-		return json.NewEncoder(std.out).Encode(in)
+		return json.NewEncoder(std.Out).Encode(in)
 	}
-	_, err = fmt.Fprintln(std.out, in)
+	_, err = fmt.Fprintln(std.Out, in)
 	return err
 }
 
@@ -87,7 +87,7 @@ type tokenListCmd struct {
 }
 
 // Run prints the tokens, newest first.
-func (t *tokenListCmd) Run(ctx context.Context, c *cli, std console) error {
+func (t *tokenListCmd) Run(ctx context.Context, c *cli, std Console) error {
 	d, err := c.open(ctx, false, nil)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (t *tokenListCmd) Run(ctx context.Context, c *cli, std console) error {
 	if err != nil {
 		return fmt.Errorf("account %s: %w", t.Account, err)
 	}
-	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 	if !t.JSON {
 		fmt.Fprintln(table, "ID\tKIND\tSCOPE\tLABEL\tISSUED\tEXPIRES\tLAST USED\tADDRESS")
 	}
@@ -109,7 +109,7 @@ func (t *tokenListCmd) Run(ctx context.Context, c *cli, std console) error {
 		}
 		for _, one := range tokens {
 			scope := d.authority.ScopeName(one.Scope)
-			if err := printToken(table, std.out, one, scope, t.JSON); err != nil {
+			if err := printToken(table, std.Out, one, scope, t.JSON); err != nil {
 				return err
 			}
 			f.Before = one.ID
@@ -139,7 +139,7 @@ type tokenRevokeCmd struct {
 }
 
 // Run ends the tokens; the running server refuses them at its next look at the store.
-func (t *tokenRevokeCmd) Run(ctx context.Context, c *cli, std console) error {
+func (t *tokenRevokeCmd) Run(ctx context.Context, c *cli, std Console) error {
 	if (len(t.Tokens) == 0) == (t.All == "") {
 		return errors.New("name tokens to end, or an account with --all")
 	}
@@ -166,7 +166,7 @@ func (t *tokenRevokeCmd) Run(ctx context.Context, c *cli, std console) error {
 		if err := d.authority.End(ctx, id, revoked); err != nil {
 			return fmt.Errorf("token %s: %w", id, err)
 		}
-		fmt.Fprintf(std.out, "token %s: ended\n", id)
+		fmt.Fprintf(std.Out, "token %s: ended\n", id)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"encoding/json"
@@ -29,7 +29,7 @@ type choice struct {
 
 // Run measures what a hash costs here and recommends the costliest that takes no longer than the
 // budget. All choices are at least as costly to guess as OWASP's first.
-func (t *tuneCmd) Run(c *cli, std console) error {
+func (t *tuneCmd) Run(c *cli, std Console) error {
 	now := auth.Params{MemoryKiB: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads}
 	if err := now.Check(); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (t *tuneCmd) Run(c *cli, std console) error {
 	}
 	if t.JSON {
 		for _, one := range choices {
-			if err := json.NewEncoder(std.out).Encode(one); err != nil {
+			if err := json.NewEncoder(std.Out).Encode(one); err != nil {
 				return err
 			}
 		}
@@ -77,8 +77,8 @@ func tunings(now auth.Params) []auth.Params {
 // cost is what a guess costs whoever has stolen a hash, in KiB that are written.
 func cost(c choice) uint32 { return c.MemoryKiB * c.Passes }
 
-func (t *tuneCmd) print(std console, choices []choice, best int) error {
-	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+func (t *tuneCmd) print(std Console, choices []choice, best int) error {
+	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "MEMORY\tPASSES\tONE HASH\tLOGINS/S\tMEMORY IN ALL\t")
 	for _, c := range choices {
 		note := ""
@@ -95,11 +95,11 @@ func (t *tuneCmd) print(std console, choices []choice, best int) error {
 		return err
 	}
 	if best < 0 {
-		_, err := fmt.Fprintf(std.out, "\nNothing here takes %s or less: keep the default, "+
+		_, err := fmt.Fprintf(std.Out, "\nNothing here takes %s or less: keep the default, "+
 			"--argon2-memory 19456 --argon2-time 2, and expect slow logins.\n", t.Budget)
 		return err
 	}
-	_, err := fmt.Fprintf(std.out, "\nWithin %s: --argon2-memory %d --argon2-time %d. "+
+	_, err := fmt.Fprintf(std.Out, "\nWithin %s: --argon2-memory %d --argon2-time %d. "+
 		"A login brings an older hash up to it.\n", t.Budget, choices[best].MemoryKiB,
 		choices[best].Passes)
 	return err

@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"bufio"
@@ -39,7 +39,7 @@ type userAddCmd struct {
 }
 
 // Run makes the account.
-func (u *userAddCmd) Run(ctx context.Context, c *cli, std console) error {
+func (u *userAddCmd) Run(ctx context.Context, c *cli, std Console) error {
 	secret, err := readNewSecret(ctx, std, u.SecretStdin)
 	if err != nil {
 		return err
@@ -59,39 +59,39 @@ func (u *userAddCmd) Run(ctx context.Context, c *cli, std console) error {
 	user, err := d.authority.Register(ctx, auth.Registration{Account: u.Account, Secret: secret,
 		Nickname: u.Nickname, ClientType: kind}, role)
 	if err == nil {
-		fmt.Fprintf(std.out, "%s %s has id %d\n", user.Role, user.Account, user.ID)
+		fmt.Fprintf(std.Out, "%s %s has id %d\n", user.Role, user.Account, user.ID)
 	}
 	return err
 }
 
 // readNewSecret is readSecret that asks twice.
-func readNewSecret(ctx context.Context, std console, stdin bool) (string, error) {
+func readNewSecret(ctx context.Context, std Console, stdin bool) (string, error) {
 	return readSecret(ctx, std, stdin, "Secret: ", "Again: ")
 }
 
 // readSecret reads one line of standard input, or asks on the terminal, once for each prompt; the
 // answers must be the same.
 func readSecret(
-	ctx context.Context, std console, stdin bool, prompts ...string,
+	ctx context.Context, std Console, stdin bool, prompts ...string,
 ) (secret string, err error) {
 	if stdin {
-		line, err := bufio.NewReader(std.in).ReadString('\n')
+		line, err := bufio.NewReader(std.In).ReadString('\n')
 		if err != nil && line == "" {
 			return "", fmt.Errorf("no secret on standard input: %w", err)
 		}
 		return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), nil
 	}
-	terminal, ok := std.in.(*os.File)
+	terminal, ok := std.In.(*os.File)
 	if !ok || !term.IsTerminal(int(terminal.Fd())) {
 		return "", errors.New("no terminal to ask for the secret: use --secret-stdin")
 	}
 	for i, prompt := range prompts {
-		fmt.Fprint(std.err, prompt)
+		fmt.Fprint(std.Err, prompt)
 		typed, err := whileAsking(ctx, terminal, func() (string, error) {
 			text, err := term.ReadPassword(int(terminal.Fd()))
 			return string(text), err
 		})
-		fmt.Fprintln(std.err)
+		fmt.Fprintln(std.Err)
 		if err != nil {
 			return "", err
 		}
@@ -136,13 +136,13 @@ type userListCmd struct {
 }
 
 // Run prints the accounts.
-func (u *userListCmd) Run(ctx context.Context, c *cli, std console) error {
+func (u *userListCmd) Run(ctx context.Context, c *cli, std Console) error {
 	d, err := c.open(ctx, false, nil)
 	if err != nil {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // only read
-	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 	if !u.JSON {
 		fmt.Fprintln(table, "ID\tACCOUNT\tNICKNAME\tROLE\tSTATE\tCREATED")
 	}
@@ -153,7 +153,7 @@ func (u *userListCmd) Run(ctx context.Context, c *cli, std console) error {
 			return errors.Join(err, table.Flush())
 		}
 		for _, one := range users {
-			if err := printUser(table, std.out, one, u.JSON); err != nil {
+			if err := printUser(table, std.Out, one, u.JSON); err != nil {
 				return err
 			}
 			after = one.ID
@@ -174,7 +174,7 @@ func printUser(table, out io.Writer, u models.User, asJSON bool) error {
 }
 
 // change opens the data directory and does something to one account.
-func (c *cli) change(ctx context.Context, account string, std console, done string,
+func (c *cli) change(ctx context.Context, account string, std Console, done string,
 	do func(*auth.Authority, uint32) error) error {
 	d, err := c.open(ctx, false, nil)
 	if err != nil {
@@ -188,7 +188,7 @@ func (c *cli) change(ctx context.Context, account string, std console, done stri
 	if err := do(d.authority, user.ID); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.out, "%s: %s\n", user.Account, done)
+	fmt.Fprintf(std.Out, "%s: %s\n", user.Account, done)
 	return nil
 }
 
@@ -198,7 +198,7 @@ type userPasswdCmd struct {
 }
 
 // Run replaces the secret.
-func (u *userPasswdCmd) Run(ctx context.Context, c *cli, std console) error {
+func (u *userPasswdCmd) Run(ctx context.Context, c *cli, std Console) error {
 	secret, err := readNewSecret(ctx, std, u.SecretStdin)
 	if err != nil {
 		return err
@@ -213,7 +213,7 @@ type userRoleCmd struct {
 }
 
 // Run changes the role.
-func (u *userRoleCmd) Run(ctx context.Context, c *cli, std console) error {
+func (u *userRoleCmd) Run(ctx context.Context, c *cli, std Console) error {
 	role := models.RoleUser
 	if u.Role == "admin" {
 		role = models.RoleAdministrator
@@ -227,7 +227,7 @@ type userStateCmd struct {
 }
 
 // Run disables or enables, by the command's name.
-func (u *userStateCmd) Run(ctx context.Context, c *cli, std console, parsed *kong.Context) error {
+func (u *userStateCmd) Run(ctx context.Context, c *cli, std Console, parsed *kong.Context) error {
 	state := models.Active
 	if strings.HasPrefix(parsed.Command(), "user disable") {
 		state = models.Disabled
@@ -241,7 +241,7 @@ type userDeleteCmd struct {
 }
 
 // Run deletes the account.
-func (u *userDeleteCmd) Run(ctx context.Context, c *cli, std console) error {
+func (u *userDeleteCmd) Run(ctx context.Context, c *cli, std Console) error {
 	return c.change(ctx, u.Account, std, "deleted, tokens ended",
 		func(a *auth.Authority, uid uint32) error { return a.Delete(ctx, uid, false) })
 }

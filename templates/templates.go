@@ -18,7 +18,7 @@ import (
 var files embed.FS
 
 // pages are the compiled pages by name; each is the layout with that page's "main".
-var pages = compile("login", "register", "setup", "reset", "account", "onward", "problem")
+var pages = compile("login", "register", "setup", "reset", "account", "continue", "problem")
 
 // Chrome is what every page shares.
 type Chrome struct {
@@ -54,7 +54,7 @@ type Onward struct {
 
 // Render writes the page. Nothing is written when it fails.
 func (p Onward) Render(w io.Writer) error {
-	return render(w, "onward", view{Chrome: p.Chrome, Title: "You are signed in", Body: p})
+	return render(w, "continue", view{Chrome: p.Chrome, Title: "You are signed in", Body: p})
 }
 
 // OfferSignIn tells whether signing in is the way on: the visitor is not signed in and was

@@ -37,7 +37,7 @@ func pages() map[string]page {
 				Lifetimes: []templates.Option{{Value: "60", Label: hostile}}, Errors: templates.FieldErrors{"label": {hostile}}},
 			Name: templates.NameForm{Nickname: hostile}, Secret: templates.SecretForm{Rule: rule}},
 		"reset":   templates.Reset{Token: hostile, AccountName: hostile, Rule: rule, Errors: wrong},
-		"onward":  templates.Onward{Next: "https://app.example.com/?" + hostile, Site: hostile},
+		"continue":  templates.Onward{Next: "https://app.example.com/?" + hostile, Site: hostile},
 		"problem": templates.Problem{Chrome: someone, Status: 404, Title: hostile, Message: hostile, RequestID: "abc"},
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/auth/guard"
+	"latchkey/client/guard"
 )
 
 // server answers /v1/verify as Latchkey does, for the tokens "ann" and "bob"; asked counts the questions.

@@ -15,7 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
-	"latchkey/auth/guard"
+	"latchkey/client/guard"
 )
 
 func main() {

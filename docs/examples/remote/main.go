@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"time"
 
-	"latchkey/auth/guard"
+	"latchkey/client/guard"
 )
 
 func main() {
