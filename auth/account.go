@@ -10,14 +10,14 @@ import (
 
 // Registration is a request for a new account.
 type Registration struct {
-	Account, Secret, Nickname string
-	ClientType                models.ClientType
-	Client                    Client
-	Site                      string         // name of the host, which makes no good secret; may be ""
-	Problems                  models.Invalid // what was wrong already when the input was read
+	Account, Password, Nickname string
+	ClientType                  models.ClientType
+	Client                      Client
+	Site                        string                 // name of the host, which makes no good secret; may be ""
+	Problems                    models.ValidationError // what was wrong already when the input was read
 }
 
-// Register makes an account of the given role. Errors: models.Invalid with every problem at once,
+// Register makes an account of the given role. Errors: models.ValidationError with every problem at once,
 // ErrClientType, ErrBusy.
 func (a *Authority) Register(
 	ctx context.Context, r Registration, role models.Role,
@@ -28,7 +28,7 @@ func (a *Authority) Register(
 	}
 	n.Role = role
 	user, err := a.store.CreateUser(ctx, n)
-	return user, takenIsInvalid(err)
+	return user, takenAsValidation(err)
 }
 
 // newUser checks a registration and hashes its secret.
@@ -39,12 +39,12 @@ func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser
 	}
 	models.CheckAccount(v, r.ClientType, r.Account)
 	models.CheckNickname(v, r.Nickname)
-	a.checkNewSecret(v, "secret", r.Secret, r.Account, r.Nickname, r.Site)
+	a.checkNewPassword(v, "secret", r.Password, r.Account, r.Nickname, r.Site)
 	if !v.Has("account") {
 		_, err := a.store.Credentials(ctx, r.Account)
 		switch {
 		case err == nil:
-			models.NoteTaken(v)
+			models.AddTaken(v)
 		case !errors.Is(err, models.ErrNotFound):
 			return models.NewUser{}, err
 		}
@@ -53,17 +53,17 @@ func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser
 		return models.NewUser{}, err
 	}
 	from := origin{networkOf(r.Client.Address), models.AccountKey(r.Account)}
-	hash, err := a.hasher.hash(ctx, from, r.Secret)
+	hash, err := a.hasher.hash(ctx, from, r.Password)
 	return models.NewUser{Account: r.Account, ClientType: r.ClientType, Nickname: r.Nickname,
-		SecretHash: hash}, err
+		PasswordHash: hash}, err
 }
 
-func takenIsInvalid(err error) error {
+func takenAsValidation(err error) error {
 	if !errors.Is(err, models.ErrAccountTaken) {
 		return err
 	}
-	v := models.Invalid{}
-	models.NoteTaken(v)
+	v := models.ValidationError{}
+	models.AddTaken(v)
 	return v
 }
 
@@ -115,7 +115,7 @@ func (a *Authority) CheckSetup(ctx context.Context, token string) error {
 	if done {
 		return models.ErrSetupDone
 	}
-	spent, err := a.store.SetupSpent(ctx, i.TokenID.IssuedAt)
+	spent, err := a.store.SetupUsed(ctx, i.TokenID.IssuedAt)
 	if err == nil && spent {
 		err = errSpent
 	}
@@ -136,5 +136,5 @@ func (a *Authority) Setup(
 		return models.User{}, err
 	}
 	user, err := a.store.CreateFirstAdministrator(ctx, n)
-	return user, takenIsInvalid(err)
+	return user, takenAsValidation(err)
 }

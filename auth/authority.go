@@ -21,15 +21,15 @@ type Options struct {
 	MaxTokenTTL time.Duration // longest lifetime of a service's token; default 180 days
 	MaxSession  time.Duration // how long after a login renewals go on; default 30 days
 	Params      Params        // cost of hashing; default DefaultParams
-	MinSecret   int           // least characters of a new secret; default six
+	MinPassword int           // least characters of a new secret; default six
 	Lag         time.Duration // longest time without reading the endings; default one minute
 	KeyRotation time.Duration // how long a key signs; zero: no rotation by itself
 	Scopes      []string      // named by the operator, beside those that are there always
-	// AccountTries is how many wrong tries a day at one account from one network cost nothing, and
-	// NetworkTries how many an hour from one network; default 10 and 100.
-	AccountTries, NetworkTries int
-	// SecretStrength is the least strength of a new secret, up to MaxStrength; zero: none refused.
-	SecretStrength int
+	// AccountAttempts is how many wrong tries a day at one account from one network cost nothing, and
+	// NetworkAttempts how many an hour from one network; default 10 and 100.
+	AccountAttempts, NetworkAttempts int
+	// PasswordStrength is the least strength of a new secret, up to MaxStrength; zero: none refused.
+	PasswordStrength int
 	// CookieDomain is the domain whose hosts share the session cookie; "": one host alone has it.
 	CookieDomain string
 	Logger       *slog.Logger // default: none
@@ -48,8 +48,8 @@ func (o Options) withDefaults() Options {
 	if o.Params == (Params{}) {
 		o.Params = DefaultParams()
 	}
-	for number, usual := range map[*int]int{&o.MinSecret: 6, &o.AccountTries: 10,
-		&o.NetworkTries: 100} {
+	for number, usual := range map[*int]int{&o.MinPassword: 6, &o.AccountAttempts: 10,
+		&o.NetworkAttempts: 100} {
 		if *number == 0 {
 			*number = usual
 		}
@@ -79,20 +79,20 @@ type Authority struct {
 	store    *models.Store
 	ring     *KeyRing
 	hasher   *hasher
-	attempts *attempts
+	limiter  *loginLimiter
 	meter    *strength.Meter // nil: no strength is asked for
-	ended    *endedSet
+	revoked  *revokedSet
 	used     usage
-	accounts accounts
+	accounts accountCache
 	scopes   models.Scopes
 	options  Options
 
-	started  time.Time    // what lastRead counts from
-	lastRead atomic.Int64 // when the endings were last read, as a time.Duration since started
-	seq      int64        // of the newest ending read; Follow's alone, as are the next three
-	failing  bool         // the store could not be read the last time
-	node     models.Node  // what this process is to others of a shared store
-	reported time.Time    // when they were last told
+	started       time.Time    // what lastRead counts from
+	lastRead      atomic.Int64 // when the endings were last read, as a time.Duration since started
+	seq           int64        // of the newest ending read; Follow's alone, as are the next three
+	failing       bool         // the store could not be read the last time
+	node          models.Node  // what this process is to others of a shared store
+	lastHeartbeat time.Time    // when they were last told
 
 	storeTime int64     // the store's own time when last let pass, in Unix seconds; tidy's alone
 	passed    time.Time // when that was; tidy's, too
@@ -111,24 +111,24 @@ func NewAuthority(
 	if err != nil {
 		return nil, err
 	}
-	meter, err := newMeter(options.SecretStrength)
+	meter, err := newMeter(options.PasswordStrength)
 	if err != nil {
 		return nil, err
 	}
 	if err := store.NameScopes(ctx, options.Scopes); err != nil {
 		return nil, err
 	}
-	a := &Authority{store: store, ring: ring, hasher: hasher, meter: meter, ended: newEndedSet(),
+	a := &Authority{store: store, ring: ring, hasher: hasher, meter: meter, revoked: newRevokedSet(),
 		options: options, started: time.Now()}
 	if a.scopes, err = store.Scopes(ctx); err != nil {
 		return nil, err
 	}
-	a.attempts, err = loadAttempts(ctx, store, *ring.secret.Load(), options.AccountTries,
-		options.NetworkTries)
+	a.limiter, err = loadLimiter(ctx, store, *ring.masterKey.Load(), options.AccountAttempts,
+		options.NetworkAttempts)
 	if err != nil {
 		return nil, err
 	}
-	if a.storeTime, err = store.LetPass(ctx, 0); err != nil {
+	if a.storeTime, err = store.AdvanceClock(ctx, 0); err != nil {
 		return nil, err
 	}
 	a.passed = a.started
@@ -166,11 +166,11 @@ type Client struct {
 
 // Login is an attempt to log in.
 type Login struct {
-	Account, Secret string
-	ClientType      models.ClientType
-	Client          Client
-	Devices         []Device       // that the request shows
-	Problems        models.Invalid // what was wrong already when the input was read
+	Account, Password string
+	ClientType        models.ClientType
+	Client            Client
+	Devices           []Device               // that the request shows
+	Problems          models.ValidationError // what was wrong already when the input was read
 }
 
 func (l Login) origin() origin {
@@ -178,8 +178,8 @@ func (l Login) origin() origin {
 }
 
 // Login checks a secret and issues a token. It costs one hash whether or not the account exists.
-// Errors: models.Invalid, ErrClientType, ErrBusy, a *Refusal of ErrUnknownAccount, ErrWrongSecret
-// (also for a disabled account) or ErrTooMany.
+// Errors: models.ValidationError, ErrClientType, ErrBusy, a *Refusal of ErrUnknownAccount, ErrWrongPassword
+// (also for a disabled account) or ErrTooManyAttempts.
 func (a *Authority) Login(ctx context.Context, l Login) (Issued, error) {
 	if err := l.check(); err != nil {
 		return Issued{}, err
@@ -188,7 +188,7 @@ func (a *Authority) Login(ctx context.Context, l Login) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
 	}
-	if err := a.attempt(ctx, l, found); err != nil {
+	if err := a.checkPassword(ctx, l, found); err != nil {
 		return Issued{}, err
 	}
 	if err := a.rehash(ctx, found, l); err != nil {
@@ -196,7 +196,7 @@ func (a *Authority) Login(ctx context.Context, l Login) (Issued, error) {
 	}
 	issued, err := a.issue(ctx, a.newToken(found, l.Client))
 	if errors.Is(err, models.ErrChanged) {
-		return Issued{}, ErrWrongSecret
+		return Issued{}, ErrWrongPassword
 	}
 	return issued, err
 }
@@ -209,18 +209,18 @@ func (l Login) check() error {
 	if l.Account == "" {
 		v.Require("account")
 	}
-	if l.Secret == "" {
+	if l.Password == "" {
 		v.Require("secret")
 	}
-	if len(l.Secret) > MaxSecret {
-		v.Add("secret", fmt.Sprintf(msgSecretLong, MaxSecret))
+	if len(l.Password) > MaxPassword {
+		v.Add("secret", fmt.Sprintf(msgPasswordLong, MaxPassword))
 	}
 	return v.Err()
 }
 
 // checkClientType notes an unknown type in v and returns ErrClientType for a known one without a
 // provider.
-func checkClientType(v models.Invalid, t models.ClientType) error {
+func checkClientType(v models.ValidationError, t models.ClientType) error {
 	switch t {
 	case models.EMail, models.Mobile:
 		return nil
@@ -242,54 +242,54 @@ func (a *Authority) credentials(ctx context.Context, l Login) (models.Credential
 	return found, err
 }
 
-// attempt makes a try at an account, after reserving it. Both waits are one.
-func (a *Authority) attempt(ctx context.Context, l Login, found models.Credentials) error {
+// checkPassword makes a try at an account, after reserving it. Both waits are one.
+func (a *Authority) checkPassword(ctx context.Context, l Login, found models.Credentials) error {
 	patient, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	try, err := a.attempts.reserve(patient, a.subjects(l, found.User.ID))
+	try, err := a.limiter.reserve(patient, a.limitKeys(l, found.User.ID))
 	if err != nil {
 		return err
 	}
-	defer try.giveBack()
-	right, err := a.hasher.verify(patient, l.origin(), l.Secret, found.SecretHash)
+	defer try.release()
+	right, err := a.hasher.verify(patient, l.origin(), l.Password, found.PasswordHash)
 	if err != nil {
 		return err
 	}
-	return try.judged(ctx, found, right)
+	return try.decide(ctx, found, right)
 }
 
-// subjects is what a login tries at: a device that has logged in to the account before has an
+// limitKeys is what a login tries at: a device that has logged in to the account before has an
 // allowance of its own, so that no stranger can use it up.
-func (a *Authority) subjects(l Login, uid uint32) []subject {
+func (a *Authority) limitKeys(l Login, uid uint32) []limitKey {
 	for _, device := range l.Devices {
 		if device.uid == uid && uid != 0 {
-			return []subject{a.attempts.device(device)}
+			return []limitKey{a.limiter.deviceKey(device)}
 		}
 	}
-	return a.attempts.from(l.Client.Address, l.Account)
+	return a.limiter.keysFor(l.Client.Address, l.Account)
 }
 
-// judged ends a try by the verdict on its secret. Errors: a *Refusal, and the store's.
-func (t *attempt) judged(ctx context.Context, found models.Credentials, right bool) error {
+// decide ends a try by the verdict on its secret. Errors: a *Refusal, and the store's.
+func (t *reservation) decide(ctx context.Context, found models.Credentials, right bool) error {
 	switch {
-	case found.SecretHash == "":
-		return t.wrong(ctx, ErrUnknownAccount)
+	case found.PasswordHash == "":
+		return t.fail(ctx, ErrUnknownAccount)
 	case !right || found.User.State != models.Active:
-		return t.wrong(ctx, ErrWrongSecret)
+		return t.fail(ctx, ErrWrongPassword)
 	}
-	return t.right(ctx)
+	return t.succeed(ctx)
 }
 
 // rehash replaces a hash made with other parameters, unless the secret was changed meanwhile.
 func (a *Authority) rehash(ctx context.Context, c models.Credentials, l Login) error {
-	if !a.hasher.outdated(c.SecretHash) {
+	if !a.hasher.outdated(c.PasswordHash) {
 		return nil
 	}
-	hash, err := a.hasher.hash(ctx, l.origin(), l.Secret)
+	hash, err := a.hasher.hash(ctx, l.origin(), l.Password)
 	if err != nil {
 		return err
 	}
-	return a.store.ReplaceHash(ctx, c.User.ID, c.SecretHash, hash)
+	return a.store.ReplaceHash(ctx, c.User.ID, c.PasswordHash, hash)
 }
 
 // Verify says who a token speaks for. It does no I/O. Errors: ErrTokenInvalid, ErrTokenExpired,
@@ -303,8 +303,8 @@ func (a *Authority) Verify(token string) (Identity, error) {
 	if err := i.check(now.Unix()); err != nil {
 		return Identity{}, err
 	}
-	if a.ended.has(i.TokenID, now.Unix()) {
-		return Identity{}, errEnded
+	if a.revoked.has(i.TokenID, now.Unix()) {
+		return Identity{}, errRevoked
 	}
 	if err := a.readyAt(now); err != nil {
 		return Identity{}, err

@@ -29,14 +29,14 @@ var cheap = Params{MemoryKiB: minMemoryKiB, Time: 1, Threads: 1}
 func newAuthority(t testing.TB, options Options) *Authority {
 	t.Helper()
 	dir := t.TempDir()
-	secret, err := CreateSecret(filepath.Join(dir, "secret"))
+	secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return openAuthority(t, dir, secret, options)
 }
 
-func openAuthority(t testing.TB, dir string, secret Secret, options Options) *Authority {
+func openAuthority(t testing.TB, dir string, secret MasterKey, options Options) *Authority {
 	t.Helper()
 	ctx := context.Background()
 	store, err := modelstest.Open(ctx, dir)
@@ -60,7 +60,7 @@ func openAuthority(t testing.TB, dir string, secret Secret, options Options) *Au
 
 func register(t testing.TB, a *Authority, account string) models.User {
 	t.Helper()
-	user, err := a.Register(context.Background(), Registration{Account: account, Secret: "secret1",
+	user, err := a.Register(context.Background(), Registration{Account: account, Password: "secret1",
 		Nickname: "Ann", ClientType: models.TypeOf(account)}, models.RoleUser)
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func register(t testing.TB, a *Authority, account string) models.User {
 }
 
 func login(a *Authority, account, secret string) (Issued, error) {
-	return a.Login(context.Background(), Login{Account: account, Secret: secret,
+	return a.Login(context.Background(), Login{Account: account, Password: secret,
 		ClientType: models.TypeOf(account)})
 }
 
@@ -100,15 +100,15 @@ func TestLogin(t *testing.T) {
 		{"OK/mobile without plus", "8613800000000", "secret1", models.Mobile, nil},
 		{"ErrUnknownAccount", "bob@example.com", "secret1", models.EMail, ErrUnknownAccount},
 		{"ErrUnknownAccount/other type", "ann@example.com", "secret1", models.Mobile, ErrUnknownAccount},
-		{"ErrWrongSecret", "ann@example.com", "secret2", models.EMail, ErrWrongSecret},
-		{"ErrWrongSecret/trailing blank", "ann@example.com", "secret1 ", models.EMail, ErrWrongSecret},
-		{"ErrWrongSecret/disabled", "off@example.com", "secret1", models.EMail, ErrWrongSecret},
+		{"ErrWrongSecret", "ann@example.com", "secret2", models.EMail, ErrWrongPassword},
+		{"ErrWrongSecret/trailing blank", "ann@example.com", "secret1 ", models.EMail, ErrWrongPassword},
+		{"ErrWrongSecret/disabled", "off@example.com", "secret1", models.EMail, ErrWrongPassword},
 		{"ErrClientType", "ann@example.com", "secret1", models.MiniProgram, ErrClientType},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			issued, err := a.Login(t.Context(),
-				Login{Account: test.account, Secret: test.secret, ClientType: test.kind})
+				Login{Account: test.account, Password: test.secret, ClientType: test.kind})
 			if !errors.Is(err, test.want) {
 				t.Fatalf("%v, want %v", err, test.want)
 			}
@@ -130,14 +130,14 @@ func TestRegisterReportsEverythingAtOnce(t *testing.T) {
 		{"nothing given", Registration{ClientType: models.EMail},
 			"account: This field is required.; nickname: This field is required.; " +
 				"secret: This field is required."},
-		{"taken, short, short", Registration{Account: "ANN@example.com", Secret: "12345", Nickname: "d",
+		{"taken, short, short", Registration{Account: "ANN@example.com", Password: "12345", Nickname: "d",
 			ClientType: models.EMail}, "account: This account is already registered.; nickname: Field must " +
 			"be between 2 and 22 characters long.; secret: At least 6 characters."},
-		{"unknown type", Registration{Account: "a@b.cn", Secret: "secret1", Nickname: "dd", ClientType: 999},
+		{"unknown type", Registration{Account: "a@b.cn", Password: "secret1", Nickname: "dd", ClientType: 999},
 			"type: 999 is not a valid ClientTypeEnum"},
-		{"long secret", Registration{Account: "a@b.cn", Secret: strings.Repeat("x", MaxSecret+1),
+		{"long secret", Registration{Account: "a@b.cn", Password: strings.Repeat("x", MaxPassword+1),
 			Nickname: "dd", ClientType: models.EMail}, "secret: At most 1024 bytes."},
-		{"broken text", Registration{Account: "a@b.cn", Secret: "secret\xff", Nickname: "d\xffd",
+		{"broken text", Registration{Account: "a@b.cn", Password: "secret\xff", Nickname: "d\xffd",
 			ClientType: models.EMail}, "nickname: This text holds characters that cannot be shown.; " +
 			"secret: The secret is not valid Unicode text."},
 	}
@@ -155,7 +155,7 @@ func TestRegisterReportsEverythingAtOnce(t *testing.T) {
 // within the same second is accepted.
 func TestEveryChangeEndsEveryToken(t *testing.T) {
 	changes := map[string]func(a *Authority, uid uint32) error{
-		"secret":  func(a *Authority, uid uint32) error { return a.SetSecret(t.Context(), uid, "secret1") },
+		"secret":  func(a *Authority, uid uint32) error { return a.SetPassword(t.Context(), uid, "secret1") },
 		"role":    func(a *Authority, uid uint32) error { return a.SetRole(t.Context(), uid, 2) },
 		"disable": func(a *Authority, uid uint32) error { return a.SetState(t.Context(), uid, models.Disabled) },
 		"enable":  func(a *Authority, uid uint32) error { return a.SetState(t.Context(), uid, models.Active) },
@@ -171,10 +171,10 @@ func TestEveryChangeEndsEveryToken(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, old := range []Issued{first, second} {
-				if _, err := a.Verify(old.Token); !errors.Is(err, errEnded) {
+				if _, err := a.Verify(old.Token); !errors.Is(err, errRevoked) {
 					t.Errorf("an old token: %v", err)
 				}
-				if _, err := a.IssueLike(t.Context(), old.Identity, Client{}); !errors.Is(err, errEnded) {
+				if _, err := a.IssueLike(t.Context(), old.Identity, Client{}); !errors.Is(err, errRevoked) {
 					t.Errorf("one more from an old token: %v", err)
 				}
 			}
@@ -194,22 +194,22 @@ func TestEveryChangeEndsEveryToken(t *testing.T) {
 // TestEndingsSurviveAndTravel: an ended token stays ended in another process and after a restart.
 func TestEndingsSurviveAndTravel(t *testing.T) {
 	dir := t.TempDir()
-	secret, err := CreateSecret(filepath.Join(dir, "secret"))
+	secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	here, there := openAuthority(t, dir, secret, Options{}), openAuthority(t, dir, secret, Options{})
 	register(t, here, "ann@example.com")
 	one, two := mustLogin(t, here, "ann@example.com"), mustLogin(t, here, "ann@example.com")
-	if err := here.End(t.Context(), one.Identity.TokenID, "test"); err != nil {
+	if err := here.Revoke(t.Context(), one.Identity.TokenID, "test"); err != nil {
 		t.Fatal(err)
 	}
-	if err := there.catchUp(t.Context()); err != nil {
+	if err := there.refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	again := openAuthority(t, dir, secret, Options{})
 	for name, a := range map[string]*Authority{"here": here, "there": there, "restarted": again} {
-		if _, err := a.Verify(one.Token); !errors.Is(err, errEnded) {
+		if _, err := a.Verify(one.Token); !errors.Is(err, errRevoked) {
 			t.Errorf("%s: the ended token: %v", name, err)
 		}
 		if _, err := a.Verify(two.Token); err != nil {
@@ -221,21 +221,21 @@ func TestEndingsSurviveAndTravel(t *testing.T) {
 // TestFollow: a change by another process is seen by one that follows, and following stops with its context.
 func TestFollow(t *testing.T) {
 	dir := t.TempDir()
-	secret, err := CreateSecret(filepath.Join(dir, "secret"))
+	secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	here, there := openAuthority(t, dir, secret, Options{}), openAuthority(t, dir, secret, Options{})
 	ctx, stop := context.WithCancel(t.Context())
 	var wait sync.WaitGroup
-	wait.Go(func() { there.Follow(ctx) })
+	wait.Go(func() { there.Run(ctx) })
 	user := register(t, here, "ann@example.com")
 	token := mustLogin(t, here, user.Account).Token
 	if err := here.SetState(t.Context(), user.ID, models.Disabled); err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, err := there.Verify(token); errors.Is(err, errEnded) {
+		if _, err := there.Verify(token); errors.Is(err, errRevoked) {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -249,7 +249,7 @@ func TestFollow(t *testing.T) {
 // TestJoin: a node that joins knows the key that has just begun to sign, and no other signs that it does not know.
 func TestJoin(t *testing.T) {
 	dir := t.TempDir()
-	secret, err := CreateSecret(filepath.Join(dir, "secret"))
+	secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +299,7 @@ func TestSerials(t *testing.T) {
 	seen, perSecond := map[models.TokenID]bool{}, map[int64]int{}
 	for len(seen) < 5000 {
 		issued, err := a.issue(t.Context(), n)
-		if errors.Is(err, models.ErrSerials) {
+		if errors.Is(err, models.ErrSerialsExhausted) {
 			if most := slices.Max(slices.Collect(mapValues(perSecond))); most != models.MaxSerial+1 {
 				t.Errorf("refused after %d in a second", most)
 			}
@@ -338,7 +338,7 @@ func TestLoginRacesChange(t *testing.T) {
 				}
 			})
 		}
-		if err := a.SetSecret(t.Context(), user.ID, fmt.Sprintf("secret%d", round+2)); err != nil {
+		if err := a.SetPassword(t.Context(), user.ID, fmt.Sprintf("secret%d", round+2)); err != nil {
 			t.Fatal(err)
 		}
 		after, err := login(a, user.Account, fmt.Sprintf("secret%d", round+2))
@@ -367,7 +367,7 @@ func TestSetup(t *testing.T) {
 	if _, err := a.Verify(token); !errors.Is(err, ErrTokenInvalid) {
 		t.Errorf("a setup token used as a token: %v", err)
 	}
-	r := Registration{Account: "root@example.com", Secret: "secret1", Nickname: "Root", ClientType: models.EMail}
+	r := Registration{Account: "root@example.com", Password: "secret1", Nickname: "Root", ClientType: models.EMail}
 	if _, err := a.Setup(t.Context(), "x", r); !errors.Is(err, ErrTokenInvalid) {
 		t.Errorf("a wrong link: %v", err)
 	}
@@ -398,7 +398,7 @@ func TestSetup(t *testing.T) {
 
 func TestRehash(t *testing.T) {
 	dir := t.TempDir()
-	secret, err := CreateSecret(filepath.Join(dir, "secret"))
+	secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -406,7 +406,7 @@ func TestRehash(t *testing.T) {
 	dearer := openAuthority(t, dir, secret, Options{Params: Params{minMemoryKiB, 2, 1}})
 	token := mustLogin(t, dearer, "ann@example.com").Token
 	found, err := dearer.store.Credentials(t.Context(), "ann@example.com")
-	if err != nil || dearer.hasher.outdated(found.SecretHash) {
+	if err != nil || dearer.hasher.outdated(found.PasswordHash) {
 		t.Errorf("the hash was not replaced: %v", err)
 	}
 	if _, err := dearer.Verify(token); err != nil {
@@ -419,7 +419,7 @@ func TestHasher(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{"p", "p ", "p\x00", "пароль 密码", strings.Repeat("x", MaxSecret)} {
+	for _, secret := range []string{"p", "p ", "p\x00", "пароль 密码", strings.Repeat("x", MaxPassword)} {
 		hash, err := h.hash(t.Context(), origin{}, secret)
 		if err != nil {
 			t.Fatal(err)
@@ -443,19 +443,19 @@ func TestHasher(t *testing.T) {
 // TestKeyRing: keys are only ever made while there is no account, and never in the place of other nodes' keys.
 func TestKeyRing(t *testing.T) {
 	dir := t.TempDir()
-	secret, err := CreateSecret(filepath.Join(dir, "secret"))
+	secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := openAuthority(t, dir, secret, Options{})
 	elsewhere := filepath.Join(t.TempDir(), "secret")
-	other, err := CreateSecret(elsewhere)
+	other, err := CreateMasterKey(elsewhere)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var want error
 	if a.store.Shared() {
-		want = ErrSecretWrong
+		want = ErrMasterKeyWrong
 	}
 	if _, err := LoadKeyRing(t.Context(), a.store, other, elsewhere); !errors.Is(err, want) {
 		t.Errorf("a lost secret before the first account: %v", err)
@@ -463,7 +463,7 @@ func TestKeyRing(t *testing.T) {
 	a = openAuthority(t, filepath.Dir(elsewhere), other, Options{})
 	register(t, a, "ann@example.com")
 	wrong := filepath.Join(dir, "secret")
-	if _, err := LoadKeyRing(t.Context(), a.store, secret, wrong); !errors.Is(err, ErrSecretWrong) {
+	if _, err := LoadKeyRing(t.Context(), a.store, secret, wrong); !errors.Is(err, ErrMasterKeyWrong) {
 		t.Errorf("a wrong secret beside accounts: %v", err)
 	}
 	if _, err := LoadKeyRing(t.Context(), a.store, other, elsewhere); err != nil {

@@ -60,7 +60,7 @@ func NewBridge(a *Authority) (*Bridge, error) {
 func (b *Bridge) Verify(
 	ctx context.Context, c BasicCredential, address string,
 ) (Identity, error) {
-	l := Login{Account: c.User, Secret: c.Password, ClientType: models.TypeOf(c.User),
+	l := Login{Account: c.User, Password: c.Password, ClientType: models.TypeOf(c.User),
 		Client: Client{Address: address}}
 	if l.check() != nil {
 		return Identity{}, errPair
@@ -71,7 +71,7 @@ func (b *Bridge) Verify(
 		return i, err
 	}
 	i, err = b.attempt(ctx, key, l)
-	var refusal *Refusal
+	var refusal *LoginError
 	if errors.As(err, &refusal) { // of no interest to who asks for a page
 		return Identity{}, fmt.Errorf("%w: %s", errPair, refusal.Error())
 	}
@@ -83,11 +83,11 @@ func (b *Bridge) Verify(
 func (b *Bridge) attempt(ctx context.Context, key pairKey, l Login) (i Identity, err error) {
 	patient, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	try, err := b.authority.attempts.reserve(patient, b.authority.subjects(l, 0))
+	try, err := b.authority.limiter.reserve(patient, b.authority.limitKeys(l, 0))
 	if err != nil {
 		return Identity{}, err
 	}
-	defer try.giveBack()
+	defer try.release()
 	err = b.authority.hasher.inSlot(patient, l.origin(), func() error {
 		i, err = b.recall(ctx, key)
 		if errors.Is(err, errForgotten) {
@@ -127,16 +127,16 @@ func (b *Bridge) recall(ctx context.Context, key pairKey) (Identity, error) {
 }
 
 // learn makes a try at a pair, in a slot that the caller has, and remembers it if it is right.
-func (b *Bridge) learn(ctx context.Context, key pairKey, l Login, try *attempt) (Identity, error) {
+func (b *Bridge) learn(ctx context.Context, key pairKey, l Login, try *reservation) (Identity, error) {
 	found, err := b.authority.credentials(ctx, l)
 	if err != nil {
 		return Identity{}, err
 	}
-	right, err := b.authority.hasher.check(l.Secret, found.SecretHash)
+	right, err := b.authority.hasher.check(l.Password, found.PasswordHash)
 	if err != nil {
 		return Identity{}, err
 	}
-	if err := try.judged(ctx, found, right); err != nil {
+	if err := try.decide(ctx, found, right); err != nil {
 		return Identity{}, err
 	}
 	until := time.Now().Add(bridgeFor)

@@ -49,7 +49,7 @@ func TestBridge(t *testing.T) {
 		{"ErrTokenInvalid/unknown again", "bob@example.com", "secret1", 1, ErrTokenInvalid},
 		{"ErrTokenInvalid/no secret", "ann@example.com", "", 0, ErrTokenInvalid},
 		{"ErrTokenInvalid/no account", "", "secret1", 0, ErrTokenInvalid},
-		{"ErrTokenInvalid/too long", "ann@example.com", string(make([]byte, MaxSecret+1)), 0, ErrTokenInvalid},
+		{"ErrTokenInvalid/too long", "ann@example.com", string(make([]byte, MaxPassword+1)), 0, ErrTokenInvalid},
 		{"OK/still", "ann@example.com", "secret1", 0, nil},
 	}
 	for _, step := range steps {
@@ -66,7 +66,7 @@ func TestBridge(t *testing.T) {
 // TestBridgeFollowsAccount: what changes an account, in this process or another, is felt by the next request.
 func TestBridgeFollowsAccount(t *testing.T) {
 	dir := t.TempDir()
-	secret, err := CreateSecret(filepath.Join(dir, "secret"))
+	secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,12 +77,12 @@ func TestBridgeFollowsAccount(t *testing.T) {
 		change func(uid uint32) error
 		scope  models.Scope // after it, with the same secret; 0: refused
 	}{
-		{"secret", func(uid uint32) error { return other.SetSecret(t.Context(), uid, "secret2") }, 0},
+		{"secret", func(uid uint32) error { return other.SetPassword(t.Context(), uid, "secret2") }, 0},
 		{"disabled", func(uid uint32) error { return other.SetState(t.Context(), uid, models.Disabled) }, 0},
 		{"deleted", func(uid uint32) error { return other.Delete(t.Context(), uid, false) }, 0},
 		{"role", func(uid uint32) error { return other.SetRole(t.Context(), uid, models.RoleAdministrator) },
 			models.AdminScope},
-		{"nickname", func(uid uint32) error { return other.SetNickname(t.Context(), uid, "Other", models.Invalid{}) },
+		{"nickname", func(uid uint32) error { return other.SetNickname(t.Context(), uid, "Other", models.ValidationError{}) },
 			models.UserScope},
 	}
 	for _, test := range changes {
@@ -108,7 +108,7 @@ func TestBridgeFollowsAccount(t *testing.T) {
 		if _, _, err := b.ask(t, "there-and-back@example.com", []string{"secret1", "secret2"}[n]); err != nil {
 			t.Fatal(err)
 		}
-		if err := other.SetSecret(t.Context(), user.ID, secret); err != nil {
+		if err := other.SetPassword(t.Context(), user.ID, secret); err != nil {
 			t.Fatal(err)
 		}
 	}

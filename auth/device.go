@@ -57,7 +57,7 @@ func (a *Authority) Devices(r *http.Request, secure bool) []Device {
 	return devices
 }
 
-// device is what a known device tries at.
-func (a *attempts) device(d Device) subject {
-	return a.subject(a.accounts, "device", strconv.FormatUint(uint64(d.uid), 10), d.id)
+// deviceKey is what a known device tries at.
+func (a *loginLimiter) deviceKey(d Device) limitKey {
+	return a.limitKey(a.accounts, "device", strconv.FormatUint(uint64(d.uid), 10), d.id)
 }

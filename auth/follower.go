@@ -22,12 +22,12 @@ func (a *Authority) readAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		checksum, err := a.readEndings(ctx, 0, head.Endings)
+		checksum, err := a.readRevocations(ctx, 0, head.Revocations)
 		if err != nil {
 			return err
 		}
 		if checksum == head.Checksum {
-			a.seq = head.Endings
+			a.seq = head.Revocations
 			a.lastRead.Store(int64(asked))
 			return nil
 		}
@@ -42,18 +42,18 @@ func (a *Authority) readAll(ctx context.Context) error {
 	}
 }
 
-// catchUp takes in what is new in the store: ended tokens and keys.
-func (a *Authority) catchUp(ctx context.Context) error {
+// refresh takes in what is new in the store: ended tokens and keys.
+func (a *Authority) refresh(ctx context.Context) error {
 	asked := time.Since(a.started)
 	head, err := a.store.Head(ctx)
 	if err != nil {
 		return err
 	}
-	if head.Endings != a.seq {
-		if _, err := a.readEndings(ctx, a.seq, head.Endings); err != nil {
+	if head.Revocations != a.seq {
+		if _, err := a.readRevocations(ctx, a.seq, head.Revocations); err != nil {
 			return err
 		}
-		a.seq = head.Endings
+		a.seq = head.Revocations
 	}
 	if head.Ring != a.ring.now.Load().number {
 		if err := a.ring.reload(ctx); err != nil {
@@ -64,9 +64,9 @@ func (a *Authority) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// readEndings takes in the endings with a number above after and up to through; very many, as at a
+// readRevocations takes in the endings with a number above after and up to through; very many, as at a
 // start, on several cores. It returns their checksum.
-func (a *Authority) readEndings(ctx context.Context, after, through int64) (int64, error) {
+func (a *Authority) readRevocations(ctx context.Context, after, through int64) (int64, error) {
 	const many = 100_000
 	parts := int64(1)
 	if through-after > many {
@@ -76,7 +76,7 @@ func (a *Authority) readEndings(ctx context.Context, after, through int64) (int6
 	var wait sync.WaitGroup
 	for part := range parts {
 		from, to := after+(through-after)*part/parts, after+(through-after)*(part+1)/parts
-		wait.Go(func() { sums[part], errs[part] = a.store.Endings(ctx, from, to, a.ended.add) })
+		wait.Go(func() { sums[part], errs[part] = a.store.Revocations(ctx, from, to, a.revoked.add) })
 	}
 	wait.Wait()
 	all := int64(0)
@@ -88,13 +88,13 @@ func (a *Authority) readEndings(ctx context.Context, after, through int64) (int6
 
 // How often the rest is seen to.
 const (
-	reportEvery = 10 * time.Second
-	flushEvery  = 30 * time.Second
-	sweepEvery  = time.Minute
-	purgeEvery  = time.Hour
-	forgetAfter = 24 * time.Hour // a token expired this long ago is forgotten
-	catchUpBy   = 8              // the store's time makes up a pause by an eighth of what passes
-	purgeBatch  = 1000           // rows a transaction
+	heartbeatEvery = 10 * time.Second
+	flushEvery     = 30 * time.Second
+	sweepEvery     = time.Minute
+	purgeEvery     = time.Hour
+	retention      = 24 * time.Hour // a token expired this long ago is forgotten
+	clockCatchUp   = 8              // the store's time makes up a pause by an eighth of what passes
+	purgeBatch     = 1000           // rows a transaction
 )
 
 // Join tells the nodes of the same store that this process is going to verify, so that no key signs
@@ -102,16 +102,16 @@ const (
 // store.
 func (a *Authority) Join(ctx context.Context) error {
 	if a.store.Shared() {
-		if err := a.report(ctx); err != nil {
+		if err := a.heartbeat(ctx); err != nil {
 			return err
 		}
 	}
-	return a.catchUp(ctx)
+	return a.refresh(ctx)
 }
 
-// Follow keeps the ended tokens and the keys up to date with the store, tells it when tokens were
+// Run keeps the ended tokens and the keys up to date with the store, tells it when tokens were
 // used, rotates the keys and clears old things away, until ctx is done. It is called once.
-func (a *Authority) Follow(ctx context.Context) {
+func (a *Authority) Run(ctx context.Context) {
 	heard := make(chan struct{}, 1)
 	var listening, tidying sync.WaitGroup
 	defer listening.Wait()
@@ -123,25 +123,25 @@ func (a *Authority) Follow(ctx context.Context) {
 			}
 		})
 	})
-	tidying.Go(func() { a.tidy(ctx) })
+	tidying.Go(func() { a.maintain(ctx) })
 	read := time.NewTicker(a.store.PollEvery())
 	defer read.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			tidying.Wait()
-			a.leave(context.WithoutCancel(ctx))
+			a.stop(context.WithoutCancel(ctx))
 			return
 		case <-heard:
-			a.follow(ctx)
+			a.refreshAndReport(ctx)
 		case <-read.C:
-			a.follow(ctx)
+			a.refreshAndReport(ctx)
 		}
 	}
 }
 
-// tidy does what may take long, until ctx is done: following does not wait for it.
-func (a *Authority) tidy(ctx context.Context) {
+// maintain does what may take long, until ctx is done: following does not wait for it.
+func (a *Authority) maintain(ctx context.Context) {
 	flush := time.NewTicker(flushEvery)
 	sweep, purge := time.NewTicker(sweepEvery), time.NewTicker(purgeEvery)
 	defer flush.Stop()
@@ -155,39 +155,39 @@ func (a *Authority) tidy(ctx context.Context) {
 			a.flush(ctx)
 		case <-sweep.C:
 			a.sweep()
-			a.complain("the keys cannot be rotated", a.rotateWhenDue(ctx))
+			a.logError("the keys cannot be rotated", a.rotateWhenDue(ctx))
 		case <-purge.C:
 			a.purge(ctx)
 		}
 	}
 }
 
-// follow catches up, and takes part in what the nodes of one database do together.
-func (a *Authority) follow(ctx context.Context) {
-	err := a.catchUp(ctx)
+// refreshAndReport catches up, and takes part in what the nodes of one database do together.
+func (a *Authority) refreshAndReport(ctx context.Context) {
+	err := a.refresh(ctx)
 	if a.failing != (err != nil) {
-		a.logFollowing(err)
+		a.logRefresh(err)
 	}
 	a.failing = err != nil
 	if err == nil && a.store.Shared() {
-		a.complain("this node cannot report", a.report(ctx))
+		a.logError("this node cannot report", a.heartbeat(ctx))
 	}
 }
 
-// report says what this node knows of the keys, now and then and when that is new, and lets a key
+// heartbeat says what this node knows of the keys, now and then and when that is new, and lets a key
 // sign that all nodes know.
-func (a *Authority) report(ctx context.Context) error {
+func (a *Authority) heartbeat(ctx context.Context) error {
 	set := a.ring.now.Load()
 	now := time.Now()
-	if set.number != a.node.Ring || now.Sub(a.reported) > reportEvery {
+	if set.number != a.node.Ring || now.Sub(a.lastHeartbeat) > heartbeatEvery {
 		a.node.Ring = set.number
-		if err := a.store.Report(ctx, a.node); err != nil {
+		if err := a.store.Heartbeat(ctx, a.node); err != nil {
 			return err
 		}
-		a.reported = now
+		a.lastHeartbeat = now
 	}
 	if newest := set.keys[0]; newest.signsAt > now.Unix() {
-		done, err := a.store.SignAtOnce(ctx, newest.id, set.number)
+		done, err := a.store.ActivateKey(ctx, newest.id, set.number)
 		if done {
 			a.options.Logger.Info("every node knows the new key: it signs", "key", newest.id)
 		}
@@ -196,29 +196,29 @@ func (a *Authority) report(ctx context.Context) error {
 	return nil
 }
 
-// leave says goodbye to the store.
-func (a *Authority) leave(ctx context.Context) {
+// stop says goodbye to the store.
+func (a *Authority) stop(ctx context.Context) {
 	a.flush(ctx)
-	a.complain("the passing of time cannot be noted", a.letPass(ctx))
+	a.logError("the passing of time cannot be noted", a.advanceClock(ctx))
 	if a.store.Shared() {
-		a.complain("this node cannot leave", a.store.Leave(ctx, a.node.ID))
+		a.logError("this node cannot leave", a.store.RemoveNode(ctx, a.node.ID))
 	}
 }
 
 // flush tells the store when tokens were last used.
 func (a *Authority) flush(ctx context.Context) {
-	a.complain("the last use of tokens cannot be stored", a.used.flush(ctx, a.store))
+	a.logError("the last use of tokens cannot be stored", a.used.flush(ctx, a.store))
 }
 
-// complain writes a line about a fault of what goes on in the background.
-func (a *Authority) complain(what string, err error) {
+// logError writes a line about a fault of what goes on in the background.
+func (a *Authority) logError(what string, err error) {
 	if err != nil {
 		a.options.Logger.Error(what, "error", err)
 	}
 }
 
-// logFollowing writes one line when following begins to fail and one when it works again.
-func (a *Authority) logFollowing(err error) {
+// logRefresh writes one line when following begins to fail and one when it works again.
+func (a *Authority) logRefresh(err error) {
 	if err == nil {
 		a.options.Logger.Info("ended tokens are followed again")
 		return
@@ -227,38 +227,38 @@ func (a *Authority) logFollowing(err error) {
 		"error", err, "refusing_after", a.options.Lag)
 }
 
-// letPass lets the store's own time go on by the time that this process has been there, which no
+// advanceClock lets the store's own time go on by the time that this process has been there, which no
 // clock can change, and an eighth more, to make up for pauses.
-func (a *Authority) letPass(ctx context.Context) error {
+func (a *Authority) advanceClock(ctx context.Context) error {
 	now := time.Now()
 	passed := now.Sub(a.passed)
-	seconds := int64((passed + passed/catchUpBy) / time.Second)
+	seconds := int64((passed + passed/clockCatchUp) / time.Second)
 	if seconds < 1 {
 		return nil
 	}
-	at, err := a.store.LetPass(ctx, seconds)
+	at, err := a.store.AdvanceClock(ctx, seconds)
 	if err == nil {
 		a.passed, a.storeTime = now, at
 	}
 	return err
 }
 
-// longAgo is the Unix second a while before now, by the clock or by the store's own time, whichever
+// cutoff is the Unix second a while before now, by the clock or by the store's own time, whichever
 // is behind: what was ended must stay so when a clock that stands ahead is put right.
-func (a *Authority) longAgo(while time.Duration) int64 {
+func (a *Authority) cutoff(while time.Duration) int64 {
 	return min(time.Now().Unix(), a.storeTime) - int64(while/time.Second)
 }
 
-func (a *Authority) sweep() { a.ended.sweep(a.longAgo(forgetAfter)) }
+func (a *Authority) sweep() { a.revoked.sweep(a.cutoff(retention)) }
 
 func (a *Authority) purge(ctx context.Context) {
-	a.complain("the passing of time cannot be noted", a.letPass(ctx))
-	a.complain("old keys cannot be cleared away", a.dropOldKeys(ctx))
-	a.complain("old wrong tries cannot be cleared away",
-		a.store.PurgeAttempts(ctx, a.longAgo(0), maxTallies))
+	a.logError("the passing of time cannot be noted", a.advanceClock(ctx))
+	a.logError("old keys cannot be cleared away", a.dropOldKeys(ctx))
+	a.logError("old wrong tries cannot be cleared away",
+		a.store.PurgeFailures(ctx, a.cutoff(0), maxBuckets))
 	for ctx.Err() == nil {
-		gone, err := a.store.Purge(ctx, a.longAgo(forgetAfter), purgeBatch)
-		a.complain("expired tokens cannot be cleared away", err)
+		gone, err := a.store.Purge(ctx, a.cutoff(retention), purgeBatch)
+		a.logError("expired tokens cannot be cleared away", err)
 		if err != nil || gone == 0 {
 			return
 		}

@@ -22,11 +22,11 @@ func (o origin) shares(other origin) bool {
 		o.account != "" && o.account == other.account
 }
 
-// queue lets so many in at a time; the others wait, not too many and not too long. It goes round
+// hashQueue lets so many in at a time; the others wait, not too many and not too long. It goes round
 // by round, in each of which every network and every account has one turn, so that a thousand
 // logins from one network or for one account cost the first one from elsewhere no more than a
 // round. It is safe for concurrent use.
-type queue struct {
+type hashQueue struct {
 	mu      sync.Mutex
 	free    int // slots
 	round   int64
@@ -41,7 +41,7 @@ type waiter struct {
 }
 
 // enter takes a slot, which leave gives back. Errors: ErrBusy.
-func (q *queue) enter(ctx context.Context, o origin) error {
+func (q *hashQueue) enter(ctx context.Context, o origin) error {
 	q.mu.Lock()
 	if q.free > 0 { // then nobody waits
 		q.free--
@@ -64,12 +64,12 @@ func (q *queue) enter(ctx context.Context, o origin) error {
 	case err := <-w.turn:
 		return err
 	case <-ctx.Done():
-		return q.giveUp(w, ctx.Err())
+		return q.abandon(w, ctx.Err())
 	}
 }
 
 // roundOf is the first round in which neither the network nor the account has another.
-func (q *queue) roundOf(o origin) int64 {
+func (q *hashQueue) roundOf(o origin) int64 {
 	round := q.round
 	if slices.ContainsFunc(q.served, o.shares) {
 		round++
@@ -84,7 +84,7 @@ func (q *queue) roundOf(o origin) int64 {
 
 // displace turns away whoever waits for the latest round, the last of those, if it is later than
 // the one given.
-func (q *queue) displace(round int64) bool {
+func (q *hashQueue) displace(round int64) bool {
 	last := 0
 	for i, w := range q.waiting {
 		if w.round >= q.waiting[last].round {
@@ -99,8 +99,8 @@ func (q *queue) displace(round int64) bool {
 	return true
 }
 
-// giveUp leaves the queue, unless the turn has come in the same moment.
-func (q *queue) giveUp(w *waiter, why error) error {
+// abandon leaves the queue, unless the turn has come in the same moment.
+func (q *hashQueue) abandon(w *waiter, why error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := slices.Index(q.waiting, w)
@@ -112,7 +112,7 @@ func (q *queue) giveUp(w *waiter, why error) error {
 }
 
 // leave gives the slot back, or on to whoever waits for the earliest round, the first of those.
-func (q *queue) leave() {
+func (q *hashQueue) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 {

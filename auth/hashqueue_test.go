@@ -16,7 +16,7 @@ import (
 
 // line has callers wait in a queue with one slot, one after the other, then lets them in and returns the order in
 // which they came in. Each is "network/account".
-func line(t *testing.T, q *queue, callers ...string) []string {
+func line(t *testing.T, q *hashQueue, callers ...string) []string {
 	t.Helper()
 	if err := q.enter(t.Context(), origin{"first", "first"}); err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestQueueIsFair(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				got := line(t, &queue{free: 1}, strings.Fields(test.callers)...)
+				got := line(t, &hashQueue{free: 1}, strings.Fields(test.callers)...)
 				if strings.Join(got, " ") != test.want {
 					t.Errorf("%v, want %s", got, test.want)
 				}
@@ -72,7 +72,7 @@ func TestQueueIsBounded(t *testing.T) {
 		for i := range maxWaiting {
 			callers = append(callers, fmt.Sprintf("a/%d", i))
 		}
-		got := line(t, &queue{free: 1}, append(callers, "a/one too many", "b/fresh")...)
+		got := line(t, &hashQueue{free: 1}, append(callers, "a/one too many", "b/fresh")...)
 		want := append([]string{"-a/one too many", "-a/63", "a/0", "b/fresh"}, callers[1:maxWaiting-1]...)
 		if !slices.Equal(got, want) {
 			t.Errorf("%v", got)
@@ -82,7 +82,7 @@ func TestQueueIsBounded(t *testing.T) {
 
 func TestQueueIsPatientForTwoSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := &queue{free: 1}
+		q := &hashQueue{free: 1}
 		if err := q.enter(t.Context(), origin{}); err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestQueueIsPatientForTwoSeconds(t *testing.T) {
 
 // TestQueueLosesNoSlot: however callers come, give up and leave, the slots are all there afterwards.
 func TestQueueLosesNoSlot(t *testing.T) {
-	q := &queue{free: 3}
+	q := &hashQueue{free: 3}
 	var wait sync.WaitGroup
 	for caller := range 50 {
 		wait.Go(func() {

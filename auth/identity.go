@@ -20,8 +20,8 @@ var (
 	ErrScope = errors.New("forbidden, not in scope")
 	// ErrUnknownAccount says that no such account exists.
 	ErrUnknownAccount = errors.New("user not found")
-	// ErrWrongSecret refuses a login: wrong secret, or a disabled account.
-	ErrWrongSecret = errors.New("authorization failed")
+	// ErrWrongPassword refuses a login: wrong secret, or a disabled account.
+	ErrWrongPassword = errors.New("authorization failed")
 	// ErrClientType refuses a client type that is known but has no provider here.
 	ErrClientType = errors.New("client is invalid")
 	// ErrBusy says that too many secrets wait to be hashed.
@@ -42,7 +42,7 @@ var (
 	errSignature     = invalid("no key of this server signed it")
 	errClaims        = invalid("it is signed but its claims are unknown to this version")
 	errFuture        = invalid("it is dated more than 60 seconds ahead of the clock")
-	errEnded         = invalid("it was ended")
+	errRevoked       = invalid("it was ended")
 	errSpent         = invalid("this link was used or replaced")
 	errNoAccount     = invalid("its account does not exist")
 )

@@ -30,8 +30,8 @@ func (a *Authority) Inspect(ctx context.Context, token string) (Inspection, erro
 	}
 	now := time.Now().Unix()
 	in := Inspection{Identity: i, Scope: a.scopes.Name(i.Scope), Refused: i.check(now)}
-	if in.Refused == nil && a.ended.has(i.TokenID, now) {
-		if in.Refused, err = a.whyEnded(ctx, i.TokenID); err != nil {
+	if in.Refused == nil && a.revoked.has(i.TokenID, now) {
+		if in.Refused, err = a.revocationReason(ctx, i.TokenID); err != nil {
 			return Inspection{}, err
 		}
 	}
@@ -50,13 +50,13 @@ func (a *Authority) Inspect(ctx context.Context, token string) (Inspection, erro
 	return in, err
 }
 
-// whyEnded is errEnded with when and why.
-func (a *Authority) whyEnded(ctx context.Context, id models.TokenID) (ended, err error) {
-	from, why, err := a.store.WhyEnded(ctx, id)
+// revocationReason is errRevoked with when and why.
+func (a *Authority) revocationReason(ctx context.Context, id models.TokenID) (ended, err error) {
+	from, why, err := a.store.RevocationReason(ctx, id)
 	if errors.Is(err, models.ErrNotFound) {
-		return errEnded, nil
+		return errRevoked, nil
 	}
-	return fmt.Errorf("%w %s (%s)", errEnded, stamp(from), why), err
+	return fmt.Errorf("%w %s (%s)", errRevoked, stamp(from), why), err
 }
 
 // String is the inspection as one sentence, without the token itself.

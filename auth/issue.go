@@ -13,8 +13,8 @@ import (
 // race.
 const Overlap = 30 * time.Second
 
-// ErrKind refuses to a service's token what only one of a login may do: to make more tokens.
-var ErrKind = errors.New("only a token of a login may make tokens")
+// ErrLoginTokenRequired refuses to a service's token what only one of a login may do: to make more tokens.
+var ErrLoginTokenRequired = errors.New("only a token of a login may make tokens")
 
 // issue stores a token and signs it, both in one transaction.
 func (a *Authority) issue(ctx context.Context, n models.NewToken) (Issued, error) {
@@ -35,7 +35,7 @@ func (a *Authority) issue(ctx context.Context, n models.NewToken) (Issued, error
 		case err != nil:
 			return Issued{}, err
 		default:
-			a.ended.add(ending)
+			a.revoked.add(ending)
 			return issued, nil
 		}
 	}
@@ -63,7 +63,7 @@ func (a *Authority) lifetime(d time.Duration) int64 {
 
 // Renew issues a new token in the place of the valid one that the caller holds, which works for
 // Overlap longer. The new one has a full lifetime again, but no more than a session may last.
-// Errors: ErrTokenInvalid when the old one has ended, ErrKind.
+// Errors: ErrTokenInvalid when the old one has ended, ErrLoginTokenRequired.
 func (a *Authority) Renew(ctx context.Context, from Identity, c Client) (Issued, error) {
 	return a.issueFrom(ctx, from, Overlap, c)
 }
@@ -91,14 +91,14 @@ func (a *Authority) issueFrom(
 		Lifetime: lifetime, LoginAt: old.LoginAt, UserAgent: c.UserAgent, Address: c.Address})
 }
 
-// loginToken is what is remembered of a valid token of a login. Errors: ErrTokenInvalid, ErrKind.
+// loginToken is what is remembered of a valid token of a login. Errors: ErrTokenInvalid, ErrLoginTokenRequired.
 func (a *Authority) loginToken(ctx context.Context, from Identity) (models.Token, error) {
 	t, err := a.store.TokenByID(ctx, from.TokenID)
 	switch {
 	case errors.Is(err, models.ErrNotFound):
-		return models.Token{}, errEnded
+		return models.Token{}, errRevoked
 	case err == nil && t.Kind != models.LoginToken:
-		return models.Token{}, ErrKind
+		return models.Token{}, ErrLoginTokenRequired
 	}
 	return t, err
 }
@@ -107,7 +107,7 @@ func (a *Authority) loginToken(ctx context.Context, from Identity) (models.Token
 func (a *Authority) issueBy(ctx context.Context, n models.NewToken) (Issued, error) {
 	issued, err := a.issue(ctx, n)
 	if errors.Is(err, models.ErrChanged) {
-		return Issued{}, errEnded
+		return Issued{}, errRevoked
 	}
 	return issued, err
 }
@@ -118,12 +118,12 @@ type ServiceRequest struct {
 	Scope    string // name; "" is UserScope
 	Lifetime int64  // seconds
 	Client   Client
-	Problems models.Invalid // what was wrong already when the input was read
+	Problems models.ValidationError // what was wrong already when the input was read
 }
 
 // IssueService issues a token for a program, on behalf of the valid token that the caller holds.
 // It is given no more than that one has, and not for longer than Options.MaxTokenTTL. Errors:
-// models.Invalid, ErrKind, ErrTokenInvalid.
+// models.ValidationError, ErrLoginTokenRequired, ErrTokenInvalid.
 func (a *Authority) IssueService(
 	ctx context.Context, from Identity, r ServiceRequest,
 ) (Issued, error) {
@@ -145,7 +145,7 @@ func (a *Authority) IssueService(
 }
 
 // checkScope finds a scope by its name, within what most allows, or notes in v what is wrong.
-func (a *Authority) checkScope(v models.Invalid, name string, most models.Scope) models.Scope {
+func (a *Authority) checkScope(v models.ValidationError, name string, most models.Scope) models.Scope {
 	if name == "" {
 		return models.UserScope
 	}
@@ -160,7 +160,7 @@ func (a *Authority) checkScope(v models.Invalid, name string, most models.Scope)
 	return scope
 }
 
-func (a *Authority) checkLifetime(v models.Invalid, seconds int64) int64 {
+func (a *Authority) checkLifetime(v models.ValidationError, seconds int64) int64 {
 	most := int64(a.options.MaxTokenTTL / time.Second)
 	if v.Has("lifetime") {
 		return 0
@@ -191,7 +191,7 @@ func (r IssueRequest) owner(ctx context.Context, s *models.Store) (models.Creden
 }
 
 // IssueFor issues a token to an account without its secret, for whoever administers the data
-// directory. Errors: models.ErrNotFound, models.ErrChanged for a disabled account, models.Invalid.
+// directory. Errors: models.ErrNotFound, models.ErrChanged for a disabled account, models.ValidationError.
 func (a *Authority) IssueFor(ctx context.Context, r IssueRequest) (Issued, error) {
 	found, err := r.owner(ctx, a.store)
 	if err != nil {
@@ -204,7 +204,7 @@ func (a *Authority) IssueFor(ctx context.Context, r IssueRequest) (Issued, error
 			return Issued{}, err
 		}
 	}
-	v := models.Invalid{}
+	v := models.ValidationError{}
 	if r.Scope != "" {
 		n.Scope = a.checkScope(v, r.Scope, n.Scope)
 	}

@@ -20,16 +20,16 @@ type KeyRing struct {
 	store *models.Store
 	path  string // of the secret
 
-	mu     sync.Mutex // held while the keys are read
-	secret atomic.Pointer[Secret]
-	now    atomic.Pointer[keySet]
+	mu        sync.Mutex // held while the keys are read
+	masterKey atomic.Pointer[MasterKey]
+	now       atomic.Pointer[keySet]
 }
 
 // keySet is the keys at one moment, newest first. It is never changed.
 type keySet struct {
 	number   int64 // of the newest change to the keys in it
 	keys     []ringKey
-	verified *verifiedTokens
+	verified *verifiedCache
 }
 
 type ringKey struct {
@@ -39,7 +39,7 @@ type ringKey struct {
 }
 
 func newKeySet(keys ...ringKey) *keySet {
-	return &keySet{keys: keys, verified: newVerifiedTokens()}
+	return &keySet{keys: keys, verified: newVerifiedCache()}
 }
 
 // signing is the newest key whose time has come.
@@ -55,18 +55,18 @@ func (s *keySet) signing(now int64) ringKey {
 // LoadKeyRing opens the keys of a store with the data directory's secret, which was read from the
 // path. While there is no account, it makes the first key when there is none, or when the keys
 // there were sealed under a secret that is lost. A change of the secret that was cut short is
-// completed. Errors: ErrSecretWrong, and those of the store.
+// completed. Errors: ErrMasterKeyWrong, and those of the store.
 func LoadKeyRing(
-	ctx context.Context, store *models.Store, secret Secret, path string,
+	ctx context.Context, store *models.Store, secret MasterKey, path string,
 ) (*KeyRing, error) {
 	r := &KeyRing{store: store, path: path}
-	r.secret.Store(&secret)
+	r.masterKey.Store(&secret)
 	set, err := r.read(ctx)
 	if err == nil && len(set.keys) > 0 {
 		r.now.Store(set)
 		return r, r.adopt()
 	}
-	if err != nil && !errors.Is(err, ErrSecretWrong) {
+	if err != nil && !errors.Is(err, ErrMasterKeyWrong) {
 		return nil, err
 	}
 	used, storeErr := store.HasUsers(ctx)
@@ -84,7 +84,7 @@ func LoadKeyRing(
 }
 
 // errNoKeys: they were deleted from beneath the accounts.
-var errNoKeys = fmt.Errorf("%w: there are none", ErrSecretWrong)
+var errNoKeys = fmt.Errorf("%w: there are none", ErrMasterKeyWrong)
 
 func (r *KeyRing) createFirstKey(ctx context.Context) error {
 	head, err := r.store.Head(ctx)
@@ -95,7 +95,7 @@ func (r *KeyRing) createFirstKey(ctx context.Context) error {
 	if err != nil && !errors.Is(err, models.ErrChanged) { // ErrChanged: another process was first
 		return err
 	}
-	if err = r.reload(ctx); errors.Is(err, ErrSecretWrong) && r.store.Shared() {
+	if err = r.reload(ctx); errors.Is(err, ErrMasterKeyWrong) && r.store.Shared() {
 		err = fmt.Errorf("%w: copy that of the other nodes", err)
 	}
 	return err
@@ -115,10 +115,10 @@ func (r *KeyRing) Recover(ctx context.Context) (damaged []uint32, err error) {
 func (r *KeyRing) sealNew(id, createdAt int64) ([]byte, error) {
 	key := make([]byte, keySize)
 	rand.Read(key) // cannot fail since Go 1.24
-	return r.secret.Load().seal(key, aboutKey(id, createdAt))
+	return r.masterKey.Load().seal(key, aboutKey(id, createdAt))
 }
 
-// reload takes the keys of the store. Errors: those of the store, ErrSecretWrong.
+// reload takes the keys of the store. Errors: those of the store, ErrMasterKeyWrong.
 func (r *KeyRing) reload(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -144,18 +144,18 @@ func (r *KeyRing) read(ctx context.Context) (*keySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := openKeys(sealed, *r.secret.Load())
-	for _, path := range []string{r.path, nextSecret(r.path)} {
+	set, err := openKeys(sealed, *r.masterKey.Load())
+	for _, path := range []string{r.path, pendingMasterKey(r.path)} {
 		if err == nil {
 			break
 		}
-		secret, fileErr := LoadSecret(path)
+		secret, fileErr := LoadMasterKey(path)
 		if fileErr != nil {
 			continue // err tells
 		}
 		if set, fileErr = openKeys(sealed, secret); fileErr == nil {
 			err = nil
-			r.secret.Store(&secret)
+			r.masterKey.Store(&secret)
 		}
 	}
 	if err != nil {
@@ -165,7 +165,7 @@ func (r *KeyRing) read(ctx context.Context) (*keySet, error) {
 	return set, nil
 }
 
-func openKeys(sealed []models.SealedKey, secret Secret) (*keySet, error) {
+func openKeys(sealed []models.SealedKey, secret MasterKey) (*keySet, error) {
 	keys := make([]ringKey, 0, len(sealed))
 	for _, k := range sealed {
 		key, err := openKey(k, secret)
@@ -177,10 +177,10 @@ func openKeys(sealed []models.SealedKey, secret Secret) (*keySet, error) {
 	return newKeySet(keys...), nil
 }
 
-func openKey(k models.SealedKey, secret Secret) ([]byte, error) {
+func openKey(k models.SealedKey, secret MasterKey) ([]byte, error) {
 	key, err := secret.open(k.Sealed, aboutKey(k.ID, k.CreatedAt))
 	if err == nil && len(key) != keySize {
-		err = fmt.Errorf("%w: key %d has %d bytes", ErrSecretWrong, k.ID, len(key))
+		err = fmt.Errorf("%w: key %d has %d bytes", ErrMasterKeyWrong, k.ID, len(key))
 	}
 	return key, err
 }
@@ -189,18 +189,18 @@ func aboutKey(id, createdAt int64) string {
 	return fmt.Sprintf("latchkey signing key %d of %d", id, createdAt)
 }
 
-// nextSecret is where a new secret waits until the keys are sealed under it.
-func nextSecret(path string) string { return path + ".new" }
+// pendingMasterKey is where a new secret waits until the keys are sealed under it.
+func pendingMasterKey(path string) string { return path + ".new" }
 
 // adopt puts a new secret in its place when the keys are sealed under it already. It is done when
 // another process was first.
 func (r *KeyRing) adopt() error {
 	for _, last := range []bool{false, true} {
-		inPlace, err := LoadSecret(r.path)
-		if err != nil || inPlace == *r.secret.Load() {
+		inPlace, err := LoadMasterKey(r.path)
+		if err != nil || inPlace == *r.masterKey.Load() {
 			return err
 		}
-		if err := os.Rename(nextSecret(r.path), r.path); err == nil {
+		if err := os.Rename(pendingMasterKey(r.path), r.path); err == nil {
 			return syncDirectory(filepath.Dir(r.path))
 		} else if last || !errors.Is(err, os.ErrNotExist) {
 			return err

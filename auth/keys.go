@@ -153,7 +153,7 @@ func (a *Authority) RetireKey(ctx context.Context, id int64, atOnce bool) error 
 // dropOldKeys deletes keys that nothing depends on any longer: their last token has expired, and
 // so have the links that are signed but not remembered.
 func (a *Authority) dropOldKeys(ctx context.Context) error {
-	before := a.longAgo(time.Hour)
+	before := a.cutoff(time.Hour)
 	return a.store.DropKeys(ctx, a.ring.now.Load().signing(before).id, before)
 }
 
@@ -162,9 +162,9 @@ func (a *Authority) dropOldKeys(ctx context.Context) error {
 // next start finds it.
 func (a *Authority) Reseal(ctx context.Context) error {
 	r := a.ring
-	old := *r.secret.Load()
+	old := *r.masterKey.Load()
 	// One that lies there was made by a Reseal that came no further; it is as good as a new one.
-	secret, err := CreateSecret(nextSecret(r.path))
+	secret, err := CreateMasterKey(pendingMasterKey(r.path))
 	if err != nil {
 		return err
 	}
@@ -178,6 +178,6 @@ func (a *Authority) Reseal(ctx context.Context) error {
 	if err != nil {
 		return err // the new secret stays: whether the keys are sealed under it is not certain
 	}
-	r.secret.Store(&secret)
+	r.masterKey.Store(&secret)
 	return r.adopt()
 }

@@ -34,7 +34,7 @@ func follow(t *testing.T, a *Authority) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
-	wait.Go(func() { a.Follow(ctx) })
+	wait.Go(func() { a.Run(ctx) })
 	stop = func() {
 		cancel()
 		wait.Wait()
@@ -77,8 +77,8 @@ func TestRenew(t *testing.T) {
 			t.Errorf("a parallel client renews the old token too: %v", err)
 		}
 		time.Sleep(time.Second)
-		mustRefuse(t, a, "the old token after 30 s", first.Token, errEnded)
-		if _, err := a.Renew(t.Context(), first.Identity, Client{}); !errors.Is(err, errEnded) {
+		mustRefuse(t, a, "the old token after 30 s", first.Token, errRevoked)
+		if _, err := a.Renew(t.Context(), first.Identity, Client{}); !errors.Is(err, errRevoked) {
 			t.Errorf("renewing the old token after 30 s: %v", err)
 		}
 		if left := second.Identity.ExpiresAt - time.Now().Unix(); left != 7200-30 {
@@ -100,7 +100,7 @@ func TestRenew(t *testing.T) {
 func TestOverlapTravels(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		dir := t.TempDir()
-		secret, err := CreateSecret(filepath.Join(dir, "secret"))
+		secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,9 +116,9 @@ func TestOverlapTravels(t *testing.T) {
 		mustVerify(t, there, "another process after 29 s", old.Token)
 		mustVerify(t, again, "restarted after 29 s", old.Token)
 		time.Sleep(time.Second)
-		mustRefuse(t, there, "another process after 30 s", old.Token, errEnded)
-		mustRefuse(t, again, "restarted after 30 s", old.Token, errEnded)
-		mustRefuse(t, openAuthority(t, dir, secret, Options{}), "restarted later", old.Token, errEnded)
+		mustRefuse(t, there, "another process after 30 s", old.Token, errRevoked)
+		mustRefuse(t, again, "restarted after 30 s", old.Token, errRevoked)
+		mustRefuse(t, openAuthority(t, dir, secret, Options{}), "restarted later", old.Token, errRevoked)
 	})
 }
 
@@ -131,10 +131,10 @@ func TestEndDuringOverlap(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustVerify(t, a, "the old token", old.Token)
-	if err := a.End(t.Context(), old.Identity.TokenID, "test"); err != nil {
+	if err := a.Revoke(t.Context(), old.Identity.TokenID, "test"); err != nil {
 		t.Fatal(err)
 	}
-	mustRefuse(t, a, "the old token, ended", old.Token, errEnded)
+	mustRefuse(t, a, "the old token, ended", old.Token, errRevoked)
 }
 
 // TestRenewAtOnce: of many renewals of one token at once each gets a token of its own, and ending the old one
@@ -184,13 +184,13 @@ func TestEndWhileRenewing(t *testing.T) {
 				}
 			})
 		}
-		if err := a.EndAll(t.Context(), user.ID, "test"); err != nil {
+		if err := a.RevokeAll(t.Context(), user.ID, "test"); err != nil {
 			t.Fatal(err)
 		}
 		wait.Wait()
 		close(tokens)
 		for token := range tokens {
-			mustRefuse(t, a, "a token renewed while all were ended", token, errEnded)
+			mustRefuse(t, a, "a token renewed while all were ended", token, errRevoked)
 		}
 	}
 }
@@ -230,15 +230,15 @@ func TestServiceTokens(t *testing.T) {
 			if left := issued.Identity.ExpiresAt - issued.Identity.TokenID.IssuedAt; left != test.r.Lifetime {
 				t.Errorf("a lifetime of %d s", left)
 			}
-			if _, err := a.IssueService(t.Context(), issued.Identity, test.r); !errors.Is(err, ErrKind) {
+			if _, err := a.IssueService(t.Context(), issued.Identity, test.r); !errors.Is(err, ErrLoginTokenRequired) {
 				t.Errorf("a service's token makes another: %v", err)
 			}
-			if _, err := a.Renew(t.Context(), issued.Identity, Client{}); !errors.Is(err, ErrKind) {
+			if _, err := a.Renew(t.Context(), issued.Identity, Client{}); !errors.Is(err, ErrLoginTokenRequired) {
 				t.Errorf("a service's token is renewed: %v", err)
 			}
 		})
 	}
-	if err := a.SetSecret(t.Context(), user.ID, "secret2"); err != nil {
+	if err := a.SetPassword(t.Context(), user.ID, "secret2"); err != nil {
 		t.Fatal(err)
 	}
 	if tokens, err := a.Tokens(t.Context(), models.TokenFilter{UID: user.ID, Limit: 9}); err != nil || len(tokens) > 0 {
@@ -250,7 +250,7 @@ func TestServiceTokens(t *testing.T) {
 func TestLastUse(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		dir := t.TempDir()
-		secret, err := CreateSecret(filepath.Join(dir, "secret"))
+		secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -350,7 +350,7 @@ func TestRotation(t *testing.T) {
 func TestRetire(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		dir := t.TempDir()
-		secret, err := CreateSecret(filepath.Join(dir, "secret"))
+		secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -385,7 +385,7 @@ func TestReseal(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "secret")
-		secret, err := CreateSecret(path)
+		secret, err := CreateMasterKey(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -404,7 +404,7 @@ func TestReseal(t *testing.T) {
 		if err != nil || string(after) == string(before) {
 			t.Fatalf("the secret is the same: %v", err)
 		}
-		if _, err := os.Stat(nextSecret(path)); !errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(pendingMasterKey(path)); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the new secret lies beside: %v", err)
 		}
 		time.Sleep(time.Second)
@@ -414,7 +414,7 @@ func TestReseal(t *testing.T) {
 		}
 		reopen := func(what string) {
 			t.Helper()
-			secret, err := LoadSecret(path)
+			secret, err := LoadMasterKey(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -422,7 +422,7 @@ func TestReseal(t *testing.T) {
 		}
 		reopen("after a restart")
 		// Cut short between the commit and the new secret's taking its place.
-		if err := os.Rename(path, nextSecret(path)); err != nil {
+		if err := os.Rename(path, pendingMasterKey(path)); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, before, 0o600); err != nil {
@@ -433,7 +433,7 @@ func TestReseal(t *testing.T) {
 			t.Errorf("the new secret was not put in its place: %v", err)
 		}
 		// Cut short before the commit: a secret that seals nothing lies there.
-		if _, err := CreateSecret(nextSecret(path)); err != nil {
+		if _, err := CreateMasterKey(pendingMasterKey(path)); err != nil {
 			t.Fatal(err)
 		}
 		reopen("cut short before the commit")
@@ -443,7 +443,7 @@ func TestReseal(t *testing.T) {
 // TestStaleSecretMakesNoKey: a process that has not seen a new secret yet makes no key that nobody could open.
 func TestStaleSecretMakesNoKey(t *testing.T) {
 	dir := t.TempDir()
-	secret, err := CreateSecret(filepath.Join(dir, "secret"))
+	secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -461,7 +461,7 @@ func TestStaleSecretMakesNoKey(t *testing.T) {
 	if err := there.Reseal(t.Context()); err == nil {
 		t.Error("resealed with a secret that is none")
 	}
-	if err := there.catchUp(t.Context()); err != nil {
+	if err := there.refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := there.RotateKey(t.Context()); err != nil {
@@ -474,7 +474,7 @@ func TestStaleSecretMakesNoKey(t *testing.T) {
 func TestEndedWhileClockIsAhead(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		dir := t.TempDir()
-		secret, err := CreateSecret(filepath.Join(dir, "secret"))
+		secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -489,14 +489,14 @@ func TestEndedWhileClockIsAhead(t *testing.T) {
 		if err := a.Delete(t.Context(), two.ID, false); err != nil {
 			t.Fatal(err)
 		}
-		if err := a.End(t.Context(), tokens[2].Identity.TokenID, "test"); err != nil {
+		if err := a.Revoke(t.Context(), tokens[2].Identity.TokenID, "test"); err != nil {
 			t.Fatal(err)
 		}
 		a.sweep()
 		a.purge(t.Context())
 		for name, a := range map[string]*Authority{"here": a, "restarted": openAuthority(t, dir, secret, Options{})} {
 			for i, token := range tokens {
-				if !a.ended.has(token.Identity.TokenID, right) {
+				if !a.revoked.has(token.Identity.TokenID, right) {
 					t.Errorf("%s: token %d is accepted again", name, i)
 				}
 			}
@@ -509,7 +509,7 @@ func TestEndedWhileClockIsAhead(t *testing.T) {
 func TestStartWithClockAhead(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		dir := t.TempDir()
-		secret, err := CreateSecret(filepath.Join(dir, "secret"))
+		secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -525,7 +525,7 @@ func TestStartWithClockAhead(t *testing.T) {
 			tokens = append(tokens, issued)
 		}
 		right := time.Now().Unix()
-		if err := a.End(t.Context(), tokens[0].Identity.TokenID, "test"); err != nil {
+		if err := a.Revoke(t.Context(), tokens[0].Identity.TokenID, "test"); err != nil {
 			t.Fatal(err)
 		}
 		if err := a.SetState(t.Context(), two.ID, models.Disabled); err != nil {
@@ -535,7 +535,7 @@ func TestStartWithClockAhead(t *testing.T) {
 		ahead := openAuthority(t, dir, secret, Options{KeyRotation: time.Hour})
 		remembered := func(a *Authority) (n int) {
 			for _, token := range tokens {
-				if _, err := a.ring.authenticate(token.Token); err == nil && a.ended.has(token.Identity.TokenID, right) {
+				if _, err := a.ring.authenticate(token.Token); err == nil && a.revoked.has(token.Identity.TokenID, right) {
 					n++
 				}
 			}
@@ -563,7 +563,7 @@ func TestStartWithClockAhead(t *testing.T) {
 		if n := remembered(ahead); n != 0 {
 			t.Errorf("%d are remembered for ever", n)
 		}
-		if _, _, err := ahead.store.WhyEnded(t.Context(), tokens[0].Identity.TokenID); !errors.Is(err, models.ErrNotFound) {
+		if _, _, err := ahead.store.RevocationReason(t.Context(), tokens[0].Identity.TokenID); !errors.Is(err, models.ErrNotFound) {
 			t.Errorf("the store remembers: %v", err)
 		}
 	})

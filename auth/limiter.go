@@ -15,12 +15,12 @@ import (
 	"latchkey/models"
 )
 
-// ErrTooMany says that too many tries were wrong to take another one yet.
-var ErrTooMany = errors.New("too many wrong tries")
+// ErrTooManyAttempts says that too many tries were wrong to take another one yet.
+var ErrTooManyAttempts = errors.New("too many wrong tries")
 
-// Refusal is a refused login, and how many more may be wrong.
-type Refusal struct {
-	Reason error         // ErrUnknownAccount, ErrWrongSecret or ErrTooMany
+// LoginError is a refused login, and how many more may be wrong.
+type LoginError struct {
+	Reason error         // ErrUnknownAccount, ErrWrongPassword or ErrTooManyAttempts
 	Limit  int           // wrong tries without a wait
 	Window time.Duration // in which as many are forgotten
 	Left   int           // of them
@@ -28,35 +28,35 @@ type Refusal struct {
 }
 
 // Error is the reason.
-func (r *Refusal) Error() string { return r.Reason.Error() }
+func (r *LoginError) Error() string { return r.Reason.Error() }
 
 // Unwrap is the reason.
-func (r *Refusal) Unwrap() error { return r.Reason }
+func (r *LoginError) Unwrap() error { return r.Reason }
 
-// allowance says how many tries may be wrong, and how long it takes from one to the next beyond
+// limit says how many tries may be wrong, and how long it takes from one to the next beyond
 // that.
-type allowance struct {
+type limit struct {
 	tries int
 	span  time.Duration // in which that many are forgotten, one after the other
 	first time.Duration // the wait after the last of them, doubled with each more
 	most  time.Duration // the longest wait
 }
 
-// accountAllowance is for one account from one network, or from one device that knows it.
-func accountAllowance(tries int) *allowance {
-	return &allowance{tries: tries, span: 24 * time.Hour, first: 10 * time.Second, most: time.Hour}
+// accountLimit is for one account from one network, or from one device that knows it.
+func accountLimit(tries int) *limit {
+	return &limit{tries: tries, span: 24 * time.Hour, first: 10 * time.Second, most: time.Hour}
 }
 
-// networkAllowance is for one network, whatever the accounts.
-func networkAllowance(tries int) *allowance {
-	return &allowance{tries: tries, span: time.Hour, first: time.Second, most: time.Minute}
+// networkLimit is for one network, whatever the accounts.
+func networkLimit(tries int) *limit {
+	return &limit{tries: tries, span: time.Hour, first: time.Second, most: time.Minute}
 }
 
-// forget is how long one wrong try counts.
-func (a *allowance) forget() time.Duration { return a.span / time.Duration(a.tries) }
+// interval is how long one wrong try counts.
+func (a *limit) interval() time.Duration { return a.span / time.Duration(a.tries) }
 
 // wait is the time from one wrong try to the next, when so many were wrong.
-func (a *allowance) wait(wrong int) time.Duration {
+func (a *limit) wait(wrong int) time.Duration {
 	wait := a.first
 	for range min(wrong-a.tries, 30) {
 		wait = min(2*wait, a.most)
@@ -64,25 +64,25 @@ func (a *allowance) wait(wrong int) time.Duration {
 	return wait
 }
 
-// tally is what is known of the tries at one thing. Times count from the start of the process.
-type tally struct {
+// bucket is what is known of the tries at one thing. Times count from the start of the process.
+type bucket struct {
 	clears  time.Duration // when all that were wrong are forgotten
 	failed  time.Duration // when the last one was wrong
 	pending int           // under way: reserved, neither right nor wrong yet
 }
 
-// wrong is how many wrong tries count now.
-func (t *tally) wrong(a *allowance, now time.Duration) int {
+// failures is how many wrong tries count now.
+func (t *bucket) failures(a *limit, now time.Duration) int {
 	if t.clears <= now {
 		return 0
 	}
-	return int((t.clears - now + a.forget() - 1) / a.forget())
+	return int((t.clears - now + a.interval() - 1) / a.interval())
 }
 
-// judge says whether another try may be made now; if not, how long it has to wait, or 0 when that
+// check says whether another try may be made now; if not, how long it has to wait, or 0 when that
 // depends on those under way.
-func (t *tally) judge(a *allowance, now time.Duration) (free bool, wait time.Duration) {
-	wrong := t.wrong(a, now)
+func (t *bucket) check(a *limit, now time.Duration) (free bool, wait time.Duration) {
+	wrong := t.failures(a, now)
 	switch {
 	case wrong+t.pending < a.tries:
 		return true, 0
@@ -93,82 +93,82 @@ func (t *tally) judge(a *allowance, now time.Duration) (free bool, wait time.Dur
 	return wait <= 0, wait
 }
 
-// maxTallies bounds how many things are counted, in memory and in the store alike. Beyond it the
+// maxBuckets bounds how many things are counted, in memory and in the store alike. Beyond it the
 // one that was not tried for the longest time is forgotten.
-const maxTallies = 1 << 16
+const maxBuckets = 1 << 16
 
-// tallyKey names what is tried at by a keyed hash: neither accounts nor addresses are kept, nor
+// bucketKey names what is tried at by a keyed hash: neither accounts nor addresses are kept, nor
 // the secrets that people type into the wrong field.
-type tallyKey [16]byte
+type bucketKey [16]byte
 
-// attempts counts wrong tries. A try is reserved before its secret is hashed, so that many at once
+// loginLimiter counts wrong tries. A try is reserved before its secret is hashed, so that many at once
 // are no more than one after the other. It is safe for concurrent use.
-type attempts struct {
+type loginLimiter struct {
 	store    *models.Store
 	key      []byte
-	accounts *allowance
-	networks *allowance
+	accounts *limit
+	networks *limit
 	started  time.Time
 
 	mu      sync.Mutex
-	tallies *simplelru.LRU[tallyKey, *tally]
+	tallies *simplelru.LRU[bucketKey, *bucket]
 	waiting int
 	settled chan struct{} // closed when a try is no longer under way
 }
 
-// loadAttempts goes on counting where the store says that counting has come to.
-func loadAttempts(
-	ctx context.Context, store *models.Store, secret Secret, perAccount, perNetwork int,
-) (*attempts, error) {
-	tallies, err := simplelru.NewLRU[tallyKey, *tally](maxTallies, nil)
+// loadLimiter goes on counting where the store says that counting has come to.
+func loadLimiter(
+	ctx context.Context, store *models.Store, secret MasterKey, perAccount, perNetwork int,
+) (*loginLimiter, error) {
+	tallies, err := simplelru.NewLRU[bucketKey, *bucket](maxBuckets, nil)
 	if err != nil {
 		return nil, err
 	}
-	a := &attempts{store: store, key: secret.derive("attempts"), started: time.Now(),
-		accounts: accountAllowance(perAccount), networks: networkAllowance(perNetwork),
+	a := &loginLimiter{store: store, key: secret.derive("attempts"), started: time.Now(),
+		accounts: accountLimit(perAccount), networks: networkLimit(perNetwork),
 		tallies: tallies, settled: make(chan struct{})}
-	err = store.Attempts(ctx, a.started.Unix(), maxTallies, func(m models.Attempts) {
-		if len(m.Key) == len(tallyKey{}) {
-			known := &tally{}
-			known.set(m, a.started, 0)
-			a.tallies.Add(tallyKey(m.Key), known)
+	err = store.Failures(ctx, a.started.Unix(), maxBuckets, func(m models.Failures) {
+		if len(m.Key) == len(bucketKey{}) {
+			known := &bucket{}
+			known.restore(m, a.started, 0)
+			a.tallies.Add(bucketKey(m.Key), known)
 		}
 	})
 	return a, err
 }
 
-// set takes over what the store has counted, at a time that is so long after the start.
-func (t *tally) set(m models.Attempts, clock time.Time, now time.Duration) {
+// restore takes over what the store has counted, at a time that is so long after the start.
+func (t *bucket) restore(m models.Failures, clock time.Time, now time.Duration) {
 	milliseconds := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 	ago := max(0, milliseconds(clock.UnixMilli()-m.FailedAt)) // a clock may have been set back
 	t.failed, t.clears = now-ago, now-ago+milliseconds(m.ClearsAt-m.FailedAt)
 }
 
-// subject is one thing that is tried at.
-type subject struct {
-	key       tallyKey
-	allowance *allowance
+// limitKey is one thing that is tried at.
+type limitKey struct {
+	key   bucketKey
+	limit *limit
 }
 
-// subject names a thing by its kind and what tells it from others of the kind.
-func (a *attempts) subject(allowed *allowance, kind string, parts ...string) subject {
-	hash, _ := blake2b.New(len(tallyKey{}), a.key) // errs only for a bad size
+// limitKey names a thing by its kind and what tells it from others of the kind.
+func (a *loginLimiter) limitKey(allowed *limit, kind string, parts ...string) limitKey {
+	hash, _ := blake2b.New(len(bucketKey{}), a.key) // errs only for a bad size
 	for _, part := range append([]string{kind}, parts...) {
 		hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		hash.Write([]byte(part))
 	}
-	return subject{tallyKey(hash.Sum(nil)), allowed}
+	return limitKey{bucketKey(hash.Sum(nil)), allowed}
 }
 
-// from is what a stranger tries at: an account from a network, and the network. This machine
+// keysFor is what a stranger tries at: an account from a network, and the network. This machine
 // itself is no network: a proxy on it that nobody told us to trust stands for all its clients.
-func (a *attempts) from(address, account string) []subject {
+func (a *loginLimiter) keysFor(address, account string) []limitKey {
 	network := networkOf(address)
-	pair := a.subject(a.accounts, "account", network, models.AccountKey(account))
+	pair := a.limitKey(a.accounts, "account", network, models.AccountKey(account))
 	if network == "" {
-		return []subject{pair}
+		return []limitKey{pair}
 	}
-	return []subject{pair, a.subject(a.networks, "network", network)}
+	return []limitKey{pair, a.limitKey(a.networks, "network", network)}
 }
 
 // networkOf is the network of an address: itself, or 64 bits of an IPv6 address, which is what one
@@ -186,29 +186,29 @@ func networkOf(address string) string {
 	return network.String()
 }
 
-// attempt is one try under way, at one or more things. The first is the account's.
-type attempt struct {
-	attempts *attempts
-	subjects []subject
-	tallies  []*tally
+// reservation is one try under way, at one or more things. The first is the account's.
+type reservation struct {
+	attempts *loginLimiter
+	subjects []limitKey
+	tallies  []*bucket
 	over     bool
 }
 
 // reserve takes a try, which one of attempt's methods must end. While those under way decide
-// whether it may be taken, it waits for them. Errors: a *Refusal of ErrTooMany, ErrBusy.
-func (a *attempts) reserve(ctx context.Context, subjects []subject) (*attempt, error) {
+// whether it may be taken, it waits for them. Errors: a *Refusal of ErrTooManyAttempts, ErrBusy.
+func (a *loginLimiter) reserve(ctx context.Context, subjects []limitKey) (*reservation, error) {
 	if err := a.refresh(ctx, subjects); err != nil {
 		return nil, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
-		t := &attempt{attempts: a, subjects: subjects, tallies: a.find(subjects)}
-		free, wait := t.judge()
+		t := &reservation{attempts: a, subjects: subjects, tallies: a.find(subjects)}
+		free, wait := t.check()
 		switch {
 		case wait > 0:
-			allowed := subjects[0].allowance
-			return nil, &Refusal{Reason: ErrTooMany, Limit: allowed.tries, Window: allowed.span,
+			allowed := subjects[0].limit
+			return nil, &LoginError{Reason: ErrTooManyAttempts, Limit: allowed.tries, Window: allowed.span,
 				Reset: wait}
 		case free:
 			for i, s := range subjects {
@@ -226,18 +226,18 @@ func (a *attempts) reserve(ctx context.Context, subjects []subject) (*attempt, e
 }
 
 // refresh learns what other nodes have counted.
-func (a *attempts) refresh(ctx context.Context, subjects []subject) error {
+func (a *loginLimiter) refresh(ctx context.Context, subjects []limitKey) error {
 	if !a.store.Shared() {
 		return nil
 	}
-	before, keys := make(map[tallyKey]tally, len(subjects)), make([][]byte, len(subjects))
+	before, keys := make(map[bucketKey]bucket, len(subjects)), make([][]byte, len(subjects))
 	a.mu.Lock()
 	for i, known := range a.find(subjects) {
 		before[subjects[i].key], keys[i] = *known, subjects[i].key[:]
 	}
 	a.mu.Unlock()
-	stored := map[tallyKey]models.Attempts{}
-	err := a.store.AttemptsAt(ctx, keys, func(m models.Attempts) { stored[tallyKey(m.Key)] = m })
+	stored := map[bucketKey]models.Failures{}
+	err := a.store.FailuresByKey(ctx, keys, func(m models.Failures) { stored[bucketKey(m.Key)] = m })
 	if err != nil {
 		return err
 	}
@@ -249,7 +249,7 @@ func (a *attempts) refresh(ctx context.Context, subjects []subject) error {
 		switch {
 		case known.clears != before[key].clears: // counted since we asked
 		case found:
-			known.set(m, time.Now(), a.now())
+			known.restore(m, time.Now(), a.now())
 			a.tallies.Add(key, known)
 		default: // forgotten, by a try that was right
 			known.clears = 0
@@ -260,7 +260,7 @@ func (a *attempts) refresh(ctx context.Context, subjects []subject) error {
 
 // pause waits until a try is no longer under way. It is called with the lock, which it gives up
 // meanwhile.
-func (a *attempts) pause(ctx context.Context) error {
+func (a *loginLimiter) pause(ctx context.Context) error {
 	settled := a.settled
 	a.waiting++
 	a.mu.Unlock()
@@ -278,32 +278,32 @@ func (a *attempts) pause(ctx context.Context) error {
 
 // find returns the tallies of some things, empty ones where nothing has been counted: what is not
 // reserved must not crowd out what counts.
-func (a *attempts) find(subjects []subject) []*tally {
-	tallies := make([]*tally, len(subjects))
+func (a *loginLimiter) find(subjects []limitKey) []*bucket {
+	tallies := make([]*bucket, len(subjects))
 	for i, s := range subjects {
 		known, ok := a.tallies.Get(s.key)
 		if !ok {
-			known = &tally{}
+			known = &bucket{}
 		}
 		tallies[i] = known
 	}
 	return tallies
 }
 
-// judge is tally.judge of all its things: all must be free, and the longest wait counts.
-func (t *attempt) judge() (free bool, wait time.Duration) {
+// check is bucket.check of all its things: all must be free, and the longest wait counts.
+func (t *reservation) check() (free bool, wait time.Duration) {
 	free = true
 	for i, s := range t.subjects {
-		f, w := t.tallies[i].judge(s.allowance, t.attempts.now())
+		f, w := t.tallies[i].check(s.limit, t.attempts.now())
 		free, wait = free && f, max(wait, w)
 	}
 	return free, wait
 }
 
-func (a *attempts) now() time.Duration { return time.Since(a.started) }
+func (a *loginLimiter) now() time.Duration { return time.Since(a.started) }
 
 // settle ends a try, once, with work on each of its tallies, and wakes whoever waits for that.
-func (t *attempt) settle(work func(s subject, known *tally)) {
+func (t *reservation) settle(work func(s limitKey, known *bucket)) {
 	a := t.attempts
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -323,14 +323,14 @@ func (t *attempt) settle(work func(s subject, known *tally)) {
 	a.settled = make(chan struct{})
 }
 
-// giveBack ends a try that came to nothing, if it is not over.
-func (t *attempt) giveBack() { t.settle(func(subject, *tally) {}) }
+// release ends a try that came to nothing, if it is not over.
+func (t *reservation) release() { t.settle(func(limitKey, *bucket) {}) }
 
-// right ends a try that was right. What was wrong before at the account is forgotten; at the
+// succeed ends a try that was right. What was wrong before at the account is forgotten; at the
 // network it is not, or whoever has an account of his own could make it so.
-func (t *attempt) right(ctx context.Context) error {
+func (t *reservation) succeed(ctx context.Context) error {
 	var stored bool
-	t.settle(func(s subject, known *tally) {
+	t.settle(func(s limitKey, known *bucket) {
 		if s.key == t.subjects[0].key {
 			stored, known.clears = known.clears > 0, 0
 		}
@@ -338,31 +338,31 @@ func (t *attempt) right(ctx context.Context) error {
 	if !stored {
 		return nil
 	}
-	return t.attempts.store.ForgetAttempts(ctx, t.subjects[0].key[:])
+	return t.attempts.store.DeleteFailures(ctx, t.subjects[0].key[:])
 }
 
-// wrong ends a try that was wrong, for a reason, and returns the Refusal that says so, or what
+// fail ends a try that was wrong, for a reason, and returns the Refusal that says so, or what
 // kept it from being stored.
-func (t *attempt) wrong(ctx context.Context, reason error) error {
-	rows := make([]models.Attempts, len(t.subjects))
+func (t *reservation) fail(ctx context.Context, reason error) error {
+	rows := make([]models.Failures, len(t.subjects))
 	now := time.Now()
 	for i, s := range t.subjects {
-		rows[i] = models.Attempts{Key: s.key[:], FailedAt: now.UnixMilli(),
-			ClearsAt: now.Add(s.allowance.forget()).UnixMilli()}
+		rows[i] = models.Failures{Key: s.key[:], FailedAt: now.UnixMilli(),
+			ClearsAt: now.Add(s.limit.interval()).UnixMilli()}
 	}
-	elsewhere := map[tallyKey]tally{}
-	err := t.attempts.store.NoteAttempts(ctx, rows, func(m models.Attempts) {
-		var counted tally
-		counted.set(m, now, now.Sub(t.attempts.started))
-		elsewhere[tallyKey(m.Key)] = counted
+	elsewhere := map[bucketKey]bucket{}
+	err := t.attempts.store.RecordFailures(ctx, rows, func(m models.Failures) {
+		var counted bucket
+		counted.restore(m, now, now.Sub(t.attempts.started))
+		elsewhere[bucketKey(m.Key)] = counted
 	})
-	refusal := &Refusal{Reason: reason}
+	refusal := &LoginError{Reason: reason}
 	at := now.Sub(t.attempts.started)
-	t.settle(func(s subject, known *tally) { // also when it could not be stored
-		known.clears = max(max(known.clears, at)+s.allowance.forget(), elsewhere[s.key].clears)
+	t.settle(func(s limitKey, known *bucket) { // also when it could not be stored
+		known.clears = max(max(known.clears, at)+s.limit.interval(), elsewhere[s.key].clears)
 		known.failed = at
 		if s.key == t.subjects[0].key {
-			refusal.tell(known, s.allowance, at)
+			refusal.describe(known, s.limit, at)
 		}
 	})
 	if err != nil {
@@ -371,9 +371,9 @@ func (t *attempt) wrong(ctx context.Context, reason error) error {
 	return refusal
 }
 
-// tell fills in how many tries are left.
-func (r *Refusal) tell(t *tally, a *allowance, now time.Duration) {
-	wrong := t.wrong(a, now)
+// describe fills in how many tries are left.
+func (r *LoginError) describe(t *bucket, a *limit, now time.Duration) {
+	wrong := t.failures(a, now)
 	r.Limit, r.Window = a.tries, a.span
 	r.Left, r.Reset = max(0, a.tries-wrong), t.clears-now
 	if r.Left == 0 {

@@ -21,9 +21,9 @@ import (
 // try logs in from an address and says how many tries may still be wrong, and how long to wait when none may.
 func (a *Authority) try(t testing.TB, account, secret, address string, known ...Device) (left int, err error) {
 	t.Helper()
-	_, err = a.Login(t.Context(), Login{Account: account, Secret: secret, ClientType: models.TypeOf(account),
+	_, err = a.Login(t.Context(), Login{Account: account, Password: secret, ClientType: models.TypeOf(account),
 		Client: Client{Address: address}, Devices: known})
-	var refusal *Refusal
+	var refusal *LoginError
 	if errors.As(err, &refusal) {
 		return refusal.Left, err
 	}
@@ -32,7 +32,7 @@ func (a *Authority) try(t testing.TB, account, secret, address string, known ...
 
 // waitOf is how long a refusal says to wait.
 func waitOf(err error) time.Duration {
-	var refusal *Refusal
+	var refusal *LoginError
 	if errors.As(err, &refusal) && refusal.Left == 0 {
 		return refusal.Reset
 	}
@@ -45,9 +45,9 @@ func exhaust(t *testing.T, a *Authority, account, address string, known ...Devic
 	for ; ; tries++ {
 		_, err := a.try(t, account, "wrong-1", address, known...)
 		switch {
-		case errors.Is(err, ErrTooMany):
+		case errors.Is(err, ErrTooManyAttempts):
 			return tries
-		case !errors.Is(err, ErrWrongSecret) && !errors.Is(err, ErrUnknownAccount) || tries > 1000:
+		case !errors.Is(err, ErrWrongPassword) && !errors.Is(err, ErrUnknownAccount) || tries > 1000:
 			t.Fatalf("try %d: %v", tries, err)
 		}
 	}
@@ -62,7 +62,7 @@ func TestTries(t *testing.T) {
 		register(t, a, "ann@example.com")
 		for want := 9; want >= 0; want-- {
 			left, err := a.try(t, "ann@example.com", "wrong-1", "192.0.2.1")
-			if !errors.Is(err, ErrWrongSecret) || left != want {
+			if !errors.Is(err, ErrWrongPassword) || left != want {
 				t.Errorf("%d left, %v, want %d", left, err, want)
 			}
 		}
@@ -70,16 +70,16 @@ func TestTries(t *testing.T) {
 		for range 9 {
 			_, err := a.try(t, "ann@example.com", "secret1", "192.0.2.1")
 			wait := waitOf(err)
-			if !errors.Is(err, ErrTooMany) || wait <= 0 {
+			if !errors.Is(err, ErrTooManyAttempts) || wait <= 0 {
 				t.Fatalf("right, but too early: %v, %v", err, wait)
 			}
 			waits = append(waits, wait)
 			time.Sleep(wait - time.Millisecond)
-			if _, err := a.try(t, "ann@example.com", "wrong-1", "192.0.2.1"); !errors.Is(err, ErrTooMany) {
+			if _, err := a.try(t, "ann@example.com", "wrong-1", "192.0.2.1"); !errors.Is(err, ErrTooManyAttempts) {
 				t.Fatalf("a millisecond early: %v", err)
 			}
 			time.Sleep(time.Millisecond)
-			if _, err := a.try(t, "ann@example.com", "wrong-1", "192.0.2.1"); !errors.Is(err, ErrWrongSecret) {
+			if _, err := a.try(t, "ann@example.com", "wrong-1", "192.0.2.1"); !errors.Is(err, ErrWrongPassword) {
 				t.Fatalf("after the wait: %v", err)
 			}
 		}
@@ -142,26 +142,26 @@ func TestWhoShares(t *testing.T) {
 		"another account":             {"bob@example.com", "192.0.2.1", false},
 		"an account that is no one's": {"eve@example.com", "192.0.2.1", false},
 	}
-	a := newAuthority(t, Options{AccountTries: 3, Params: cheap})
+	a := newAuthority(t, Options{AccountAttempts: 3, Params: cheap})
 	register(t, a, "ann@example.com")
 	register(t, a, "bob@example.com")
 	exhaust(t, a, "ann@example.com", "192.0.2.1")
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, err := a.try(t, test.account, "wrong-1", test.address); errors.Is(err, ErrTooMany) != test.taken {
+			if _, err := a.try(t, test.account, "wrong-1", test.address); errors.Is(err, ErrTooManyAttempts) != test.taken {
 				t.Errorf("%v", err)
 			}
 		})
 	}
 	exhaust(t, a, "ann@example.com", "2001:db8::1")
-	if _, err := a.try(t, "ann@example.com", "wrong-1", "2001:db8::ffff:ffff:ffff:1"); !errors.Is(err, ErrTooMany) {
+	if _, err := a.try(t, "ann@example.com", "wrong-1", "2001:db8::ffff:ffff:ffff:1"); !errors.Is(err, ErrTooManyAttempts) {
 		t.Errorf("the same 64 bits: %v", err)
 	}
-	if _, err := a.try(t, "ann@example.com", "wrong-1", "2001:db8:0:1::1"); !errors.Is(err, ErrWrongSecret) {
+	if _, err := a.try(t, "ann@example.com", "wrong-1", "2001:db8:0:1::1"); !errors.Is(err, ErrWrongPassword) {
 		t.Errorf("other 64 bits: %v", err)
 	}
 	exhaust(t, a, "ann@example.com", "127.0.0.1")
-	if _, err := a.try(t, "ann@example.com", "wrong-1", "::1"); !errors.Is(err, ErrTooMany) {
+	if _, err := a.try(t, "ann@example.com", "wrong-1", "::1"); !errors.Is(err, ErrTooManyAttempts) {
 		t.Errorf("this machine, otherwise: %v", err)
 	}
 }
@@ -176,7 +176,7 @@ func TestNetworkTries(t *testing.T) {
 		guess := func(address string) (n int) {
 			for n = 0; n < 150; n++ {
 				_, err := a.try(t, fmt.Sprintf("nobody%d@example.com", n), "wrong-1", address)
-				if errors.Is(err, ErrTooMany) {
+				if errors.Is(err, ErrTooManyAttempts) {
 					break
 				}
 				if n == 50 {
@@ -191,7 +191,7 @@ func TestNetworkTries(t *testing.T) {
 			t.Errorf("%d tries from one network", got)
 		}
 		_, err := a.try(t, "ann@example.com", "secret1", "192.0.2.1")
-		if !errors.Is(err, ErrTooMany) || waitOf(err) != time.Second {
+		if !errors.Is(err, ErrTooManyAttempts) || waitOf(err) != time.Second {
 			t.Errorf("%v, wait %v", err, waitOf(err))
 		}
 		if _, err := a.try(t, "ann@example.com", "secret1", "192.0.2.2"); err != nil {
@@ -236,9 +236,9 @@ func atOnce(t *testing.T, a *Authority, secret string) (let, refused int64) {
 			switch _, err := a.try(t, "ann@example.com", secret, "192.0.2.1"); {
 			case err == nil:
 				in.Add(1)
-			case errors.Is(err, ErrTooMany):
+			case errors.Is(err, ErrTooManyAttempts):
 				out.Add(1)
-			case !errors.Is(err, ErrWrongSecret):
+			case !errors.Is(err, ErrWrongPassword):
 				t.Error(err)
 			}
 		})
@@ -278,10 +278,10 @@ func TestOwnerGetsIn(t *testing.T) {
 		{"OK/device", "192.0.2.1", device(ann.ID), nil},
 		{"OK/token", "192.0.2.1", a.Devices(withToken, false), nil},
 		{"OK/two devices", "192.0.2.1", append(device(bob.ID), device(ann.ID)...), nil},
-		{"ErrTooMany/stranger", "192.0.2.1", nil, ErrTooMany},
-		{"ErrTooMany/another's device", "192.0.2.1", device(bob.ID), ErrTooMany},
-		{"ErrTooMany/no device", "192.0.2.1", device(0), ErrTooMany},
-		{"ErrTooMany/the stolen device", "192.0.2.1", stolen, ErrTooMany},
+		{"ErrTooMany/stranger", "192.0.2.1", nil, ErrTooManyAttempts},
+		{"ErrTooMany/another's device", "192.0.2.1", device(bob.ID), ErrTooManyAttempts},
+		{"ErrTooMany/no device", "192.0.2.1", device(0), ErrTooManyAttempts},
+		{"ErrTooMany/the stolen device", "192.0.2.1", stolen, ErrTooManyAttempts},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -322,19 +322,19 @@ func TestForgedDevices(t *testing.T) {
 // between lengthens no wait.
 func TestTriesSurviveRestart(t *testing.T) {
 	dir := t.TempDir()
-	secret, err := CreateSecret(filepath.Join(dir, "secret"))
+	secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := openAuthority(t, dir, secret, Options{Params: cheap, AccountTries: 3, NetworkTries: 6})
+	first := openAuthority(t, dir, secret, Options{Params: cheap, AccountAttempts: 3, NetworkAttempts: 6})
 	register(t, first, "ann@example.com")
 	exhaust(t, first, "ann@example.com", "192.0.2.1")
 	if _, err := first.try(t, "bob@example.com", "wrong-1", "192.0.2.1"); !errors.Is(err, ErrUnknownAccount) {
 		t.Fatal(err)
 	}
-	again := openAuthority(t, dir, secret, Options{Params: cheap, AccountTries: 3, NetworkTries: 6})
+	again := openAuthority(t, dir, secret, Options{Params: cheap, AccountAttempts: 3, NetworkAttempts: 6})
 	_, err = again.try(t, "ann@example.com", "secret1", "192.0.2.1")
-	if wait := waitOf(err); !errors.Is(err, ErrTooMany) || wait < 5*time.Second || wait > 10*time.Second {
+	if wait := waitOf(err); !errors.Is(err, ErrTooManyAttempts) || wait < 5*time.Second || wait > 10*time.Second {
 		t.Errorf("%v, wait %v", err, wait)
 	}
 	if left, err := again.try(t, "bob@example.com", "wrong-1", "192.0.2.1"); left != 1 {
@@ -344,26 +344,26 @@ func TestTriesSurviveRestart(t *testing.T) {
 		t.Errorf("elsewhere: %v", err)
 	}
 	ahead := time.Now().AddDate(1, 0, 0).UnixMilli()
-	if err := again.store.NoteAttempts(t.Context(), []models.Attempts{{Key: keyOf(again, "192.0.2.3", "ann@example.com"),
-		FailedAt: ahead, ClearsAt: ahead + 3*8*3600*1000}}, func(models.Attempts) {}); err != nil {
+	if err := again.store.RecordFailures(t.Context(), []models.Failures{{Key: keyOf(again, "192.0.2.3", "ann@example.com"),
+		FailedAt: ahead, ClearsAt: ahead + 3*8*3600*1000}}, func(models.Failures) {}); err != nil {
 		t.Fatal(err)
 	}
-	third := openAuthority(t, dir, secret, Options{Params: cheap, AccountTries: 3})
+	third := openAuthority(t, dir, secret, Options{Params: cheap, AccountAttempts: 3})
 	_, err = third.try(t, "ann@example.com", "secret1", "192.0.2.3")
-	if wait := waitOf(err); !errors.Is(err, ErrTooMany) || wait > 10*time.Second {
+	if wait := waitOf(err); !errors.Is(err, ErrTooManyAttempts) || wait > 10*time.Second {
 		t.Errorf("counted by a clock a year ahead: %v, wait %v", err, wait)
 	}
 }
 
 func keyOf(a *Authority, address, account string) []byte {
-	key := a.attempts.from(address, account)[0].key
+	key := a.limiter.keysFor(address, account)[0].key
 	return key[:]
 }
 
 // TestGivenBack: a try that came to nothing, or that the store could not take note of, is no wrong one, and no one is
 // told that it was.
 func TestGivenBack(t *testing.T) {
-	a := newAuthority(t, Options{Params: cheap, AccountTries: 1})
+	a := newAuthority(t, Options{Params: cheap, AccountAttempts: 1})
 	register(t, a, "ann@example.com")
 	for range Slots() {
 		if err := a.hasher.queue.enter(t.Context(), origin{}); err != nil {
@@ -378,25 +378,25 @@ func TestGivenBack(t *testing.T) {
 	for range Slots() {
 		a.hasher.queue.leave()
 	}
-	if left, err := a.try(t, "ann@example.com", "wrong-1", "192.0.2.1"); left != 0 || !errors.Is(err, ErrWrongSecret) {
+	if left, err := a.try(t, "ann@example.com", "wrong-1", "192.0.2.1"); left != 0 || !errors.Is(err, ErrWrongPassword) {
 		t.Errorf("%d left, %v", left, err)
 	}
-	subjects := a.attempts.from("192.0.2.9", "ann@example.com")
-	try, err := a.attempts.reserve(t.Context(), subjects)
+	subjects := a.limiter.keysFor("192.0.2.9", "ann@example.com")
+	try, err := a.limiter.reserve(t.Context(), subjects)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := a.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := try.wrong(t.Context(), ErrWrongSecret); err == nil || errors.Is(err, ErrWrongSecret) {
+	if err := try.fail(t.Context(), ErrWrongPassword); err == nil || errors.Is(err, ErrWrongPassword) {
 		t.Errorf("a closed store: %v", err)
 	}
-	want := ErrTooMany
+	want := ErrTooManyAttempts
 	if a.store.Shared() {
 		want = models.ErrUnavailable // it asks for the tries on other nodes first
 	}
-	if _, err := a.attempts.reserve(t.Context(), subjects); !errors.Is(err, want) {
+	if _, err := a.limiter.reserve(t.Context(), subjects); !errors.Is(err, want) {
 		t.Errorf("the try that could not be stored counts all the same: %v", err)
 	}
 }
@@ -409,29 +409,29 @@ func testMillionNames(t *testing.T) {
 	if postgrestest.Asked() {
 		t.Skip("with SQLite only: what a node remembers is the same, but it asks a million times")
 	}
-	a := newAuthority(t, Options{}).attempts
-	note := func(subjects []subject) bool {
+	a := newAuthority(t, Options{}).limiter
+	note := func(subjects []limitKey) bool {
 		try, err := a.reserve(t.Context(), subjects)
 		if err != nil {
 			return false
 		}
-		try.settle(func(s subject, known *tally) { known.clears, known.failed = a.now()+s.allowance.span, a.now() })
+		try.settle(func(s limitKey, known *bucket) { known.clears, known.failed = a.now()+s.limit.span, a.now() })
 		return true
 	}
-	if !note(a.from("192.0.2.1", "ann@example.com")) {
+	if !note(a.keysFor("192.0.2.1", "ann@example.com")) {
 		t.Fatal("the first is not taken")
 	}
 	before := heap()
 	for n := range 1_000_000 {
 		address := fmt.Sprintf("10.0.%d.%d", n%10_000/250, n%250)
-		note([]subject{a.subject(a.accounts, "account", address, strconv.Itoa(n))})
-		if n%10_000 == 0 && note(a.from("192.0.2.1", "ann@example.com")) {
+		note([]limitKey{a.limitKey(a.accounts, "account", address, strconv.Itoa(n))})
+		if n%10_000 == 0 && note(a.keysFor("192.0.2.1", "ann@example.com")) {
 			t.Fatalf("after %d names: a try more", n)
 		}
 	}
 	got := heap() - before
 	t.Logf("%d things are remembered in %.1f MiB", a.tallies.Len(), float64(got)/(1<<20))
-	if got > 16<<20 || a.tallies.Len() != maxTallies {
+	if got > 16<<20 || a.tallies.Len() != maxBuckets {
 		t.Errorf("%d bytes, %d things", got, a.tallies.Len())
 	}
 }
@@ -445,35 +445,35 @@ func heap() int64 {
 
 // TestRefusedLeavesNoTrace: what is refused is not remembered, so that nobody washes out counts by going on.
 func TestRefusedLeavesNoTrace(t *testing.T) {
-	a := newAuthority(t, Options{Params: cheap, NetworkTries: 2})
+	a := newAuthority(t, Options{Params: cheap, NetworkAttempts: 2})
 	register(t, a, "ann@example.com")
 	for n := range 100 {
 		_, _ = a.try(t, fmt.Sprintf("nobody%d@example.com", n), "wrong-1", "192.0.2.1")
 	}
-	if got := a.attempts.tallies.Len(); got != 3 {
+	if got := a.limiter.tallies.Len(); got != 3 {
 		t.Errorf("%d things are remembered", got)
 	}
-	if _, err := a.try(t, "ann@example.com", "secret1", "192.0.2.2"); err != nil || a.attempts.tallies.Len() != 3 {
-		t.Errorf("after a right one %d, %v", a.attempts.tallies.Len(), err)
+	if _, err := a.try(t, "ann@example.com", "secret1", "192.0.2.2"); err != nil || a.limiter.tallies.Len() != 3 {
+		t.Errorf("after a right one %d, %v", a.limiter.tallies.Len(), err)
 	}
 }
 
 // TestPurgeAttempts: the store keeps no more than the memory does, and nothing that no longer counts.
 func TestPurgeAttempts(t *testing.T) {
 	a := newAuthority(t, Options{})
-	var counts []models.Attempts
+	var counts []models.Failures
 	for n := range 20 {
-		counts = append(counts, models.Attempts{Key: fmt.Appendf(nil, "%016d", n), FailedAt: int64(100 + n),
+		counts = append(counts, models.Failures{Key: fmt.Appendf(nil, "%016d", n), FailedAt: int64(100 + n),
 			ClearsAt: int64(200_000 + 10_000*n)})
 	}
-	if err := a.store.NoteAttempts(t.Context(), counts, func(models.Attempts) {}); err != nil {
+	if err := a.store.RecordFailures(t.Context(), counts, func(models.Failures) {}); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.store.PurgeAttempts(t.Context(), 210, 5); err != nil {
+	if err := a.store.PurgeFailures(t.Context(), 210, 5); err != nil {
 		t.Fatal(err)
 	}
 	var left []int64
-	err := a.store.Attempts(t.Context(), 0, 100, func(m models.Attempts) { left = append(left, m.FailedAt) })
+	err := a.store.Failures(t.Context(), 0, 100, func(m models.Failures) { left = append(left, m.FailedAt) })
 	if err != nil || !slices.Equal(left, []int64{114, 115, 116, 117, 118, 119}) {
 		t.Errorf("%v, %v", left, err)
 	}

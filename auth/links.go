@@ -9,61 +9,61 @@ import (
 	"latchkey/models"
 )
 
-// SetSecret replaces an account's secret and ends its tokens. Errors: models.Invalid,
+// SetPassword replaces an account's secret and ends its tokens. Errors: models.ValidationError,
 // models.ErrNotFound, ErrBusy.
-func (a *Authority) SetSecret(ctx context.Context, uid uint32, secret string) error {
-	return a.setSecret(ctx, uid, newSecret{"secret", secret, ""}, models.UserUpdate{})
+func (a *Authority) SetPassword(ctx context.Context, uid uint32, secret string) error {
+	return a.setPassword(ctx, uid, newPassword{"secret", secret, ""}, models.UserUpdate{})
 }
 
-// ChangeSecret replaces the secret of someone who knows the old one, and ends the account's
-// tokens. The site is the name of the host, which makes no good secret. Errors: models.Invalid,
-// models.ErrNotFound, ErrBusy, a *Refusal of ErrTooMany.
-func (a *Authority) ChangeSecret(
-	ctx context.Context, uid uint32, old, secret, site string, problems models.Invalid,
+// ChangePassword replaces the secret of someone who knows the old one, and ends the account's
+// tokens. The site is the name of the host, which makes no good secret. Errors: models.ValidationError,
+// models.ErrNotFound, ErrBusy, a *Refusal of ErrTooManyAttempts.
+func (a *Authority) ChangePassword(
+	ctx context.Context, uid uint32, old, secret, site string, problems models.ValidationError,
 ) error {
 	v := problems.Copy()
 	if old == "" {
 		v.Require("old")
 	}
-	if len(old) > MaxSecret {
-		v.Add("old", msgOldWrong)
+	if len(old) > MaxPassword {
+		v.Add("old", msgOldPasswordWrong)
 	}
-	if err := a.checkSecretOf(ctx, uid, newSecret{"new", secret, site}, v); err != nil {
+	if err := a.checkPasswordOf(ctx, uid, newPassword{"new", secret, site}, v); err != nil {
 		return err
 	}
 	found, err := a.store.CredentialsByID(ctx, uid)
 	if err != nil {
 		return err
 	}
-	if err := a.checkOld(ctx, found, old); err != nil {
+	if err := a.checkOldPassword(ctx, found, old); err != nil {
 		return err
 	}
-	err = a.replaceSecret(ctx, uid, secret, models.UserUpdate{IfEpoch: &found.Epoch})
+	err = a.replacePassword(ctx, uid, secret, models.UserUpdate{IfEpoch: &found.Epoch})
 	if errors.Is(err, models.ErrChanged) { // the account changed meanwhile, and its tokens ended
-		return errEnded
+		return errRevoked
 	}
 	return err
 }
 
-// checkOld makes a try at the old secret; whoever makes it has a valid token.
-func (a *Authority) checkOld(ctx context.Context, found models.Credentials, old string) error {
-	l := Login{Account: found.User.Account, Secret: old, Devices: []Device{{uid: found.User.ID}}}
-	err := a.attempt(ctx, l, found)
-	if errors.Is(err, ErrWrongSecret) {
-		return models.Invalid{"old": {msgOldWrong}}
+// checkOldPassword makes a try at the old secret; whoever makes it has a valid token.
+func (a *Authority) checkOldPassword(ctx context.Context, found models.Credentials, old string) error {
+	l := Login{Account: found.User.Account, Password: old, Devices: []Device{{uid: found.User.ID}}}
+	err := a.checkPassword(ctx, l, found)
+	if errors.Is(err, ErrWrongPassword) {
+		return models.ValidationError{"old": {msgOldPasswordWrong}}
 	}
 	return err
 }
 
-const msgOldWrong = "This is not your present secret."
+const msgOldPasswordWrong = "This is not your present secret."
 
-// newSecret is a secret to be set, the field that it stands in, and the name of the site.
-type newSecret struct{ field, text, site string }
+// newPassword is a secret to be set, the field that it stands in, and the name of the site.
+type newPassword struct{ field, text, site string }
 
-// checkSecretOf checks a new secret of an account there is, and adds to what is wrong already.
-// Errors: models.Invalid, models.ErrNotFound.
-func (a *Authority) checkSecretOf(
-	ctx context.Context, uid uint32, n newSecret, v models.Invalid,
+// checkPasswordOf checks a new secret of an account there is, and adds to what is wrong already.
+// Errors: models.ValidationError, models.ErrNotFound.
+func (a *Authority) checkPasswordOf(
+	ctx context.Context, uid uint32, n newPassword, v models.ValidationError,
 ) error {
 	var user models.User
 	if a.meter != nil {
@@ -72,21 +72,21 @@ func (a *Authority) checkSecretOf(
 			return err
 		}
 	}
-	a.checkNewSecret(v, n.field, n.text, user.Account, user.Nickname, n.site)
+	a.checkNewPassword(v, n.field, n.text, user.Account, user.Nickname, n.site)
 	return v.Err()
 }
 
-func (a *Authority) setSecret(
-	ctx context.Context, uid uint32, n newSecret, up models.UserUpdate,
+func (a *Authority) setPassword(
+	ctx context.Context, uid uint32, n newPassword, up models.UserUpdate,
 ) error {
-	if err := a.checkSecretOf(ctx, uid, n, models.Invalid{}); err != nil {
+	if err := a.checkPasswordOf(ctx, uid, n, models.ValidationError{}); err != nil {
 		return err
 	}
-	return a.replaceSecret(ctx, uid, n.text, up)
+	return a.replacePassword(ctx, uid, n.text, up)
 }
 
-// replaceSecret replaces a secret by one that was checked.
-func (a *Authority) replaceSecret(
+// replacePassword replaces a secret by one that was checked.
+func (a *Authority) replacePassword(
 	ctx context.Context, uid uint32, secret string, up models.UserUpdate,
 ) error {
 	whose := origin{account: strconv.FormatUint(uint64(uid), 10)}
@@ -94,7 +94,7 @@ func (a *Authority) replaceSecret(
 	if err != nil {
 		return err
 	}
-	up.SecretHash, up.Reason = &hash, "secret changed"
+	up.PasswordHash, up.Reason = &hash, "secret changed"
 	return a.update(ctx, uid, up)
 }
 
@@ -141,7 +141,7 @@ func (a *Authority) CheckReset(ctx context.Context, token string) (models.User, 
 }
 
 // Reset sets the secret anew and uses the token up. The site is the name of the host, which makes
-// no good secret. Errors: those of CheckReset, models.Invalid, ErrBusy.
+// no good secret. Errors: those of CheckReset, models.ValidationError, ErrBusy.
 func (a *Authority) Reset(ctx context.Context, token, secret, site string) error {
 	if _, err := a.CheckReset(ctx, token); err != nil {
 		return err
@@ -150,7 +150,7 @@ func (a *Authority) Reset(ctx context.Context, token, secret, site string) error
 	if err != nil {
 		return err
 	}
-	err = a.setSecret(ctx, i.UID, newSecret{"secret", secret, site},
+	err = a.setPassword(ctx, i.UID, newPassword{"secret", secret, site},
 		models.UserUpdate{Reset: &i.TokenID})
 	if errors.Is(err, models.ErrChanged) {
 		return errSpent
@@ -158,10 +158,10 @@ func (a *Authority) Reset(ctx context.Context, token, secret, site string) error
 	return err
 }
 
-// SetNickname gives an account another nickname. Its tokens stay. Errors: models.Invalid,
+// SetNickname gives an account another nickname. Its tokens stay. Errors: models.ValidationError,
 // models.ErrNotFound.
 func (a *Authority) SetNickname(
-	ctx context.Context, uid uint32, nickname string, problems models.Invalid,
+	ctx context.Context, uid uint32, nickname string, problems models.ValidationError,
 ) error {
 	v := problems.Copy()
 	models.CheckNickname(v, nickname)
@@ -193,11 +193,11 @@ type Change struct {
 	Nickname *string
 	Role     *models.Role
 	State    *models.State
-	Problems models.Invalid // what was wrong already when the input was read
+	Problems models.ValidationError // what was wrong already when the input was read
 }
 
 // Change changes an account in one step. A change of role or state ends its tokens. Errors:
-// models.Invalid, models.ErrNotFound, models.ErrLastAdministrator.
+// models.ValidationError, models.ErrNotFound, models.ErrLastAdministrator.
 func (a *Authority) Change(ctx context.Context, uid uint32, c Change) error {
 	v := c.Problems.Copy()
 	up := models.UserUpdate{Nickname: c.Nickname}
@@ -223,7 +223,7 @@ func (a *Authority) Change(ctx context.Context, uid uint32, c Change) error {
 func (a *Authority) update(ctx context.Context, uid uint32, up models.UserUpdate) error {
 	ending, err := a.store.UpdateUser(ctx, uid, up)
 	if err == nil {
-		a.ended.add(ending)
+		a.revoked.add(ending)
 	}
 	return err
 }
@@ -233,7 +233,7 @@ func (a *Authority) update(ctx context.Context, uid uint32, up models.UserUpdate
 func (a *Authority) Delete(ctx context.Context, uid uint32, keepLast bool) error {
 	ending, err := a.store.DeleteUser(ctx, uid, keepLast)
 	if err == nil {
-		a.ended.add(ending)
+		a.revoked.add(ending)
 	}
 	return err
 }

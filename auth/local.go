@@ -13,11 +13,11 @@ import (
 
 // Open opens the data directory of a Latchkey server for another program on the same machine,
 // which then verifies tokens by itself. It makes nothing: a missing database or secret is an
-// error. Run Authority.Follow beside it, or every token is refused after Options.Lag; close the
+// error. Run Authority.Run beside it, or every token is refused after Options.Lag; close the
 // store at the end.
 func Open(ctx context.Context, dir string, o Options) (*Authority, *models.Store, error) {
 	path := filepath.Join(dir, "secret")
-	secret, err := LoadSecret(path)
+	secret, err := LoadMasterKey(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -47,30 +47,30 @@ func (l Local) Verify(r *http.Request, scope string) (guard.Identity, error) {
 	a := l.Authority
 	token, err := TokenFrom(r, a.CookieName(l.Secure || r.TLS != nil))
 	if err != nil {
-		return guard.Identity{}, guarded(err)
+		return guard.Identity{}, guardError(err)
 	}
 	i, err := a.Verify(token)
 	if err != nil {
-		return guard.Identity{}, guarded(err)
+		return guard.Identity{}, guardError(err)
 	}
 	if wanted, known := a.ScopeByName(scope); scope != "" && (!known || !i.Scope.Includes(wanted)) {
 		return guard.Identity{}, guard.ErrScope
 	}
 	account, err := a.Account(r.Context(), i.UID)
 	if err != nil {
-		return guard.Identity{}, guarded(err)
+		return guard.Identity{}, guardError(err)
 	}
 	return guard.Identity{UID: i.UID, Account: account, Type: int(i.ClientType),
 		Scope: a.ScopeName(i.Scope), TokenID: i.TokenID.String()}, nil
 }
 
-// guarded is an error in guard's terms; what it has none for is its ErrUnavailable.
-func guarded(err error) error {
+// guardError is an error in guard's terms; what it has none for is its ErrUnavailable.
+func guardError(err error) error {
 	switch {
 	case errors.Is(err, ErrTokenInvalid):
-		return guard.ErrInvalid
+		return guard.ErrTokenInvalid
 	case errors.Is(err, ErrTokenExpired):
-		return guard.ErrExpired
+		return guard.ErrTokenExpired
 	}
 	return errors.Join(guard.ErrUnavailable, err)
 }
@@ -78,9 +78,9 @@ func guarded(err error) error {
 // accountSlots bounds how many accounts are remembered.
 const accountSlots = 1 << 16
 
-// accounts remembers the account of recently seen users. Neither a user's number nor its account
+// accountCache remembers the account of recently seen users. Neither a user's number nor its account
 // ever changes, so nothing here grows old. It is safe for concurrent use.
-type accounts struct {
+type accountCache struct {
 	slots [accountSlots]atomic.Pointer[models.User]
 }
 

@@ -18,36 +18,36 @@ import (
 // The faults of a secret file that stop the start. Each is returned wrapped, with the path; none
 // shows any of its bytes.
 var (
-	ErrSecretMissing = errors.New("secret is missing")
-	ErrSecretFile    = errors.New("secret cannot be used")
-	ErrSecretWrong   = errors.New("secret does not open the signing keys")
+	ErrMasterKeyMissing = errors.New("secret is missing")
+	ErrMasterKeyFile    = errors.New("secret cannot be used")
+	ErrMasterKeyWrong   = errors.New("secret does not open the signing keys")
 )
 
-// SecretSize is the size of the data directory's secret in bytes.
-const SecretSize = chacha20poly1305.KeySize
+// MasterKeySize is the size of the data directory's secret in bytes.
+const MasterKeySize = chacha20poly1305.KeySize
 
-// Secret seals the signing keys that are kept in the store. It never leaves its file but for
+// MasterKey seals the signing keys that are kept in the store. It never leaves its file but for
 // memory.
-type Secret struct{ key [SecretSize]byte }
+type MasterKey struct{ key [MasterKeySize]byte }
 
 // String keeps the secret out of anything that is printed.
-func (Secret) String() string { return "secret" }
+func (MasterKey) String() string { return "secret" }
 
 // GoString keeps the secret out of anything that is printed.
-func (Secret) GoString() string { return "secret" }
+func (MasterKey) GoString() string { return "secret" }
 
-// LoadSecret reads a secret file: base64 of 32 bytes and at most one line end, readable for its
-// owner alone. Errors: ErrSecretMissing, ErrSecretFile.
-func LoadSecret(path string) (Secret, error) {
-	refuse := func(why string) (Secret, error) {
-		return Secret{}, fmt.Errorf("%w: %s %s", ErrSecretFile, path, why)
+// LoadMasterKey reads a secret file: base64 of 32 bytes and at most one line end, readable for its
+// owner alone. Errors: ErrMasterKeyMissing, ErrMasterKeyFile.
+func LoadMasterKey(path string) (MasterKey, error) {
+	refuse := func(why string) (MasterKey, error) {
+		return MasterKey{}, fmt.Errorf("%w: %s %s", ErrMasterKeyFile, path, why)
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return Secret{}, fmt.Errorf("%w: %s", ErrSecretMissing, path)
+		return MasterKey{}, fmt.Errorf("%w: %s", ErrMasterKeyMissing, path)
 	}
 	if err != nil {
-		return Secret{}, fmt.Errorf("%w: %w", ErrSecretFile, err)
+		return MasterKey{}, fmt.Errorf("%w: %w", ErrMasterKeyFile, err)
 	}
 	if !info.Mode().IsRegular() {
 		return refuse("is not a regular file")
@@ -60,9 +60,9 @@ func LoadSecret(path string) (Secret, error) {
 	}
 	text, err := readAtMost(path, 1024)
 	if err != nil {
-		return Secret{}, fmt.Errorf("%w: %w", ErrSecretFile, err)
+		return MasterKey{}, fmt.Errorf("%w: %w", ErrMasterKeyFile, err)
 	}
-	secret, why := parseSecret(text)
+	secret, why := parseMasterKey(text)
 	if why != "" {
 		return refuse(why)
 	}
@@ -80,44 +80,44 @@ func readAtMost(path string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// parseSecret returns the secret, or why the text is none.
-func parseSecret(text []byte) (secret Secret, why string) {
+// parseMasterKey returns the secret, or why the text is none.
+func parseMasterKey(text []byte) (secret MasterKey, why string) {
 	text, _ = bytes.CutSuffix(text, []byte("\n"))
 	if len(text) == 0 {
-		return Secret{}, "is empty"
+		return MasterKey{}, "is empty"
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(string(text))
 	switch {
 	case err != nil || bytes.ContainsAny(text, "\r\n"):
-		return Secret{}, "is not one line of base64"
-	case len(raw) != SecretSize:
-		return Secret{}, fmt.Sprintf("holds %d bytes, not %d", len(raw), SecretSize)
+		return MasterKey{}, "is not one line of base64"
+	case len(raw) != MasterKeySize:
+		return MasterKey{}, fmt.Sprintf("holds %d bytes, not %d", len(raw), MasterKeySize)
 	case bytes.Count(raw, raw[:1]) == len(raw):
-		return Secret{}, "holds the same byte over and over"
+		return MasterKey{}, "holds the same byte over and over"
 	}
 	copy(secret.key[:], raw)
 	return secret, ""
 }
 
-// CreateSecret makes a new secret file with mode 0600. It appears under its name whole and on
+// CreateMasterKey makes a new secret file with mode 0600. It appears under its name whole and on
 // disk, and never replaces one: when another process was first, that one's secret is returned.
-func CreateSecret(path string) (Secret, error) {
-	var secret Secret
+func CreateMasterKey(path string) (MasterKey, error) {
+	var secret MasterKey
 	rand.Read(secret.key[:]) // cannot fail since Go 1.24
 	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*")
 	if err != nil {
-		return Secret{}, err
+		return MasterKey{}, err
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // the link below keeps the file
 	text := base64.StdEncoding.EncodeToString(secret.key[:]) + "\n"
 	_, err = f.WriteString(text)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return Secret{}, err
+		return MasterKey{}, err
 	}
 	if err := os.Link(f.Name(), path); errors.Is(err, os.ErrExist) {
-		return LoadSecret(path)
+		return LoadMasterKey(path)
 	} else if err != nil {
-		return Secret{}, err
+		return MasterKey{}, err
 	}
 	return secret, syncDirectory(filepath.Dir(path))
 }
@@ -133,7 +133,7 @@ func syncDirectory(dir string) error {
 
 // seal encrypts a signing key with XChaCha20-Poly1305 under a random nonce; about binds it to its
 // row.
-func (s Secret) seal(key []byte, about string) ([]byte, error) {
+func (s MasterKey) seal(key []byte, about string) ([]byte, error) {
 	aead, err := chacha20poly1305.NewX(s.key[:])
 	if err != nil {
 		return nil, err
@@ -143,25 +143,25 @@ func (s Secret) seal(key []byte, about string) ([]byte, error) {
 	return aead.Seal(nonce, nonce, key, []byte(about)), nil
 }
 
-// open decrypts what seal made. Errors: ErrSecretWrong.
-func (s Secret) open(sealed []byte, about string) ([]byte, error) {
+// open decrypts what seal made. Errors: ErrMasterKeyWrong.
+func (s MasterKey) open(sealed []byte, about string) ([]byte, error) {
 	aead, err := chacha20poly1305.NewX(s.key[:])
 	if err != nil {
 		return nil, err
 	}
 	if len(sealed) < aead.NonceSize() {
-		return nil, ErrSecretWrong
+		return nil, ErrMasterKeyWrong
 	}
 	nonce, box := sealed[:aead.NonceSize()], sealed[aead.NonceSize():]
 	key, err := aead.Open(nil, nonce, box, []byte(about))
 	if err != nil {
-		return nil, ErrSecretWrong
+		return nil, ErrMasterKeyWrong
 	}
 	return key, nil
 }
 
 // derive makes another key of the secret, for one use.
-func (s Secret) derive(use string) []byte {
+func (s MasterKey) derive(use string) []byte {
 	hash, _ := blake2b.New256(s.key[:]) // errs only for a longer key
 	hash.Write([]byte(use))
 	return hash.Sum(nil)

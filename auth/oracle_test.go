@@ -20,7 +20,7 @@ func TestNoOracle(t *testing.T) {
 	secrets := map[string]struct {
 		text string
 		want int64
-	}{"wrong": {"secret2", 1}, "empty": {"", 0}, "too long": {strings.Repeat("x", MaxSecret+1), 0},
+	}{"wrong": {"secret2", 1}, "empty": {"", 0}, "too long": {strings.Repeat("x", MaxPassword+1), 0},
 		"not Unicode": {"\xff\xfe", 1}}
 	for whose, account := range accounts {
 		for what, secret := range secrets {

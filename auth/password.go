@@ -19,8 +19,8 @@ import (
 	"latchkey/models"
 )
 
-// MaxSecret is the longest secret in bytes; it is checked before any hashing.
-const MaxSecret = 1024
+// MaxPassword is the longest secret in bytes; it is checked before any hashing.
+const MaxPassword = 1024
 
 // Params are the cost parameters of argon2id (RFC 9106).
 type Params struct {
@@ -68,7 +68,7 @@ var ErrHash = errors.New("stored secret hash cannot be read")
 // neither eat the memory nor take every core from verification. It is safe for concurrent use.
 type hasher struct {
 	params Params
-	queue  queue
+	queue  hashQueue
 	made   atomic.Int64 // hashes
 	dummy  string       // a hash no secret has, of the current cost
 }
@@ -93,7 +93,7 @@ func newHasher(params Params) (*hasher, error) {
 	if err := params.Check(); err != nil {
 		return nil, err
 	}
-	h := &hasher{params: params, queue: queue{free: Slots()}}
+	h := &hasher{params: params, queue: hashQueue{free: Slots()}}
 	random := make([]byte, saltSize+hashSize)
 	rand.Read(random) // cannot fail since Go 1.24
 	h.dummy = phc(params, random[:saltSize], random[saltSize:])
@@ -197,12 +197,12 @@ func parsePHC(s string) (p Params, salt, hash []byte, err error) {
 	return p, salt, hash, nil
 }
 
-const msgSecretLong = "At most %d bytes." //nolint:gosec // a sentence
+const msgPasswordLong = "At most %d bytes." //nolint:gosec // a sentence
 
-// CheckSecret notes in v, under the name of its field, what is wrong with a new secret: fewer than
-// least characters, over MaxSecret bytes, or no Unicode text. Everything else is allowed, exactly
+// CheckPassword notes in v, under the name of its field, what is wrong with a new secret: fewer than
+// least characters, over MaxPassword bytes, or no Unicode text. Everything else is allowed, exactly
 // as typed.
-func CheckSecret(v models.Invalid, field, secret string, least int) {
+func CheckPassword(v models.ValidationError, field, secret string, least int) {
 	switch {
 	case v.Has(field):
 	case secret == "":
@@ -211,7 +211,7 @@ func CheckSecret(v models.Invalid, field, secret string, least int) {
 		v.Add(field, "The secret is not valid Unicode text.")
 	case utf8.RuneCountInString(secret) < least:
 		v.Add(field, fmt.Sprintf("At least %d characters.", least))
-	case len(secret) > MaxSecret:
-		v.Add(field, fmt.Sprintf(msgSecretLong, MaxSecret))
+	case len(secret) > MaxPassword:
+		v.Add(field, fmt.Sprintf(msgPasswordLong, MaxPassword))
 	}
 }

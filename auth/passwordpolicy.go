@@ -21,18 +21,18 @@ func newMeter(least int) (*strength.Meter, error) {
 	return strength.New(), nil
 }
 
-// checkNewSecret notes in v, under the name of its field, what is wrong with a new secret: what
-// CheckSecret says and, where the operator asks for strength, how it would be guessed by somebody
+// checkNewPassword notes in v, under the name of its field, what is wrong with a new secret: what
+// CheckPassword says and, where the operator asks for strength, how it would be guessed by somebody
 // who knows about its account, nickname and site. It comes before any hashing and costs a few
 // percent of it.
-func (a *Authority) checkNewSecret(
-	v models.Invalid, field, secret string, about ...string,
+func (a *Authority) checkNewPassword(
+	v models.ValidationError, field, secret string, about ...string,
 ) {
-	CheckSecret(v, field, secret, a.options.MinSecret)
+	CheckPassword(v, field, secret, a.options.MinPassword)
 	if a.meter == nil || v.Has(field) {
 		return
 	}
-	if r := a.meter.Measure(secret, about...); r.Score < a.options.SecretStrength {
+	if r := a.meter.Measure(secret, about...); r.Score < a.options.PasswordStrength {
 		v.Add(field, r.Advice)
 	}
 }

@@ -7,56 +7,56 @@ import (
 	"latchkey/models"
 )
 
-// endedShards is how many parts the set has, so that clearing one away keeps nobody waiting.
-const endedShards = 64
+// revokedShards is how many parts the set has, so that clearing one away keeps nobody waiting.
+const revokedShards = 64
 
-// endedSet is the tokens that have ended before their time, in memory. It is safe for concurrent
+// revokedSet is the tokens that have ended before their time, in memory. It is safe for concurrent
 // use.
-type endedSet struct {
-	shards [endedShards]endedShard
+type revokedSet struct {
+	shards [revokedShards]revokedShard
 }
 
-type endedShard struct {
+type revokedShard struct {
 	mu      sync.RWMutex
-	single  map[endedToken]endedSpan
-	through map[uint32]endedThrough // by uid
+	single  map[revokedToken]revokedSpan
+	through map[uint32]revokedThrough // by uid
 }
 
-// endedToken is a models.TokenID in half the space.
-type endedToken struct {
+// revokedToken is a models.TokenID in half the space.
+type revokedToken struct {
 	uid, issuedAt uint32
 	serial        uint16
 }
 
-// endedSpan is when an ended token is refused because it was ended: from its end, 0 if that was at
+// revokedSpan is when an ended token is refused because it was ended: from its end, 0 if that was at
 // once, to its expiry.
-type endedSpan struct{ from, expires uint32 }
+type revokedSpan struct{ from, expires uint32 }
 
-// endedThrough says that every token of a user up to an order has ended.
-type endedThrough struct {
+// revokedThrough says that every token of a user up to an order has ended.
+type revokedThrough struct {
 	order   int64
 	expires int64 // Unix seconds: when the last of them would have expired
 }
 
-func newEndedSet() *endedSet {
-	s := &endedSet{}
+func newRevokedSet() *revokedSet {
+	s := &revokedSet{}
 	for i := range s.shards {
-		s.shards[i].single = map[endedToken]endedSpan{}
-		s.shards[i].through = map[uint32]endedThrough{}
+		s.shards[i].single = map[revokedToken]revokedSpan{}
+		s.shards[i].through = map[uint32]revokedThrough{}
 	}
 	return s
 }
 
 // shard spreads the tokens of one user too, who may have ended a million of them.
-func (s *endedSet) shard(id models.TokenID) *endedShard {
-	return &s.shards[(uint32(id.IssuedAt)*7+uint32(id.Serial))%endedShards]
+func (s *revokedSet) shard(id models.TokenID) *revokedShard {
+	return &s.shards[(uint32(id.IssuedAt)*7+uint32(id.Serial))%revokedShards]
 }
 
 // userShard is where it is noted that every token of a user up to one has ended.
-func (s *endedSet) userShard(uid uint32) *endedShard { return &s.shards[uid%endedShards] }
+func (s *revokedSet) userShard(uid uint32) *revokedShard { return &s.shards[uid%revokedShards] }
 
-func pack(id models.TokenID) endedToken {
-	return endedToken{id.UID, shorten(id.IssuedAt), id.Serial}
+func pack(id models.TokenID) revokedToken {
+	return revokedToken{id.UID, shorten(id.IssuedAt), id.Serial}
 }
 
 // firstSecond is the first Unix second whose time can stand in a token, in 2001.
@@ -68,8 +68,8 @@ func shorten(t int64) uint32 { return uint32(min(max(t-firstSecond, 0), math.Max
 func lengthen(t uint32) int64 { return int64(t) + firstSecond }
 
 // add takes an ending in; the same one twice changes nothing.
-func (s *endedSet) add(e models.Ending) {
-	if e.Nothing() {
+func (s *revokedSet) add(e models.Revocation) {
+	if e.IsZero() {
 		return
 	}
 	if e.EarlierToo {
@@ -79,34 +79,34 @@ func (s *endedSet) add(e models.Ending) {
 	shard := s.shard(e.Through)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	span := endedSpan{shorten(e.EndsAt), shorten(e.ExpiresAt)}
+	span := revokedSpan{shorten(e.EndsAt), shorten(e.ExpiresAt)}
 	if old, ok := shard.single[pack(e.Through)]; ok {
 		span.from = min(span.from, old.from)
 	}
 	shard.single[pack(e.Through)] = span
 }
 
-func (s *endedShard) addThrough(e models.Ending) {
+func (s *revokedShard) addThrough(e models.Revocation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.through[e.Through.UID]
-	s.through[e.Through.UID] = endedThrough{
+	s.through[e.Through.UID] = revokedThrough{
 		max(old.order, e.Through.Order()), max(old.expires, e.ExpiresAt)}
 }
 
 // has says whether a token has ended by now.
-func (s *endedSet) has(id models.TokenID, now int64) bool {
+func (s *revokedSet) has(id models.TokenID, now int64) bool {
 	return s.userShard(id.UID).hasThrough(id) || s.shard(id).hasSingle(id, now)
 }
 
-func (s *endedShard) hasThrough(id models.TokenID) bool {
+func (s *revokedShard) hasThrough(id models.TokenID) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	through, ok := s.through[id.UID]
 	return ok && id.Order() <= through.order
 }
 
-func (s *endedShard) hasSingle(id models.TokenID, now int64) bool {
+func (s *revokedShard) hasSingle(id models.TokenID, now int64) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	span, ok := s.single[pack(id)]
@@ -114,13 +114,13 @@ func (s *endedShard) hasSingle(id models.TokenID, now int64) bool {
 }
 
 // sweep forgets what expired before a Unix second.
-func (s *endedSet) sweep(before int64) {
+func (s *revokedSet) sweep(before int64) {
 	for i := range s.shards {
 		s.shards[i].sweep(before)
 	}
 }
 
-func (s *endedShard) sweep(before int64) {
+func (s *revokedShard) sweep(before int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, span := range s.single {

@@ -335,7 +335,7 @@ func FuzzPHC(f *testing.F) {
 func FuzzSecretFile(f *testing.F) {
 	f.Add([]byte(base64.StdEncoding.EncodeToString(testKey(1)) + "\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		secret, why := parseSecret(text)
+		secret, why := parseMasterKey(text)
 		again := base64.StdEncoding.EncodeToString(secret.key[:])
 		if why == "" && strings.TrimSuffix(string(text), "\n") != again {
 			t.Errorf("%q is read as a secret", text)

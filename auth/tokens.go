@@ -33,37 +33,37 @@ func (a *Authority) Grantable(most models.Scope) []string {
 // MaxTokenTTL is the longest lifetime of a service's token.
 func (a *Authority) MaxTokenTTL() time.Duration { return a.options.MaxTokenTTL }
 
-// End ends one token: it is refused from the moment End returns. Ending an ended token is no
+// Revoke ends one token: it is refused from the moment End returns. Ending an ended token is no
 // error. Errors: models.ErrNotFound for one that was never issued.
-func (a *Authority) End(ctx context.Context, id models.TokenID, reason string) error {
-	ending, err := a.store.EndToken(ctx, id, reason)
+func (a *Authority) Revoke(ctx context.Context, id models.TokenID, reason string) error {
+	ending, err := a.store.RevokeToken(ctx, id, reason)
 	if err != nil {
 		return err
 	}
-	a.ended.add(ending)
-	if ending.Nothing() {
+	a.revoked.add(ending)
+	if ending.IsZero() {
 		_, err = a.store.TokenByID(ctx, id)
 	}
 	return err
 }
 
-// EndOthers ends every token of a user but the one given.
-func (a *Authority) EndOthers(ctx context.Context, but models.TokenID, reason string) error {
-	endings, err := a.store.EndOthers(ctx, but, reason)
+// RevokeOthers ends every token of a user but the one given.
+func (a *Authority) RevokeOthers(ctx context.Context, but models.TokenID, reason string) error {
+	endings, err := a.store.RevokeOthers(ctx, but, reason)
 	for _, ending := range endings {
-		a.ended.add(ending)
+		a.revoked.add(ending)
 	}
 	return err
 }
 
-// EndAll ends every token of a user. Errors: models.ErrNotFound for an unknown user.
-func (a *Authority) EndAll(ctx context.Context, uid uint32, reason string) error {
-	ending, err := a.store.EndAll(ctx, uid, reason)
+// RevokeAll ends every token of a user. Errors: models.ErrNotFound for an unknown user.
+func (a *Authority) RevokeAll(ctx context.Context, uid uint32, reason string) error {
+	ending, err := a.store.RevokeAll(ctx, uid, reason)
 	if err != nil {
 		return err
 	}
-	a.ended.add(ending)
-	if ending.Nothing() {
+	a.revoked.add(ending)
+	if ending.IsZero() {
 		_, err = a.store.UserByID(ctx, uid)
 	}
 	return err

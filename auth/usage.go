@@ -41,7 +41,7 @@ func (u *usage) flush(ctx context.Context, store *models.Store) error {
 	u.mu.Lock()
 	u.storing, u.seen = u.seen, nil
 	u.mu.Unlock()
-	err := store.NoteUse(ctx, u.storing)
+	err := store.UpdateLastUsed(ctx, u.storing)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if err != nil && u.storing != nil {

@@ -207,10 +207,10 @@ func (c *cli) openStore(ctx context.Context, create bool) (*models.Store, error)
 
 // inspect reads the secret, or returns why it is missing, and changes nothing. Its error is what
 // stops the start.
-func (c *cli) inspect(path string) (secret auth.Secret, missing, err error) {
-	secret, missing = auth.LoadSecret(path)
-	if missing != nil && !errors.Is(missing, auth.ErrSecretMissing) {
-		return auth.Secret{}, nil, missing
+func (c *cli) inspect(path string) (secret auth.MasterKey, missing, err error) {
+	secret, missing = auth.LoadMasterKey(path)
+	if missing != nil && !errors.Is(missing, auth.ErrMasterKeyMissing) {
+		return auth.MasterKey{}, nil, missing
 	}
 	if c.Database != "" {
 		return secret, missing, nil
@@ -235,17 +235,17 @@ func (c *cli) isNew() bool {
 func (c *cli) authority(
 	ctx context.Context,
 	store *models.Store,
-	secret auth.Secret,
+	secret auth.MasterKey,
 	secretErr error,
 	path string,
 	logger *slog.Logger,
 ) (*auth.Authority, error) {
 	if secretErr != nil {
-		if err := mayBeMade(ctx, store, secretErr); err != nil {
+		if err := checkNoAccounts(ctx, store, secretErr); err != nil {
 			return nil, err
 		}
 		var err error
-		if secret, err = auth.CreateSecret(path); err != nil {
+		if secret, err = auth.CreateMasterKey(path); err != nil {
 			return nil, err
 		}
 	}
@@ -267,14 +267,14 @@ func (c *cli) authority(
 	return auth.NewAuthority(ctx, store, ring, auth.Options{
 		TokenTTL: c.TokenTTL, MaxTokenTTL: c.MaxTokenTTL, MaxSession: c.MaxSession,
 		Lag: c.RevocationLag, KeyRotation: c.KeyRotation, Scopes: c.scopes,
-		CookieDomain: c.cookieDomain, AccountTries: c.AccountTries, NetworkTries: c.NetworkTries,
-		MinSecret: c.MinSecret, SecretStrength: c.SecretStrength, Logger: logger,
+		CookieDomain: c.cookieDomain, AccountAttempts: c.AccountTries, NetworkAttempts: c.NetworkTries,
+		MinPassword: c.MinSecret, PasswordStrength: c.SecretStrength, Logger: logger,
 		Params: auth.Params{
 			MemoryKiB: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads}})
 }
 
-// mayBeMade refuses to make a secret in the place of one that is missing.
-func mayBeMade(ctx context.Context, store *models.Store, missing error) error {
+// checkNoAccounts refuses to make a secret in the place of one that is missing.
+func checkNoAccounts(ctx context.Context, store *models.Store, missing error) error {
 	used, err := store.HasUsers(ctx)
 	if err == nil && used {
 		err = fmt.Errorf("%w, but there are accounts: put it back", missing)

@@ -16,7 +16,7 @@ const maxHelperInput = 64 << 10
 
 // gitCmd is latchkey git-credential: git's protocol for credential helpers (git-credential(1)).
 type gitCmd struct {
-	walletFlags
+	credstoreFlags
 	Operation string `arg:"" enum:"get,store,erase" help:"get, store or erase."`
 }
 
@@ -30,7 +30,7 @@ func (g *gitCmd) Run(ctx context.Context, std Console) error {
 	case "get":
 		return g.get(ctx, std, asked)
 	case "erase":
-		if w, err := g.wallet(); err == nil && asked["password"] != "" {
+		if w, err := g.store(); err == nil && asked["password"] != "" {
 			return w.Forget(ctx, asked["password"])
 		}
 	}
@@ -38,12 +38,12 @@ func (g *gitCmd) Run(ctx context.Context, std Console) error {
 }
 
 func (g *gitCmd) get(ctx context.Context, std Console, asked map[string]string) error {
-	place, err := credstore.ParsePlace(asked["protocol"] + "://" + asked["host"])
+	place, err := credstore.ParseTarget(asked["protocol"] + "://" + asked["host"])
 	if err != nil || strings.ContainsAny(asked["host"], "/?#") {
 		return nil //nolint:nilerr // git asks for something else, a certificate or a mail server
 	}
 	login, err := g.fresh(ctx, place)
-	if errors.Is(err, credstore.ErrUnknown) {
+	if errors.Is(err, credstore.ErrNoLogin) {
 		return nil
 	}
 	if err != nil {
@@ -78,7 +78,7 @@ func gitAttributes(in io.Reader) (map[string]string, error) {
 // dockerCmd is latchkey docker-credential: the protocol of docker-credential-helpers. Docker finds
 // it by a symbolic link named docker-credential-latchkey.
 type dockerCmd struct {
-	walletFlags
+	credstoreFlags
 	Operation string `arg:"" enum:"get,store,erase,list" help:"get, store, erase or list."`
 }
 
@@ -98,7 +98,7 @@ func (d *dockerCmd) Run(ctx context.Context, std Console) error {
 }
 
 func (d *dockerCmd) answer(ctx context.Context, std Console) error {
-	w, err := d.wallet()
+	w, err := d.store()
 	if err != nil {
 		return err
 	}
@@ -128,12 +128,12 @@ func (d *dockerCmd) answer(ctx context.Context, std Console) error {
 	if !strings.Contains(asked, "://") {
 		address = "https://" + asked // what Docker means by a bare name
 	}
-	place, err := credstore.ParsePlace(address)
+	place, err := credstore.ParseTarget(address)
 	if err != nil {
 		return errors.New(dockerUnknown)
 	}
 	login, err := d.registry(ctx, w, place, asked)
-	if errors.Is(err, credstore.ErrUnknown) {
+	if errors.Is(err, credstore.ErrNoLogin) {
 		return errors.New(dockerUnknown)
 	}
 	if err != nil {
@@ -146,11 +146,11 @@ func (d *dockerCmd) answer(ctx context.Context, std Console) error {
 // registry is the login for a registry. One on this machine may speak plain http, by which Docker
 // does not name it.
 func (d *dockerCmd) registry(
-	ctx context.Context, w *credstore.Wallet, place credstore.Place, asked string,
+	ctx context.Context, w *credstore.Store, place credstore.Target, asked string,
 ) (credstore.Login, error) {
 	login, err := w.Fresh(ctx, place)
-	if errors.Is(err, credstore.ErrUnknown) && !strings.Contains(asked, "://") {
-		if place, err := credstore.ParsePlace("http://" + asked); err == nil {
+	if errors.Is(err, credstore.ErrNoLogin) && !strings.Contains(asked, "://") {
+		if place, err := credstore.ParseTarget("http://" + asked); err == nil {
 			return w.Fresh(ctx, place)
 		}
 	}

@@ -20,14 +20,14 @@ type doctorCmd struct {
 	JSON bool          `name:"json" help:"Print JSON, one object a log."`
 }
 
-// errLeak makes the exit code 1.
-var errLeak = errors.New("tokens leak into a log")
+// errLeaks makes the exit code 1.
+var errLeaks = errors.New("tokens leak into a log")
 
 // Run examines each log and says what it found.
 func (d *doctorCmd) Run(ctx context.Context, std Console) error {
 	leaks := false
 	for _, log := range d.Log {
-		report, err := leakcheck.Examine(ctx, d.URL, log, d.Wait)
+		report, err := leakcheck.Check(ctx, d.URL, log, d.Wait)
 		if err != nil {
 			return fmt.Errorf("%s: %w", log, err)
 		}
@@ -42,7 +42,7 @@ func (d *doctorCmd) Run(ctx context.Context, std Console) error {
 		}
 	}
 	if leaks {
-		return errLeak
+		return errLeaks
 	}
 	return nil
 }

@@ -23,11 +23,11 @@ import (
 // its descriptor 3, as for sd_listen_fds(3), and the pipe to say that it serves is 4.
 const successor = "LATCHKEY_SUCCESSOR"
 
-// takeOverWithin bounds how long a successor may take to serve.
-const takeOverWithin = 30 * time.Second
+// handOverTimeout bounds how long a successor may take to serve.
+const handOverTimeout = 30 * time.Second
 
-// upgradeOnSignal hands a listener over when it is asked to, and then calls stop.
-func upgradeOnSignal(
+// handOverOnSignal hands a listener over when it is asked to, and then calls stop.
+func handOverOnSignal(
 	ctx context.Context, listener net.Listener, stop context.CancelFunc, logger *slog.Logger,
 ) {
 	asked := make(chan os.Signal, 1)
@@ -88,7 +88,7 @@ func handOver(listener net.Listener) (pid int, err error) {
 
 // awaitReady waits until a successor says that it serves.
 func awaitReady(ready *os.File) error {
-	if err := ready.SetReadDeadline(time.Now().Add(takeOverWithin)); err != nil {
+	if err := ready.SetReadDeadline(time.Now().Add(handOverTimeout)); err != nil {
 		return err
 	}
 	_, err := io.ReadFull(ready, make([]byte, 1))
@@ -110,9 +110,9 @@ func ignoreExit(err error) error {
 	return err
 }
 
-// takeOver finds out whether this process takes over from another, and returns what tells that one
+// adoptSocket finds out whether this process takes over from another, and returns what tells that one
 // that it serves.
-func takeOver() (serves func() error, err error) {
+func adoptSocket() (serves func() error, err error) {
 	if os.Getenv(successor) == "" {
 		return func() error { return nil }, nil
 	}

@@ -18,12 +18,12 @@ import (
 
 // The commands here run where a person works, with a file of logins and no data directory.
 
-// walletFlags say where the logins are.
-type walletFlags struct {
+// credstoreFlags say where the logins are.
+type credstoreFlags struct {
 	Tokens string `placeholder:"FILE" help:"File of logins (default: ~/.config/latchkey/tokens.json)."`
 }
 
-func (f walletFlags) wallet() (*credstore.Wallet, error) {
+func (f credstoreFlags) store() (*credstore.Store, error) {
 	if f.Tokens != "" {
 		return credstore.New(f.Tokens), nil
 	}
@@ -32,8 +32,8 @@ func (f walletFlags) wallet() (*credstore.Wallet, error) {
 }
 
 // fresh is the login for a place, with a fresh token.
-func (f walletFlags) fresh(ctx context.Context, p credstore.Place) (credstore.Login, error) {
-	w, err := f.wallet()
+func (f credstoreFlags) fresh(ctx context.Context, p credstore.Target) (credstore.Login, error) {
+	w, err := f.store()
 	if err != nil {
 		return credstore.Login{}, err
 	}
@@ -42,7 +42,7 @@ func (f walletFlags) fresh(ctx context.Context, p credstore.Place) (credstore.Lo
 
 // loginCmd is latchkey login.
 type loginCmd struct {
-	walletFlags
+	credstoreFlags
 	URL         string   `arg:"" help:"Address of the Latchkey server."`
 	Account     string   `env:"-" help:"E-mail address or mobile number (default: asked for)."`
 	For         []string `env:"-" placeholder:"HOST" help:"Host to present the token to (repeatable)."`
@@ -52,7 +52,7 @@ type loginCmd struct {
 
 // Run logs in and keeps the token.
 func (l *loginCmd) Run(ctx context.Context, std Console) error {
-	w, err := l.wallet()
+	w, err := l.store()
 	if err != nil {
 		return err
 	}
@@ -61,14 +61,14 @@ func (l *loginCmd) Run(ctx context.Context, std Console) error {
 			return errors.New("--secret-stdin needs --account")
 		}
 		fmt.Fprint(std.Err, "Account: ")
-		line, err := whileAsking(ctx, std.In, func() (string, error) {
+		line, err := interruptible(ctx, std.In, func() (string, error) {
 			return bufio.NewReader(std.In).ReadString('\n')
 		})
 		if l.Account = strings.TrimSpace(line); err != nil || l.Account == "" {
 			return errors.New("no account was given")
 		}
 	}
-	secret, err := readSecret(ctx, std, l.SecretStdin, "Secret: ")
+	secret, err := readPassword(ctx, std, l.SecretStdin, "Secret: ")
 	if err != nil {
 		return err
 	}
@@ -85,13 +85,13 @@ func (l *loginCmd) Run(ctx context.Context, std Console) error {
 
 // logoutCmd is latchkey logout.
 type logoutCmd struct {
-	walletFlags
+	credstoreFlags
 	URL string `arg:"" optional:"" help:"Address of the Latchkey server (default: all of them)."`
 }
 
 // Run ends the tokens and forgets them.
 func (l *logoutCmd) Run(ctx context.Context, std Console) error {
-	w, err := l.wallet()
+	w, err := l.store()
 	if err != nil {
 		return err
 	}
@@ -107,13 +107,13 @@ func (l *logoutCmd) Run(ctx context.Context, std Console) error {
 
 // loginsCmd is latchkey logins.
 type loginsCmd struct {
-	walletFlags
+	credstoreFlags
 	JSON bool `name:"json" help:"Print JSON, one object a line."`
 }
 
 // Run lists the logins, never their tokens.
 func (l *loginsCmd) Run(std Console) error {
-	w, err := l.wallet()
+	w, err := l.store()
 	if err != nil {
 		return err
 	}
@@ -142,17 +142,17 @@ func (l *loginsCmd) Run(std Console) error {
 
 // tokenGetCmd is latchkey token.
 type tokenGetCmd struct {
-	walletFlags
+	credstoreFlags
 	Host   string `arg:"" optional:"" help:"Host to present it to (default: the newest login)."`
 	Header bool   `env:"-" help:"Print a whole Authorization header."`
 }
 
 // Run prints a fresh token of a login, or the header that carries it as the Basic user name.
 func (t *tokenGetCmd) Run(ctx context.Context, std Console) error {
-	place := credstore.Anywhere()
+	place := credstore.AnyTarget()
 	if t.Host != "" {
 		var err error
-		if place, err = credstore.ParsePlace(t.Host); err != nil {
+		if place, err = credstore.ParseTarget(t.Host); err != nil {
 			return err
 		}
 	}
@@ -173,14 +173,14 @@ const helperUser = "latchkey"
 
 // netrcCmd is latchkey netrc.
 type netrcCmd struct {
-	walletFlags
+	credstoreFlags
 	File string   `env:"-" placeholder:"FILE" help:"Replace entries in this file, such as ~/.netrc."`
 	Host []string `arg:"" optional:"" help:"Hosts (default: all of the logins without *)."`
 }
 
 // Run prints lines for .netrc, or puts them there.
 func (n *netrcCmd) Run(ctx context.Context, std Console) error {
-	w, err := n.wallet()
+	w, err := n.store()
 	if err != nil {
 		return err
 	}
@@ -206,11 +206,11 @@ func (n *netrcCmd) Run(ctx context.Context, std Console) error {
 // machines are the entries for hosts. One that fails does not keep the others from being fresh.
 // .netrc knows no ports: two logins for one name cannot both stand there.
 func (n *netrcCmd) machines(
-	ctx context.Context, w *credstore.Wallet, hosts []string,
+	ctx context.Context, w *credstore.Store, hosts []string,
 ) (machines []credstore.Machine, failed error) {
 	tokens := map[string]string{}
 	for _, host := range hosts {
-		place, err := credstore.ParsePlace(host)
+		place, err := credstore.ParseTarget(host)
 		var login credstore.Login
 		if err == nil {
 			login, err = w.Fresh(ctx, place)
@@ -234,7 +234,7 @@ func (n *netrcCmd) machines(
 }
 
 // plainHosts is every host of the logins that stands for itself.
-func plainHosts(w *credstore.Wallet) (hosts []string, err error) {
+func plainHosts(w *credstore.Store) (hosts []string, err error) {
 	logins, err := w.Logins()
 	for _, login := range logins {
 		for _, host := range login.Hosts {

@@ -91,7 +91,7 @@ func (c *cli) openSide(ctx context.Context, where string, create bool) (*models.
 }
 
 // printMove prints a line for each table.
-func printMove(w io.Writer, tables []models.Moved, done bool) error {
+func printMove(w io.Writer, tables []models.MovedTable, done bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, t := range tables {
 		if done {
@@ -110,7 +110,7 @@ type progress struct {
 	count int64
 }
 
-func newProgress(plan []models.Moved, w io.Writer) *progress {
+func newProgress(plan []models.MovedTable, w io.Writer) *progress {
 	rows := int64(0)
 	for _, t := range plan {
 		rows += t.Rows - t.There

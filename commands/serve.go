@@ -96,11 +96,11 @@ func (s *serveCmd) Validate() error {
 // Run serves until a signal comes.
 func (s *serveCmd) Run(ctx context.Context, c *cli, std Console) (err error) {
 	logger := s.logger(std.Err)
-	most, err := s.mostConnections()
+	most, err := s.maxConnections()
 	if err != nil {
 		return err
 	}
-	serves, err := takeOver()
+	serves, err := adoptSocket()
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli, std Console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := s.welcome(ctx, c, d, listener.Addr(), std.Err); err != nil {
+	if err := s.printBanner(ctx, c, d, listener.Addr(), std.Err); err != nil {
 		return err
 	}
 	var bridge *auth.Bridge
@@ -126,7 +126,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli, std Console) (err error) {
 	}
 	server := handlers.New(handlers.Config{Store: d.store, Authority: d.authority, Logger: logger,
 		RegistrationOpen: s.Registration == "open", HideAccounts: s.HideAccounts,
-		MinSecret: c.MinSecret, SecretStrength: c.SecretStrength, TrustedProxies: s.TrustedProxy,
+		MinPassword: c.MinSecret, PasswordStrength: c.SecretStrength, TrustedProxies: s.TrustedProxy,
 		PublicURL: s.PublicURL, ReturnHosts: s.ReturnHost, MaxConnections: most, Bridge: bridge})
 	return s.serve(ctx, server, d, listener, logger, serves)
 }
@@ -142,9 +142,9 @@ func (s *serveCmd) serve(
 	following, forget := context.WithCancel(context.WithoutCancel(ctx))
 	serving, stop := context.WithCancel(ctx)
 	var wait sync.WaitGroup
-	wait.Go(func() { d.authority.Follow(following) })
-	wait.Go(func() { upgradeOnSignal(serving, listener, stop, logger) })
-	tellSystemd(daemon.SdNotifyReady, logger)
+	wait.Go(func() { d.authority.Run(following) })
+	wait.Go(func() { handOverOnSignal(serving, listener, stop, logger) })
+	notifySystemd(daemon.SdNotifyReady, logger)
 	err := serves()
 	if err == nil {
 		err = server.Serve(serving, listener)
@@ -173,22 +173,22 @@ func (s *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 // Descriptors: how many are kept for the database, the log and the listener, and how many there
 // must be.
 const (
-	ownFiles   = 40
-	leastFiles = 64
+	reservedFiles = 40
+	minFiles      = 64
 )
 
-// mostConnections is how many connections may be open at once: what was asked for, or what the
+// maxConnections is how many connections may be open at once: what was asked for, or what the
 // limit of descriptors leaves.
-func (s *serveCmd) mostConnections() (int, error) {
+func (s *serveCmd) maxConnections() (int, error) {
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		return 0, err
 	}
-	if files.Cur < leastFiles {
+	if files.Cur < minFiles {
 		return 0, fmt.Errorf("%d open files are allowed (ulimit -n): at least %d are needed",
-			files.Cur, leastFiles)
+			files.Cur, minFiles)
 	}
-	return int(min(uint64(s.Connections), files.Cur-ownFiles)), nil
+	return int(min(uint64(s.Connections), files.Cur-reservedFiles)), nil
 }
 
 func (s *serveCmd) logger(w io.Writer) *slog.Logger {
@@ -199,8 +199,8 @@ func (s *serveCmd) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// tellSystemd says how far the server is, if systemd has asked for it (sd_notify(3)).
-func tellSystemd(state string, logger *slog.Logger) {
+// notifySystemd says how far the server is, if systemd has asked for it (sd_notify(3)).
+func notifySystemd(state string, logger *slog.Logger) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		logger.Warn("systemd cannot be told", "error", err)
 	}
@@ -214,8 +214,8 @@ func reachable(addr net.Addr) string {
 	return "http://" + addr.String()
 }
 
-// welcome says where the server is and, while there is no administrator, how to make one.
-func (s *serveCmd) welcome(
+// printBanner says where the server is and, while there is no administrator, how to make one.
+func (s *serveCmd) printBanner(
 	ctx context.Context, c *cli, d data, at net.Addr, w io.Writer,
 ) error {
 	url := reachable(at)

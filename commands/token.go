@@ -145,7 +145,7 @@ func (t *tokenRevokeCmd) Run(ctx context.Context, c *cli, std Console) error {
 	}
 	if t.All != "" {
 		return c.change(ctx, t.All, std, "all tokens ended",
-			func(a *auth.Authority, uid uint32) error { return a.EndAll(ctx, uid, revoked) })
+			func(a *auth.Authority, uid uint32) error { return a.RevokeAll(ctx, uid, revoked) })
 	}
 	d, err := c.open(ctx, false, nil)
 	if err != nil {
@@ -163,7 +163,7 @@ func (t *tokenRevokeCmd) Run(ctx context.Context, c *cli, std Console) error {
 				return fmt.Errorf("argument %d: %w", i+1, in.Refused)
 			}
 		}
-		if err := d.authority.End(ctx, id, revoked); err != nil {
+		if err := d.authority.Revoke(ctx, id, revoked); err != nil {
 			return fmt.Errorf("token %s: %w", id, err)
 		}
 		fmt.Fprintf(std.Out, "token %s: ended\n", id)

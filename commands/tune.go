@@ -15,8 +15,8 @@ type tuneCmd struct {
 	JSON   bool          `name:"json" help:"Print JSON, one object for each choice."`
 }
 
-// choice is a cost of hashing and what it means on this machine.
-type choice struct {
+// tuning is a cost of hashing and what it means on this machine.
+type tuning struct {
 	MemoryKiB   uint32  `json:"memory_kib"`
 	Passes      uint32  `json:"passes"`
 	Threads     uint8   `json:"threads"`
@@ -34,12 +34,12 @@ func (t *tuneCmd) Run(c *cli, std Console) error {
 	if err := now.Check(); err != nil {
 		return err
 	}
-	var choices []choice
+	var choices []tuning
 	best := -1
 	for _, p := range tunings(now) {
 		took := p.Measure()
 		slots := auth.Slots()
-		choices = append(choices, choice{MemoryKiB: p.MemoryKiB, Passes: p.Time, Threads: p.Threads,
+		choices = append(choices, tuning{MemoryKiB: p.MemoryKiB, Passes: p.Time, Threads: p.Threads,
 			Millis: float64(took.Microseconds()) / 1000, LoginsS: float64(slots) / took.Seconds(),
 			MemoryMiB: p.MemoryKiB * uint32(slots) / 1024, Present: p == now})
 		i := len(choices) - 1
@@ -75,9 +75,9 @@ func tunings(now auth.Params) []auth.Params {
 }
 
 // cost is what a guess costs whoever has stolen a hash, in KiB that are written.
-func cost(c choice) uint32 { return c.MemoryKiB * c.Passes }
+func cost(c tuning) uint32 { return c.MemoryKiB * c.Passes }
 
-func (t *tuneCmd) print(std Console, choices []choice, best int) error {
+func (t *tuneCmd) print(std Console, choices []tuning, best int) error {
 	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "MEMORY\tPASSES\tONE HASH\tLOGINS/S\tMEMORY IN ALL\t")
 	for _, c := range choices {

@@ -40,7 +40,7 @@ type userAddCmd struct {
 
 // Run makes the account.
 func (u *userAddCmd) Run(ctx context.Context, c *cli, std Console) error {
-	secret, err := readNewSecret(ctx, std, u.SecretStdin)
+	secret, err := readNewPassword(ctx, std, u.SecretStdin)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (u *userAddCmd) Run(ctx context.Context, c *cli, std Console) error {
 	if kind == 0 {
 		kind = models.TypeOf(u.Account)
 	}
-	user, err := d.authority.Register(ctx, auth.Registration{Account: u.Account, Secret: secret,
+	user, err := d.authority.Register(ctx, auth.Registration{Account: u.Account, Password: secret,
 		Nickname: u.Nickname, ClientType: kind}, role)
 	if err == nil {
 		fmt.Fprintf(std.Out, "%s %s has id %d\n", user.Role, user.Account, user.ID)
@@ -64,14 +64,14 @@ func (u *userAddCmd) Run(ctx context.Context, c *cli, std Console) error {
 	return err
 }
 
-// readNewSecret is readSecret that asks twice.
-func readNewSecret(ctx context.Context, std Console, stdin bool) (string, error) {
-	return readSecret(ctx, std, stdin, "Secret: ", "Again: ")
+// readNewPassword is readPassword that asks twice.
+func readNewPassword(ctx context.Context, std Console, stdin bool) (string, error) {
+	return readPassword(ctx, std, stdin, "Secret: ", "Again: ")
 }
 
-// readSecret reads one line of standard input, or asks on the terminal, once for each prompt; the
+// readPassword reads one line of standard input, or asks on the terminal, once for each prompt; the
 // answers must be the same.
-func readSecret(
+func readPassword(
 	ctx context.Context, std Console, stdin bool, prompts ...string,
 ) (secret string, err error) {
 	if stdin {
@@ -87,7 +87,7 @@ func readSecret(
 	}
 	for i, prompt := range prompts {
 		fmt.Fprint(std.Err, prompt)
-		typed, err := whileAsking(ctx, terminal, func() (string, error) {
+		typed, err := interruptible(ctx, terminal, func() (string, error) {
 			text, err := term.ReadPassword(int(terminal.Fd()))
 			return string(text), err
 		})
@@ -103,9 +103,9 @@ func readSecret(
 	return secret, nil
 }
 
-// whileAsking waits for an answer at the terminal, or for an interrupt, after which the terminal is
+// interruptible waits for an answer at the terminal, or for an interrupt, after which the terminal is
 // as it was. The question is then left behind: nothing ends a read but the end of the process.
-func whileAsking(
+func interruptible(
 	ctx context.Context, in io.Reader, question func() (string, error),
 ) (string, error) {
 	type answer struct {
@@ -199,12 +199,12 @@ type userPasswdCmd struct {
 
 // Run replaces the secret.
 func (u *userPasswdCmd) Run(ctx context.Context, c *cli, std Console) error {
-	secret, err := readNewSecret(ctx, std, u.SecretStdin)
+	secret, err := readNewPassword(ctx, std, u.SecretStdin)
 	if err != nil {
 		return err
 	}
 	return c.change(ctx, u.Account, std, "secret replaced, tokens ended",
-		func(a *auth.Authority, uid uint32) error { return a.SetSecret(ctx, uid, secret) })
+		func(a *auth.Authority, uid uint32) error { return a.SetPassword(ctx, uid, secret) })
 }
 
 type userRoleCmd struct {

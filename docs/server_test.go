@@ -18,7 +18,7 @@ func newServer(t *testing.T, account, secret, nickname string) string {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "secret")
-	sealing, err := auth.CreateSecret(path)
+	sealing, err := auth.CreateMasterKey(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,13 +39,13 @@ func newServer(t *testing.T, account, secret, nickname string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = authority.Register(t.Context(), auth.Registration{Account: account, Secret: secret,
+	_, err = authority.Register(t.Context(), auth.Registration{Account: account, Password: secret,
 		Nickname: nickname, ClientType: models.EMail}, models.RoleAdministrator)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(handlers.New(handlers.Config{Store: store, Authority: authority,
-		Logger: slog.New(slog.DiscardHandler), RegistrationOpen: true, MinSecret: 6,
+		Logger: slog.New(slog.DiscardHandler), RegistrationOpen: true, MinPassword: 6,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}))
 	t.Cleanup(server.Close)
 	return server.URL

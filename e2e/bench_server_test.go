@@ -57,7 +57,7 @@ func TestBareEcho(t *testing.T) {
 func authorityOf(t *testing.T, dir string) *auth.Authority {
 	t.Helper()
 	path := filepath.Join(dir, "secret")
-	secret, err := auth.LoadSecret(path)
+	secret, err := auth.LoadMasterKey(path)
 	must(t, err)
 	store, err := models.Open(t.Context(), dir, false)
 	must(t, err)
@@ -65,7 +65,7 @@ func authorityOf(t *testing.T, dir string) *auth.Authority {
 	must(t, err)
 	authority, err := auth.NewAuthority(t.Context(), store, ring, auth.Options{})
 	must(t, err)
-	go authority.Follow(t.Context())
+	go authority.Run(t.Context())
 	return authority
 }
 

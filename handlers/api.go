@@ -12,8 +12,8 @@ import (
 	"latchkey/models"
 )
 
-// userAnswer is a user as the contract shows it.
-type userAnswer struct {
+// userResponse is a user as the contract shows it.
+type userResponse struct {
 	Auth     models.Role `json:"auth"` // 1 user, 2 administrator
 	EMail    string      `json:"email"`
 	ID       uint32      `json:"id"`
@@ -21,8 +21,8 @@ type userAnswer struct {
 	Nickname string      `json:"nickname"`
 }
 
-func userAnswerOf(u models.User) userAnswer {
-	a := userAnswer{Auth: u.Role, ID: u.ID, Nickname: u.Nickname}
+func userResponseOf(u models.User) userResponse {
+	a := userResponse{Auth: u.Role, ID: u.ID, Nickname: u.Nickname}
 	if u.ClientType == models.Mobile {
 		a.Mobile = u.Account
 	} else {
@@ -34,7 +34,7 @@ func userAnswerOf(u models.User) userAnswer {
 // register is POST /v1/client/register.
 func (s *Server) register(c echo.Context) error {
 	if !s.config.RegistrationOpen {
-		return errClosed
+		return errRegistrationClosed
 	}
 	body, err := readObject(c.Request())
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Server) register(c echo.Context) error {
 	}
 	_, err = s.authority.Register(c.Request().Context(), auth.Registration{
 		Account:    body.text("account"),
-		Secret:     body.text("secret"),
+		Password:   body.text("secret"),
 		Nickname:   body.text("nickname"),
 		ClientType: body.clientType(),
 		Client:     s.client(c),
@@ -52,7 +52,7 @@ func (s *Server) register(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return send(c, answer{ErrorCode: codeOK, Msg: "ok", status: http.StatusCreated})
+	return send(c, response{ErrorCode: codeOK, Msg: "ok", status: http.StatusCreated})
 }
 
 // login is POST /v1/token: a JSON body, or none and account and secret in HTTP Basic.
@@ -62,14 +62,14 @@ func (s *Server) login(c echo.Context) error {
 		return err
 	}
 	login := auth.Login{
-		Account: body.text("account"),
-		Secret:  body.text("secret"),
-		Client:  s.client(c),
-		Devices: s.authority.Devices(c.Request(), isSecure(c)),
+		Account:  body.text("account"),
+		Password: body.text("secret"),
+		Client:   s.client(c),
+		Devices:  s.authority.Devices(c.Request(), isSecure(c)),
 	}
 	basic, ok := auth.BasicFrom(c.Request())
 	if ok && len(body.members) == 0 {
-		login.Account, login.Secret = basic.User, basic.Password
+		login.Account, login.Password = basic.User, basic.Password
 		login.ClientType = models.TypeOf(basic.User)
 	} else {
 		login.ClientType = body.clientType()
@@ -85,7 +85,7 @@ func (s *Server) login(c echo.Context) error {
 
 // client is who asks, for the list of tokens and for the limits of logins.
 func (s *Server) client(c echo.Context) auth.Client {
-	s.warnOfProxy(c)
+	s.warnUntrustedProxy(c)
 	return auth.Client{UserAgent: shorten(c.Request().UserAgent(), 200), Address: c.RealIP()}
 }
 
@@ -129,7 +129,7 @@ func (s *Server) me(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, userAnswerOf(user))
+	return c.JSON(http.StatusOK, userResponseOf(user))
 }
 
 // user is GET /v1/user/:uid: any user for administrators, oneself for others.
@@ -146,7 +146,7 @@ func (s *Server) user(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, userAnswerOf(user))
+	return c.JSON(http.StatusOK, userResponseOf(user))
 }
 
 // deleteMe is DELETE /v1/user: the caller's own account.
@@ -171,7 +171,7 @@ func deleted(c echo.Context, err error) error {
 	if err != nil {
 		return err
 	}
-	return send(c, answer{ErrorCode: codeDeleted, Msg: "ok", status: http.StatusAccepted})
+	return send(c, response{ErrorCode: codeDeleted, Msg: "ok", status: http.StatusAccepted})
 }
 
 // caller is who the verified token of the request speaks for; the routes that use it all require

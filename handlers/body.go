@@ -28,18 +28,18 @@ const bodyField = "body"
 // object is a JSON object from a request and what is wrong with it so far.
 type object struct {
 	members  map[string]json.RawMessage
-	problems models.Invalid
+	problems models.ValidationError
 }
 
 // readObject reads a request's body as one JSON object. Unknown members are ignored: clients of
 // the original send extra ones. An empty body is an object without members. Errors:
-// models.Invalid, echo's 413 and 415.
+// models.ValidationError, echo's 413 and 415.
 func readObject(r *http.Request) (object, error) {
 	raw, err := io.ReadAll(r.Body) // bounded by the body limit
 	if err != nil {
-		return object{}, readFailed(err, err)
+		return object{}, readError(err, err)
 	}
-	o := object{map[string]json.RawMessage{}, models.Invalid{}}
+	o := object{map[string]json.RawMessage{}, models.ValidationError{}}
 	if len(raw) == 0 {
 		return o, nil
 	}
@@ -49,13 +49,13 @@ func readObject(r *http.Request) (object, error) {
 			"The body must be JSON, with Content-Type: application/json.")
 	}
 	if why := o.decode(raw); why != "" {
-		return object{}, models.Invalid{bodyField: {why}}
+		return object{}, models.ValidationError{bodyField: {why}}
 	}
 	return o, nil
 }
 
-// readFailed tells a body over the limit from a client that went away; internal is for the log.
-func readFailed(err, internal error) error {
+// readError tells a body over the limit from a client that went away; internal is for the log.
+func readError(err, internal error) error {
 	var known *echo.HTTPError
 	if errors.As(err, &known) {
 		return known

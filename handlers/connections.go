@@ -29,8 +29,8 @@ func newConnections(most int) *connections {
 	return &connections{most: most, open: map[net.Conn]*connection{}, closed: make(chan struct{}, 1)}
 }
 
-// note is an http.Server's ConnState.
-func (n *connections) note(c net.Conn, state http.ConnState) {
+// stateChanged is an http.Server's ConnState.
+func (n *connections) stateChanged(c net.Conn, state http.ConnState) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch state {
@@ -41,11 +41,11 @@ func (n *connections) note(c net.Conn, state http.ConnState) {
 			*known = connection{since: time.Now()}
 		}
 	case http.StateClosed, http.StateHijacked:
-		n.forget(c)
+		n.remove(c)
 	}
 }
 
-func (n *connections) forget(c net.Conn) {
+func (n *connections) remove(c net.Conn) {
 	delete(n.open, c)
 	select {
 	case n.closed <- struct{}{}:
@@ -77,7 +77,7 @@ func (n *connections) makeRoom() bool {
 	if oldest == nil {
 		return false
 	}
-	n.forget(oldest)
+	n.remove(oldest)
 	_ = oldest.Close() // it is to go
 	return true
 }
@@ -115,8 +115,8 @@ func (l *limited) Close() error {
 
 type connectionKey struct{}
 
-// remember is an http.Server's ConnContext: a request knows its connection.
-func remember(ctx context.Context, c net.Conn) context.Context {
+// withConnection is an http.Server's ConnContext: a request knows its connection.
+func withConnection(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, c)
 }
 

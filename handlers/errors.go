@@ -18,20 +18,20 @@ const (
 	codeOK         = 0
 	codeDeleted    = 1
 	codeFault      = 999
-	codeInvalid    = 1000
+	codeValidation = 1000
 	codeNotFound   = 1001
 	codeToken      = 1002
 	codeScope      = 1004
-	codeSecret     = 1005
+	codePassword   = 1005
 	codeClientType = 1006
 	codeHTTP       = 1007
-	codeTries      = 1101
+	codeTooMany    = 1101
 	codeBusy       = 1102
 	codeLastAdmin  = 1103
 )
 
-// answer is the body of every error and every plain success.
-type answer struct {
+// response is the body of every error and every plain success.
+type response struct {
 	ErrorCode int    `json:"error_code"`
 	Msg       any    `json:"msg"`     // text; for validation an object: field to sentences
 	Request   string `json:"request"` // method, one space, path without query
@@ -39,36 +39,36 @@ type answer struct {
 	status int
 }
 
-// errClosed refuses a registration where the operator closed it.
-var errClosed = errors.New("registration is closed")
+// errRegistrationClosed refuses a registration where the operator closed it.
+var errRegistrationClosed = errors.New("registration is closed")
 
-// refusal is one row of the error table.
-type refusal struct {
+// errorMapping is one row of the error table.
+type errorMapping struct {
 	err    error
 	status int
 	code   int
 	msg    string
 }
 
-// refusals is the one place where errors become answers, the first that matches. What is not here
+// errorMappings is the one place where errors become answers, the first that matches. What is not here
 // is a fault of ours: 500/999.
-func refusals() []refusal {
-	return []refusal{
+func errorMappings() []errorMapping {
+	return []errorMapping{
 		{auth.ErrTokenExpired, http.StatusUnauthorized, codeToken, "token is expired"},
 		{auth.ErrTokenInvalid, http.StatusUnauthorized, codeToken, "token is invalid"},
 		{auth.ErrScope, http.StatusForbidden, codeScope, "forbidden, not in scope"},
-		{auth.ErrKind, http.StatusForbidden, codeScope, "only a token of a login may make tokens"},
+		{auth.ErrLoginTokenRequired, http.StatusForbidden, codeScope, "only a token of a login may make tokens"},
 		{models.ErrLastAdministrator, http.StatusConflict, codeLastAdmin,
 			"this is the last active administrator"},
-		{errClosed, http.StatusForbidden, codeScope, "registration is closed"},
+		{errRegistrationClosed, http.StatusForbidden, codeScope, "registration is closed"},
 		{auth.ErrUnknownAccount, http.StatusNotFound, codeNotFound, "user not found"},
 		{models.ErrNotFound, http.StatusNotFound, codeNotFound, "the resource is not found"},
-		{auth.ErrWrongSecret, http.StatusUnauthorized, codeSecret, "authorization failed"},
-		{auth.ErrTooMany, http.StatusTooManyRequests, codeTries,
+		{auth.ErrWrongPassword, http.StatusUnauthorized, codePassword, "authorization failed"},
+		{auth.ErrTooManyAttempts, http.StatusTooManyRequests, codeTooMany,
 			"too many wrong tries, please wait"},
 		{auth.ErrClientType, http.StatusBadRequest, codeClientType, "client is invalid"},
 		{auth.ErrBusy, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
-		{models.ErrSerials, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
+		{models.ErrSerialsExhausted, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
 		{auth.ErrStale, http.StatusServiceUnavailable, codeBusy, "not available at the moment"},
 		{models.ErrUnavailable, http.StatusServiceUnavailable, codeBusy,
 			"not available at the moment"},
@@ -78,30 +78,30 @@ func refusals() []refusal {
 	}
 }
 
-// explain turns any error into the answer that a client gets for it.
-func (s *Server) explain(err error) answer {
+// toResponse turns any error into the answer that a client gets for it.
+func (s *Server) toResponse(err error) response {
 	if s.config.HideAccounts && errors.Is(err, auth.ErrUnknownAccount) {
-		err = auth.ErrWrongSecret
+		err = auth.ErrWrongPassword
 	}
-	var invalid models.Invalid
+	var invalid models.ValidationError
 	if errors.As(err, &invalid) {
-		return answer{ErrorCode: codeInvalid, Msg: invalid, status: http.StatusBadRequest}
+		return response{ErrorCode: codeValidation, Msg: invalid, status: http.StatusBadRequest}
 	}
-	for _, r := range s.refusals {
+	for _, r := range s.errorMappings {
 		if errors.Is(err, r.err) {
-			return answer{ErrorCode: r.code, Msg: r.msg, status: r.status}
+			return response{ErrorCode: r.code, Msg: r.msg, status: r.status}
 		}
 	}
 	var known *echo.HTTPError
 	if errors.As(err, &known) {
-		return explainHTTP(known)
+		return httpResponse(known)
 	}
-	return answer{ErrorCode: codeFault, Msg: "sorry, we made a mistake",
+	return response{ErrorCode: codeFault, Msg: "sorry, we made a mistake",
 		status: http.StatusInternalServerError}
 }
 
-// explainHTTP answers for HTTP itself: routes, methods, sizes, media types.
-func explainHTTP(err *echo.HTTPError) answer {
+// httpResponse answers for HTTP itself: routes, methods, sizes, media types.
+func httpResponse(err *echo.HTTPError) response {
 	var inner *echo.HTTPError
 	if errors.As(err.Internal, &inner) {
 		err = inner
@@ -118,7 +118,7 @@ func explainHTTP(err *echo.HTTPError) answer {
 	if !ok {
 		msg = http.StatusText(err.Code)
 	}
-	return answer{ErrorCode: codeHTTP, Msg: msg, status: err.Code}
+	return response{ErrorCode: codeHTTP, Msg: msg, status: err.Code}
 }
 
 // handleError is Echo's error handler: it writes the answer to an error, as JSON or as a page.
@@ -126,9 +126,9 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
-	a := s.explain(err)
+	a := s.toResponse(err)
 	h := c.Response().Header()
-	tellLimits(h, err, a.status)
+	setRateLimitHeaders(h, err, a.status)
 	page := wantsPage(c.Request())
 	if a.status == http.StatusUnauthorized && !page && !guard.FromPage(c.Request()) &&
 		h.Get("Location") == "" {
@@ -145,7 +145,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 }
 
 // send writes an answer as JSON.
-func send(c echo.Context, a answer) error {
+func send(c echo.Context, a response) error {
 	a.Request = c.Request().Method + " " + c.Request().URL.Path
 	return c.JSON(a.status, a)
 }

@@ -68,7 +68,7 @@ func FuzzReadObject(f *testing.F) {
 	f.Add(`{"a":{"b":[1,"\"]"]}}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		o, err := readObject(bodyRequest("application/json", body))
-		var invalid models.Invalid
+		var invalid models.ValidationError
 		if err != nil && !errors.As(err, &invalid) {
 			t.Errorf("%q: %v", body, err)
 		}
@@ -84,8 +84,8 @@ func FuzzReadObject(f *testing.F) {
 
 func TestExplain(t *testing.T) {
 	wrapped := func(err error) error { return fmt.Errorf("context: %w", err) }
-	s := &Server{refusals: refusals()}
-	hiding := &Server{refusals: refusals(), config: Config{HideAccounts: true}}
+	s := &Server{errorMappings: errorMappings()}
+	hiding := &Server{errorMappings: errorMappings(), config: Config{HideAccounts: true}}
 	tests := []struct {
 		s            *Server
 		err          error
@@ -93,14 +93,14 @@ func TestExplain(t *testing.T) {
 	}{
 		{s, wrapped(auth.ErrTokenExpired), 401, codeToken},
 		{s, wrapped(auth.ErrUnknownAccount), 404, codeNotFound},
-		{hiding, wrapped(auth.ErrUnknownAccount), 401, codeSecret},
+		{hiding, wrapped(auth.ErrUnknownAccount), 401, codePassword},
 		{s, wrapped(models.ErrUnavailable), 503, codeBusy},
-		{s, wrapped(models.Invalid{"x": {"y"}}), 400, codeInvalid},
+		{s, wrapped(models.ValidationError{"x": {"y"}}), 400, codeValidation},
 		{s, wrapped(echo.ErrMethodNotAllowed), 405, codeHTTP},
 		{s, errors.New("disk on fire at 10.0.0.1"), 500, codeFault},
 	}
 	for _, test := range tests {
-		got := test.s.explain(test.err)
+		got := test.s.toResponse(test.err)
 		if got.status != test.status || got.ErrorCode != test.code {
 			t.Errorf("%v: %d/%d, want %d/%d", test.err, got.status, got.ErrorCode, test.status, test.code)
 		}

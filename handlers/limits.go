@@ -13,16 +13,16 @@ import (
 	"latchkey/auth"
 )
 
-// tellLimits sets the headers that say when to come again, and after a refused login how many more
+// setRateLimitHeaders sets the headers that say when to come again, and after a refused login how many more
 // may be wrong (RFC 9110 section 10.2.3, draft-ietf-httpapi-ratelimit-headers).
-func tellLimits(h http.Header, err error, status int) {
+func setRateLimitHeaders(h http.Header, err error, status int) {
 	switch status {
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "1")
 	case http.StatusTooManyRequests:
 		h.Set("Retry-After", strconv.Itoa(wholeSeconds(retryAfter(err))))
 	}
-	var refusal *auth.Refusal
+	var refusal *auth.LoginError
 	if errors.As(err, &refusal) {
 		h.Set("RateLimit-Policy", fmt.Sprintf(`"login";q=%d;w=%d`, refusal.Limit,
 			wholeSeconds(refusal.Window)))
@@ -33,7 +33,7 @@ func tellLimits(h http.Header, err error, status int) {
 
 // retryAfter is how long to wait after an error; 0 if it does not say.
 func retryAfter(err error) time.Duration {
-	var refusal *auth.Refusal
+	var refusal *auth.LoginError
 	if errors.As(err, &refusal) && refusal.Left == 0 {
 		return refusal.Reset
 	}
@@ -43,8 +43,8 @@ func retryAfter(err error) time.Duration {
 // wholeSeconds rounds up.
 func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
-// inWords is a time to wait, rounded up.
-func inWords(d time.Duration) string {
+// humanDuration is a time to wait, rounded up.
+func humanDuration(d time.Duration) string {
 	n, unit := wholeSeconds(d), "second"
 	if n > 90 {
 		n, unit = (n+59)/60, "minute"
@@ -55,9 +55,9 @@ func inWords(d time.Duration) string {
 	return strconv.Itoa(n) + " " + unit
 }
 
-// warnOfProxy says in the log, once, that a proxy on this machine passes clients on without being
+// warnUntrustedProxy says in the log, once, that a proxy on this machine passes clients on without being
 // trusted: to the limits of logins they are then all one.
-func (s *Server) warnOfProxy(c echo.Context) {
+func (s *Server) warnUntrustedProxy(c echo.Context) {
 	h := c.Request().Header
 	if h.Get(echo.HeaderXForwardedFor) == "" && h.Get("Forwarded") == "" {
 		return

@@ -72,7 +72,7 @@ func who(i auth.Identity) slog.Attr {
 
 // reason is an error in words that hold nothing a client sent.
 func reason(err error) string {
-	var invalid models.Invalid
+	var invalid models.ValidationError
 	if errors.As(err, &invalid) {
 		return "invalid: " + strings.Join(slices.Sorted(maps.Keys(invalid)), ", ")
 	}

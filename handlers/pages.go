@@ -43,7 +43,7 @@ func chromeOf(u models.User) templates.Chrome {
 }
 
 // problemPage shows an error to a browser.
-func (s *Server) problemPage(c echo.Context, a answer) error {
+func (s *Server) problemPage(c echo.Context, a response) error {
 	message, _ := a.Msg.(string)
 	return render(c, a.status, templates.Problem{Chrome: s.chrome(c), Status: a.status,
 		Title: http.StatusText(a.status), Message: message,
@@ -55,7 +55,7 @@ func (s *Server) problemPage(c echo.Context, a answer) error {
 func readForm(c echo.Context) error {
 	r := c.Request()
 	if err := r.ParseForm(); err != nil {
-		return readFailed(err, nil) // the error quotes the form
+		return readError(err, nil) // the error quotes the form
 	}
 	for _, values := range r.PostForm {
 		if len(values) > 1 {
@@ -74,7 +74,7 @@ func (s *Server) home(c echo.Context) error {
 func (s *Server) loginPage(c echo.Context) error {
 	next := s.site.next(c.QueryParam("next"))
 	if _, _, err := s.session(c); err == nil {
-		if !s.site.getsCookie(next) || s.goesRound(c, next) {
+		if !s.site.getsCookie(next) || s.isRedirectLoop(c, next) {
 			next = defaultNext + "?elsewhere"
 		}
 		return c.Redirect(http.StatusSeeOther, next)
@@ -99,35 +99,35 @@ func (s *Server) loginForm(c echo.Context) error {
 	form := c.Request().PostForm
 	account, next := form.Get("account"), s.site.next(form.Get("next"))
 	issued, err := s.authority.Login(c.Request().Context(), auth.Login{Account: account,
-		Secret: form.Get("secret"), ClientType: models.TypeOf(account), Client: s.client(c),
+		Password: form.Get("secret"), ClientType: models.TypeOf(account), Client: s.client(c),
 		Devices: s.authority.Devices(c.Request(), isSecure(c))})
 	if err != nil {
 		problems, status := formProblems(err)
 		if problems == nil {
 			return err
 		}
-		return s.refuseForm(c, err, status, templates.Login{Account: account, Next: next,
+		return s.formError(c, err, status, templates.Login{Account: account, Next: next,
 			RegistrationOpen: s.config.RegistrationOpen, Errors: problems})
 	}
 	if err := s.startSession(c, issued); err != nil {
 		return err
 	}
-	return goOn(c, next)
+	return redirectAfterLogin(c, next)
 }
 
 // formProblems says what a form shows for an error; nil means that it is none of the form's. An
 // unknown account and a wrong secret are the same to it.
 func formProblems(err error) (problems templates.FieldErrors, status int) {
-	var invalid models.Invalid
+	var invalid models.ValidationError
 	switch {
 	case errors.As(err, &invalid):
 		return templates.FieldErrors(invalid), http.StatusUnprocessableEntity
-	case errors.Is(err, auth.ErrUnknownAccount), errors.Is(err, auth.ErrWrongSecret):
+	case errors.Is(err, auth.ErrUnknownAccount), errors.Is(err, auth.ErrWrongPassword):
 		return templates.FieldErrors{"": {"The account or the secret is wrong."}},
 			http.StatusUnprocessableEntity
-	case errors.Is(err, auth.ErrTooMany):
+	case errors.Is(err, auth.ErrTooManyAttempts):
 		return templates.FieldErrors{"": {"Too many wrong tries. Please wait " +
-			inWords(retryAfter(err)) + "."}}, http.StatusTooManyRequests
+			humanDuration(retryAfter(err)) + "."}}, http.StatusTooManyRequests
 	case errors.Is(err, auth.ErrBusy), errors.Is(err, models.ErrUnavailable):
 		return templates.FieldErrors{"": {"The server is busy. Please try again in a moment."}},
 			http.StatusServiceUnavailable
@@ -135,10 +135,10 @@ func formProblems(err error) (problems templates.FieldErrors, status int) {
 	return nil, 0
 }
 
-// refuseForm shows a form again with what is wrong beside its fields, and leaves the reason to
+// formError shows a form again with what is wrong beside its fields, and leaves the reason to
 // the log.
-func (s *Server) refuseForm(c echo.Context, why error, status int, p page) error {
-	tellLimits(c.Response().Header(), why, status)
+func (s *Server) formError(c echo.Context, why error, status int, p page) error {
+	setRateLimitHeaders(c.Response().Header(), why, status)
 	if err := render(c, status, p); err != nil {
 		return err
 	}
@@ -148,16 +148,16 @@ func (s *Server) refuseForm(c echo.Context, why error, status int, p page) error
 // registerPage is GET /register.
 func (s *Server) registerPage(c echo.Context) error {
 	if !s.config.RegistrationOpen {
-		return errClosed
+		return errRegistrationClosed
 	}
 	return render(c, http.StatusOK, templates.Register{Next: s.site.next(c.QueryParam("next")),
-		Rule: s.secretRule(c, models.User{})})
+		Rule: s.passwordRule(c, models.User{})})
 }
 
 // registerForm is POST /register: it makes the account and signs in.
 func (s *Server) registerForm(c echo.Context) error {
 	if !s.config.RegistrationOpen {
-		return errClosed
+		return errRegistrationClosed
 	}
 	if err := readForm(c); err != nil {
 		return err
@@ -169,8 +169,8 @@ func (s *Server) registerForm(c echo.Context) error {
 		if problems == nil {
 			return err
 		}
-		return s.refuseForm(c, err, status, templates.Register{Account: r.Account,
-			Nickname: r.Nickname, Next: next, Rule: s.secretRule(c, models.User{}),
+		return s.formError(c, err, status, templates.Register{Account: r.Account,
+			Nickname: r.Nickname, Next: next, Rule: s.passwordRule(c, models.User{}),
 			Errors: problems})
 	}
 	return s.signIn(c, user, next)
@@ -179,7 +179,7 @@ func (s *Server) registerForm(c echo.Context) error {
 func (s *Server) formRegistration(c echo.Context) auth.Registration {
 	form := c.Request().PostForm
 	account := form.Get("account")
-	return auth.Registration{Account: account, Secret: form.Get("secret"),
+	return auth.Registration{Account: account, Password: form.Get("secret"),
 		Nickname: form.Get("nickname"), ClientType: models.TypeOf(account), Client: s.client(c),
 		Site: s.hostName(c)}
 }
@@ -194,7 +194,7 @@ func (s *Server) signIn(c echo.Context, user models.User, next string) error {
 	if err := s.startSession(c, issued); err != nil {
 		return err
 	}
-	return goOn(c, next)
+	return redirectAfterLogin(c, next)
 }
 
 // setupPage is GET /setup, the one-time link by which the first administrator is made.
@@ -204,7 +204,7 @@ func (s *Server) setupPage(c echo.Context) error {
 		return s.setupProblem(c, err)
 	}
 	return render(c, http.StatusOK, templates.Setup{Token: token,
-		Rule: s.secretRule(c, models.User{})})
+		Rule: s.passwordRule(c, models.User{})})
 }
 
 // setupForm is POST /setup; the link is spent here, not by looking at it.
@@ -219,8 +219,8 @@ func (s *Server) setupForm(c echo.Context) error {
 		if problems == nil {
 			return s.setupProblem(c, err)
 		}
-		return s.refuseForm(c, err, status, templates.Setup{Token: token, Account: r.Account,
-			Nickname: r.Nickname, Rule: s.secretRule(c, models.User{}), Errors: problems})
+		return s.formError(c, err, status, templates.Setup{Token: token, Account: r.Account,
+			Nickname: r.Nickname, Rule: s.passwordRule(c, models.User{}), Errors: problems})
 	}
 	return s.signIn(c, user, defaultNext)
 }
@@ -241,7 +241,7 @@ func (s *Server) setupProblem(c echo.Context, err error) error {
 
 // linkProblem is the page of a link that does not work.
 func (s *Server) linkProblem(c echo.Context, why error, message string) error {
-	return s.refuseForm(c, why, http.StatusForbidden, templates.Problem{Chrome: s.chrome(c),
+	return s.formError(c, why, http.StatusForbidden, templates.Problem{Chrome: s.chrome(c),
 		Status: http.StatusForbidden, Title: "This link does not work", Message: message,
 		RequestID: c.Response().Header().Get(echo.HeaderXRequestID)})
 }
@@ -254,7 +254,7 @@ func (s *Server) resetPage(c echo.Context) error {
 		return s.resetProblem(c, err)
 	}
 	return render(c, http.StatusOK, templates.Reset{Token: token, AccountName: user.Account,
-		Rule: s.secretRule(c, user)})
+		Rule: s.passwordRule(c, user)})
 }
 
 // resetForm is POST /reset; the link is spent here, not by looking at it.
@@ -269,7 +269,7 @@ func (s *Server) resetForm(c echo.Context) error {
 		err = s.authority.Reset(ctx, token, form.Get("secret"), s.hostName(c))
 	}
 	if err == nil {
-		err = s.knowDevice(c, user.ID)
+		err = s.setDeviceCookie(c, user.ID)
 	}
 	if err == nil {
 		return c.Redirect(http.StatusSeeOther, "/login?secret-changed")
@@ -278,8 +278,8 @@ func (s *Server) resetForm(c echo.Context) error {
 	if problems == nil {
 		return s.resetProblem(c, err)
 	}
-	return s.refuseForm(c, err, status, templates.Reset{Token: token, AccountName: user.Account,
-		Rule: s.secretRule(c, user), Errors: problems})
+	return s.formError(c, err, status, templates.Reset{Token: token, AccountName: user.Account,
+		Rule: s.passwordRule(c, user), Errors: problems})
 }
 
 // resetProblem says why a link to set a secret does not work; other errors pass through.
@@ -296,7 +296,7 @@ func (s *Server) resetProblem(c echo.Context, err error) error {
 
 // logout is POST /logout: the session's token ends, the cookie goes.
 func (s *Server) logout(c echo.Context) error {
-	if err := s.endCookie(c, "logged out"); err != nil {
+	if err := s.revokeCookie(c, "logged out"); err != nil {
 		return err
 	}
 	return s.signedOut(c)

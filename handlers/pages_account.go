@@ -93,7 +93,7 @@ func (s *Server) accountView(
 		More:        len(tokens) > tokenRows,
 		Service:     s.serviceForm(c, identity),
 		Name:        templates.NameForm{Nickname: user.Nickname},
-		Secret:      templates.SecretForm{Rule: s.secretRule(c, user)},
+		Secret:      templates.PasswordForm{Rule: s.passwordRule(c, user)},
 	}, nil
 }
 
@@ -139,9 +139,9 @@ func (s *Server) serviceForm(c echo.Context, identity auth.Identity) templates.S
 	return f
 }
 
-// refuseAccount shows the account page again with what is wrong with one of its forms; put says
+// accountError shows the account page again with what is wrong with one of its forms; put says
 // where that stands.
-func (s *Server) refuseAccount(c echo.Context, identity auth.Identity, token string, why error,
+func (s *Server) accountError(c echo.Context, identity auth.Identity, token string, why error,
 	put func(*templates.Account, templates.FieldErrors)) error {
 	problems, status := formProblems(why)
 	if problems == nil {
@@ -152,7 +152,7 @@ func (s *Server) refuseAccount(c echo.Context, identity auth.Identity, token str
 		return err
 	}
 	put(&p, problems)
-	return s.refuseForm(c, why, status, p)
+	return s.formError(c, why, status, p)
 }
 
 // freshToken is POST /account/token: the session goes on with one more token; the earlier one
@@ -166,9 +166,9 @@ func (s *Server) freshToken(c echo.Context, identity auth.Identity, _ string) er
 	return c.Redirect(http.StatusSeeOther, "/account?fresh")
 }
 
-// makeToken is POST /account/tokens: a token for a program, shown this once.
-func (s *Server) makeToken(c echo.Context, identity auth.Identity, token string) error {
-	form, problems := c.Request().PostForm, models.Invalid{}
+// createServiceToken is POST /account/tokens: a token for a program, shown this once.
+func (s *Server) createServiceToken(c echo.Context, identity auth.Identity, token string) error {
+	form, problems := c.Request().PostForm, models.ValidationError{}
 	lifetime, err := strconv.ParseInt(form.Get("lifetime"), 10, 64)
 	if err != nil {
 		problems.Add("lifetime", "This field must be a whole number.")
@@ -177,25 +177,25 @@ func (s *Server) makeToken(c echo.Context, identity auth.Identity, token string)
 		auth.ServiceRequest{Label: form.Get("label"), Scope: form.Get("scope"), Lifetime: lifetime,
 			Client: s.client(c), Problems: problems})
 	if err != nil {
-		return s.refuseAccount(c, identity, token, err,
+		return s.accountError(c, identity, token, err,
 			func(p *templates.Account, e templates.FieldErrors) { p.Service.Errors = e })
 	}
 	p, err := s.accountView(c, identity, token)
 	if err != nil {
 		return err
 	}
-	p.Made = &templates.Made{Token: issued.Token, Label: form.Get("label")}
+	p.Made = &templates.CreatedToken{Token: issued.Token, Label: form.Get("label")}
 	p.Service.Label = ""
 	return render(c, http.StatusOK, p)
 }
 
-// endOne is POST /account/tokens/end; ending the session's own token signs out.
-func (s *Server) endOne(c echo.Context, identity auth.Identity, _ string) error {
+// revokeOne is POST /account/tokens/end; ending the session's own token signs out.
+func (s *Server) revokeOne(c echo.Context, identity auth.Identity, _ string) error {
 	id, ok := models.ParseTokenID(c.Request().PostForm.Get("id"))
 	if !ok || id.UID != identity.UID {
 		return models.ErrNotFound
 	}
-	if err := s.end(c, id, "ended by its owner"); err != nil {
+	if err := s.revoke(c, id, "ended by its owner"); err != nil {
 		return err
 	}
 	if id == identity.TokenID {
@@ -204,9 +204,9 @@ func (s *Server) endOne(c echo.Context, identity auth.Identity, _ string) error 
 	return c.Redirect(http.StatusSeeOther, "/account?ended")
 }
 
-// endOthers is POST /account/tokens/end-others.
-func (s *Server) endOthers(c echo.Context, identity auth.Identity, _ string) error {
-	err := s.authority.EndOthers(c.Request().Context(), identity.TokenID, "ended by its owner")
+// revokeOthers is POST /account/tokens/end-others.
+func (s *Server) revokeOthers(c echo.Context, identity auth.Identity, _ string) error {
+	err := s.authority.RevokeOthers(c.Request().Context(), identity.TokenID, "ended by its owner")
 	if err != nil {
 		return err
 	}
@@ -216,9 +216,9 @@ func (s *Server) endOthers(c echo.Context, identity auth.Identity, _ string) err
 // rename is POST /account/nickname.
 func (s *Server) rename(c echo.Context, identity auth.Identity, token string) error {
 	nickname := c.Request().PostForm.Get("nickname")
-	err := s.authority.SetNickname(c.Request().Context(), identity.UID, nickname, models.Invalid{})
+	err := s.authority.SetNickname(c.Request().Context(), identity.UID, nickname, models.ValidationError{})
 	if err != nil {
-		return s.refuseAccount(c, identity, token, err,
+		return s.accountError(c, identity, token, err,
 			func(p *templates.Account, e templates.FieldErrors) {
 				p.Name = templates.NameForm{Nickname: nickname, Errors: e}
 			})
@@ -226,13 +226,13 @@ func (s *Server) rename(c echo.Context, identity auth.Identity, token string) er
 	return c.Redirect(http.StatusSeeOther, "/account?renamed")
 }
 
-// changeSecret is POST /account/secret: every token of the account ends, this one too.
-func (s *Server) changeSecret(c echo.Context, identity auth.Identity, token string) error {
+// changePassword is POST /account/secret: every token of the account ends, this one too.
+func (s *Server) changePassword(c echo.Context, identity auth.Identity, token string) error {
 	form := c.Request().PostForm
-	err := s.authority.ChangeSecret(c.Request().Context(), identity.UID,
-		form.Get("old"), form.Get("new"), s.hostName(c), models.Invalid{})
+	err := s.authority.ChangePassword(c.Request().Context(), identity.UID,
+		form.Get("old"), form.Get("new"), s.hostName(c), models.ValidationError{})
 	if err != nil {
-		return s.refuseAccount(c, identity, token, err,
+		return s.accountError(c, identity, token, err,
 			func(p *templates.Account, e templates.FieldErrors) { p.Secret.Errors = e })
 	}
 	s.writeCookie(c, "", -1)

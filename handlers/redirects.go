@@ -139,43 +139,43 @@ func origin(next string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// goOn leads a browser that has signed in by a form to where it wanted. To another site it goes by
+// redirectAfterLogin leads a browser that has signed in by a form to where it wanted. To another site it goes by
 // a page in between: a redirect would be held to this page's policy on where its forms lead, and so
 // would every redirect of the other site's after it.
-func goOn(c echo.Context, next string) error {
+func redirectAfterLogin(c echo.Context, next string) error {
 	to := origin(next)
 	if to == "" {
 		return c.Redirect(http.StatusSeeOther, next)
 	}
 	c.Response().Header().Set("Refresh", "0;url="+next)
-	return render(c, http.StatusOK, templates.Onward{Next: next, Site: to})
+	return render(c, http.StatusOK, templates.Continue{Next: next, Site: to})
 }
 
-// toLogin answers a person whom verify refuses, when the proxy asks for it by ?login=redirect,
+// redirectToLogin answers a person whom verify refuses, when the proxy asks for it by ?login=redirect,
 // with the way to the login page and back. Caddy, Traefik and their like hand a redirect on; nginx
 // turns every status but 401 and 403 into a fault, and gets the same Location with a 401.
-func (s *Server) toLogin(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *Server) redirectToLogin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := next(c)
-		if err == nil || s.explain(err).status != http.StatusUnauthorized ||
+		if err == nil || s.toResponse(err).status != http.StatusUnauthorized ||
 			!isNavigation(c.Request()) || c.QueryParam("login") != "redirect" {
 			return err
 		}
-		back, nginx, ok := s.wayBack(c.Request())
+		back, nginx, ok := s.originalURL(c.Request())
 		if !ok {
 			return err
 		}
 		c.Response().Header().Set("Location",
 			s.site.public.String()+"/login?next="+url.QueryEscape(back))
 		if !nginx {
-			return answered(c.NoContent(http.StatusSeeOther), err)
+			return loggedOnly(c.NoContent(http.StatusSeeOther), err)
 		}
 		return err
 	}
 }
 
-// answered is the error of an answer that is written already, for the log alone.
-func answered(writing, why error) error {
+// loggedOnly is the error of an answer that is written already, for the log alone.
+func loggedOnly(writing, why error) error {
 	if writing != nil {
 		return writing
 	}
@@ -194,24 +194,24 @@ func isNavigation(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// wayBack is the address that a client asked a trusted proxy for, if a login may lead back to it.
+// originalURL is the address that a client asked a trusted proxy for, if a login may lead back to it.
 // A form that was sent is not sent again: after a login the way leads to the front page of its
 // host. nginx says that this is how the address was told, X-Original-URL.
-func (s *Server) wayBack(r *http.Request) (address string, nginx, ok bool) {
+func (s *Server) originalURL(r *http.Request) (address string, nginx, ok bool) {
 	if !isTrusted(s.config.TrustedProxies, r.RemoteAddr) {
 		return "", false, false
 	}
-	address, nginx = only(r.Header, "X-Original-URL")
-	method, _ := only(r.Header, "X-Original-Method")
+	address, nginx = singleHeader(r.Header, "X-Original-URL")
+	method, _ := singleHeader(r.Header, "X-Original-Method")
 	if !nginx {
-		scheme, _ := only(r.Header, "X-Forwarded-Proto")
-		host, told := only(r.Header, "X-Forwarded-Host")
-		path, _ := only(r.Header, "X-Forwarded-Uri")
+		scheme, _ := singleHeader(r.Header, "X-Forwarded-Proto")
+		host, told := singleHeader(r.Header, "X-Forwarded-Host")
+		path, _ := singleHeader(r.Header, "X-Forwarded-Uri")
 		if !told || !strings.HasPrefix(path, "/") {
 			return "", false, false
 		}
 		address = scheme + "://" + host + path
-		method, _ = only(r.Header, "X-Forwarded-Method")
+		method, _ = singleHeader(r.Header, "X-Forwarded-Method")
 	}
 	front := frontOf(address)
 	if address, ok = s.site.address(address); !ok { // too long, or escaped in a way of its own
@@ -232,29 +232,29 @@ func frontOf(address string) string {
 	return scheme + "://" + rest + "/"
 }
 
-// backCookie remembers for a moment where a login that was there already led.
-const backCookie = "latchkey-back"
+// loopCookie remembers for a moment where a login that was there already led.
+const loopCookie = "latchkey-back"
 
-// goesRound says whether a browser that is signed in comes for the second time within seconds to be
+// isRedirectLoop says whether a browser that is signed in comes for the second time within seconds to be
 // led to an address: what stands there does not see the session that is seen here, perhaps for an
 // older cookie beside it, and would send the browser back for ever.
-func (s *Server) goesRound(c echo.Context, next string) bool {
+func (s *Server) isRedirectLoop(c echo.Context, next string) bool {
 	if origin(next) == "" {
 		return false
 	}
 	sum := sha256.Sum256([]byte(next))
 	mark := hex.EncodeToString(sum[:8])
-	if seen, err := c.Cookie(backCookie); err == nil && seen.Value == mark {
+	if seen, err := c.Cookie(loopCookie); err == nil && seen.Value == mark {
 		return true
 	}
 	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure follows the connection
-		Name: backCookie, Value: mark, Path: "/login", MaxAge: 10,
+		Name: loopCookie, Value: mark, Path: "/login", MaxAge: 10,
 		HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode})
 	return false
 }
 
-// only is the value of a header that is there exactly once.
-func only(h http.Header, name string) (string, bool) {
+// singleHeader is the value of a header that is there exactly once.
+func singleHeader(h http.Header, name string) (string, bool) {
 	values := h.Values(name)
 	if len(values) != 1 || values[0] == "" {
 		return "", false

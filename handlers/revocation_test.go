@@ -32,7 +32,7 @@ func newHouse(t *testing.T, options auth.Options, configure ...func(*Config)) *h
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "secret")
-	secret, err := auth.CreateSecret(path)
+	secret, err := auth.CreateMasterKey(path)
 	must(t, err)
 	store, err := modelstest.Open(t.Context(), dir)
 	must(t, err)
@@ -46,13 +46,13 @@ func newHouse(t *testing.T, options auth.Options, configure ...func(*Config)) *h
 	authority, err := auth.NewAuthority(t.Context(), store, ring, options)
 	must(t, err)
 	config := Config{Store: store, Authority: authority, Logger: slog.New(slog.DiscardHandler), RegistrationOpen: true,
-		MinSecret: 6}
+		MinPassword: 6}
 	for _, change := range configure {
 		change(&config)
 	}
 	h := &house{t: t, authority: authority, server: New(config)}
 	_, err = authority.Register(t.Context(), auth.Registration{Account: "root@example.com",
-		Secret: "secret1", Nickname: "Root", ClientType: models.EMail}, models.RoleAdministrator)
+		Password: "secret1", Nickname: "Root", ClientType: models.EMail}, models.RoleAdministrator)
 	must(t, err)
 	h.admin = h.login("root@example.com", "secret1")
 	return h
@@ -107,7 +107,7 @@ func (h *house) newcomer() (uid uint32, account, token string) {
 	h.accounts++
 	account = fmt.Sprintf("user%d@example.com", h.accounts)
 	user, err := h.authority.Register(h.t.Context(), auth.Registration{Account: account,
-		Secret: "secret1", Nickname: "Ann", ClientType: models.EMail}, models.RoleUser)
+		Password: "secret1", Nickname: "Ann", ClientType: models.EMail}, models.RoleUser)
 	must(h.t, err)
 	return user.ID, account, h.login(account, "secret1")
 }

@@ -36,25 +36,25 @@ func (s *Server) routes() []route {
 		{del, "/v1/user/:uid", s.deleteUser, only(plainUID, admin)},
 
 		// Tokens: seen, made for programs, renewed, ended.
-		{del, "/v1/token", s.endToken, only(holder)},
+		{del, "/v1/token", s.revokeToken, only(holder)},
 		{post, "/v1/token/renew", s.renew, only(user)},
 		{get, "/v1/tokens", s.myTokens, only(user)},
 		{post, "/v1/tokens", s.createToken, only(user)},
-		{del, "/v1/tokens", s.endMyTokens, only(user)},
-		{del, "/v1/tokens/:id", s.endMyToken, only(user)},
+		{del, "/v1/tokens", s.revokeMyTokens, only(user)},
+		{del, "/v1/tokens/:id", s.revokeMyToken, only(user)},
 		{get, "/v1/user/:uid/tokens", s.userTokens, only(plainUID, admin)},
-		{del, "/v1/user/:uid/tokens", s.endUserTokens, only(plainUID, admin)},
-		{del, "/v1/user/:uid/tokens/:id", s.endUserToken, only(plainUID, admin)},
+		{del, "/v1/user/:uid/tokens", s.revokeUserTokens, only(plainUID, admin)},
+		{del, "/v1/user/:uid/tokens/:id", s.revokeUserToken, only(plainUID, admin)},
 
 		// Accounts: changed by their owners and by administrators.
 		{put, "/v1/user", s.changeMe, only(user)},
-		{put, "/v1/user/secret", s.changeMySecret, only(user)},
+		{put, "/v1/user/secret", s.changeMyPassword, only(user)},
 		{get, "/v1/users", s.users, only(admin)},
 		{put, "/v1/user/:uid", s.changeUser, only(plainUID, admin)},
 		{post, "/v1/user/:uid/secret", s.resetLink, only(plainUID, admin)},
 
 		// For reverse proxies, with any method.
-		{get, verifyPath, s.verify, only(s.toLogin, verifier)},
+		{get, verifyPath, s.verify, only(s.redirectToLogin, verifier)},
 
 		// The description of all this, for programs.
 		{get, "/openapi.json", s.openAPI, nil},
@@ -80,11 +80,11 @@ func (s *Server) pages() []route {
 		{post, "/reset", s.resetForm, nil},
 		{get, "/account", s.signedIn(s.accountPage), nil},
 		{post, "/account/token", s.signedIn(s.freshToken), nil},
-		{post, "/account/tokens", s.signedIn(s.makeToken), nil},
-		{post, "/account/tokens/end", s.signedIn(s.endOne), nil},
-		{post, "/account/tokens/end-others", s.signedIn(s.endOthers), nil},
+		{post, "/account/tokens", s.signedIn(s.createServiceToken), nil},
+		{post, "/account/tokens/end", s.signedIn(s.revokeOne), nil},
+		{post, "/account/tokens/end-others", s.signedIn(s.revokeOthers), nil},
 		{post, "/account/nickname", s.signedIn(s.rename), nil},
-		{post, "/account/secret", s.signedIn(s.changeSecret), nil},
+		{post, "/account/secret", s.signedIn(s.changePassword), nil},
 		{post, "/logout", s.logout, nil},
 		{get, "/static/:name", s.asset, nil},
 	}

@@ -34,8 +34,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeader,
-		ConnState:      open.note,
-		ConnContext:    remember,
+		ConnState:      open.stateChanged,
+		ConnContext:    withConnection,
 		ErrorLog:       slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
 	}
 	limited := open.limit(listener)

@@ -44,7 +44,7 @@ func TestWhoGivesWay(t *testing.T) {
 				all[name] = &closable{}
 			}
 			time.Sleep(time.Second)
-			n.note(all[name], state)
+			n.stateChanged(all[name], state)
 		}
 		requireClosed := func(want string) {
 			t.Helper()
@@ -58,7 +58,7 @@ func TestWhoGivesWay(t *testing.T) {
 				t.Errorf("room: %v, %d open", room, len(n.open))
 			}
 			if want != "" {
-				n.note(all[want], http.StateClosed)
+				n.stateChanged(all[want], http.StateClosed)
 				delete(all, want)
 			}
 		}
@@ -95,7 +95,7 @@ func (h *house) serve(t *testing.T) (address string, stop func()) {
 // TestNothingIsLeft: of ten thousand clients that go away in the middle of a request, or before its answer, neither a
 // goroutine nor a descriptor is left.
 func TestNothingIsLeft(t *testing.T) {
-	h := newHouse(t, auth.Options{AccountTries: 1 << 30, NetworkTries: 1 << 30},
+	h := newHouse(t, auth.Options{AccountAttempts: 1 << 30, NetworkAttempts: 1 << 30},
 		func(c *Config) { c.MaxConnections = 100 })
 	address, stop := h.serve(t)
 	defer stop()

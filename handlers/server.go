@@ -31,8 +31,8 @@ type Config struct {
 	Logger           *slog.Logger
 	RegistrationOpen bool
 	HideAccounts     bool // the API answers an unknown account like a wrong secret
-	MinSecret        int  // least characters of a new secret, for the forms' hints
-	SecretStrength   int  // least strength of a new secret, likewise
+	MinPassword      int  // least characters of a new secret, for the forms' hints
+	PasswordStrength int  // least strength of a new secret, likewise
 	TrustedProxies   []netip.Prefix
 	PublicURL        *url.URL     // scheme and host by which browsers reach this server, or nil
 	ReturnHosts      []string     // host[:port] a login may lead to, beside its domain
@@ -42,21 +42,21 @@ type Config struct {
 
 // Server answers HTTP requests. It is safe for concurrent use.
 type Server struct {
-	config    Config
-	store     *models.Store
-	authority *auth.Authority
-	refusals  []refusal
-	origins   *http.CrossOriginProtection
-	echo      *echo.Echo
-	site      site
-	stopping  atomic.Bool
-	warnProxy sync.Once
+	config        Config
+	store         *models.Store
+	authority     *auth.Authority
+	errorMappings []errorMapping
+	origins       *http.CrossOriginProtection
+	echo          *echo.Echo
+	site          site
+	stopping      atomic.Bool
+	warnProxy     sync.Once
 }
 
 // New makes a Server.
 func New(config Config) *Server {
 	s := &Server{config: config, store: config.Store, authority: config.Authority,
-		refusals: refusals(), origins: http.NewCrossOriginProtection(), echo: echo.New(),
+		errorMappings: errorMappings(), origins: http.NewCrossOriginProtection(), echo: echo.New(),
 		site: site{public: config.PublicURL, domain: config.Authority.CookieDomain(),
 			returnHosts: config.ReturnHosts}}
 	e := s.echo

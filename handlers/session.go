@@ -44,18 +44,18 @@ func (s *Server) cookieName(c echo.Context) string { return s.authority.CookieNa
 // startSession sets the session cookie, which lives as long as its token, and ends the token of
 // the session that it takes the place of.
 func (s *Server) startSession(c echo.Context, issued auth.Issued) error {
-	if err := s.endCookie(c, "another login in its browser"); err != nil {
+	if err := s.revokeCookie(c, "another login in its browser"); err != nil {
 		return err
 	}
 	s.dropNarrower(c)
 	auth.SetIdentity(c, issued.Identity)
 	s.setCookie(c, issued)
-	return s.knowDevice(c, issued.Identity.UID)
+	return s.setDeviceCookie(c, issued.Identity.UID)
 }
 
-// knowDevice leaves a cookie by which this browser is known the next time its user logs in, when
+// setDeviceCookie leaves a cookie by which this browser is known the next time its user logs in, when
 // strangers may have used up their tries.
-func (s *Server) knowDevice(c echo.Context, uid uint32) error {
+func (s *Server) setDeviceCookie(c echo.Context, uid uint32) error {
 	token, err := s.authority.DeviceToken(uid)
 	if err != nil {
 		return err
@@ -80,9 +80,9 @@ func (s *Server) dropNarrower(c echo.Context) {
 	}
 }
 
-// endCookie ends the token in the session cookie, if there is a good one. A token of which it
+// revokeCookie ends the token in the session cookie, if there is a good one. A token of which it
 // cannot be said whether it is good is an error: nobody may think it has ended.
-func (s *Server) endCookie(c echo.Context, reason string) error {
+func (s *Server) revokeCookie(c echo.Context, reason string) error {
 	for _, cookie := range c.Request().CookiesNamed(s.cookieName(c)) { // of one domain each
 		identity, err := s.authority.Verify(cookie.Value)
 		if errors.Is(err, auth.ErrTokenInvalid) || errors.Is(err, auth.ErrTokenExpired) {
@@ -90,7 +90,7 @@ func (s *Server) endCookie(c echo.Context, reason string) error {
 		}
 		if err == nil {
 			auth.SetIdentity(c, identity)
-			err = s.end(c, identity.TokenID, reason)
+			err = s.revoke(c, identity.TokenID, reason)
 		}
 		if err != nil {
 			return err

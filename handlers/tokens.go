@@ -14,8 +14,8 @@ import (
 // expirySoon is how long before its end a service's token is announced to end.
 const expirySoon = 14 * 24 * time.Hour
 
-// tokenAnswer is what a list says of a token. The token itself is shown once, when it is made.
-type tokenAnswer struct {
+// tokenResponse is what a list says of a token. The token itself is shown once, when it is made.
+type tokenResponse struct {
 	ID          string            `json:"id"`
 	Kind        string            `json:"kind"` // login, service
 	Type        models.ClientType `json:"type"`
@@ -30,8 +30,8 @@ type tokenAnswer struct {
 	ExpiresSoon bool              `json:"expires_soon"` // a service's token in its last 14 days
 }
 
-func (s *Server) answerToken(t models.Token, current models.TokenID) tokenAnswer {
-	a := tokenAnswer{ID: t.ID.String(), Kind: t.Kind.String(), Type: t.ClientType,
+func (s *Server) tokenResponseOf(t models.Token, current models.TokenID) tokenResponse {
+	a := tokenResponse{ID: t.ID.String(), Kind: t.Kind.String(), Type: t.ClientType,
 		Scope: s.authority.ScopeName(t.Scope), Label: t.Label, IssuedAt: t.ID.IssuedAt,
 		ExpiresAt: t.EndsAt, Address: t.Address, UserAgent: t.UserAgent, Current: t.ID == current,
 		ExpiresSoon: expiresSoon(t)}
@@ -45,9 +45,9 @@ func expiresSoon(t models.Token) bool {
 	return t.Kind == models.ServiceToken && time.Until(time.Unix(t.EndsAt, 0)) < expirySoon
 }
 
-// endToken is DELETE /v1/token: the token that the request carries.
-func (s *Server) endToken(c echo.Context) error {
-	if err := s.end(c, caller(c).TokenID, "ended by its holder"); err != nil {
+// revokeToken is DELETE /v1/token: the token that the request carries.
+func (s *Server) revokeToken(c echo.Context) error {
+	if err := s.revoke(c, caller(c).TokenID, "ended by its holder"); err != nil {
 		return err
 	}
 	if _, err := c.Cookie(s.cookieName(c)); err == nil {
@@ -56,9 +56,9 @@ func (s *Server) endToken(c echo.Context) error {
 	return deleted(c, nil)
 }
 
-// end ends a token that was verified a moment ago, whatever has become of it since.
-func (s *Server) end(c echo.Context, id models.TokenID, reason string) error {
-	err := s.authority.End(c.Request().Context(), id, reason)
+// revoke ends a token that was verified a moment ago, whatever has become of it since.
+func (s *Server) revoke(c echo.Context, id models.TokenID, reason string) error {
+	err := s.authority.Revoke(c.Request().Context(), id, reason)
 	if errors.Is(err, models.ErrNotFound) {
 		return nil
 	}
@@ -112,7 +112,7 @@ func (s *Server) userTokens(c echo.Context) error {
 }
 
 func (s *Server) listTokens(c echo.Context, uid uint32) error {
-	v := models.Invalid{}
+	v := models.ValidationError{}
 	f := models.TokenFilter{UID: uid, Limit: queryLimit(c, v)}
 	if before := c.QueryParam("before"); before != "" {
 		var ok bool
@@ -128,11 +128,11 @@ func (s *Server) listTokens(c echo.Context, uid uint32) error {
 		return err
 	}
 	page := struct {
-		Tokens []tokenAnswer `json:"tokens"`
-		Next   string        `json:"next,omitempty"` // "before" of the next page
-	}{Tokens: make([]tokenAnswer, 0, len(tokens))}
+		Tokens []tokenResponse `json:"tokens"`
+		Next   string          `json:"next,omitempty"` // "before" of the next page
+	}{Tokens: make([]tokenResponse, 0, len(tokens))}
 	for _, t := range tokens {
-		page.Tokens = append(page.Tokens, s.answerToken(t, caller(c).TokenID))
+		page.Tokens = append(page.Tokens, s.tokenResponseOf(t, caller(c).TokenID))
 	}
 	if len(tokens) == f.Limit {
 		page.Next = tokens[f.Limit-1].ID.String()
@@ -140,60 +140,60 @@ func (s *Server) listTokens(c echo.Context, uid uint32) error {
 	return c.JSON(http.StatusOK, page)
 }
 
-// endMyToken is DELETE /v1/tokens/:id.
-func (s *Server) endMyToken(c echo.Context) error {
-	return s.endTokenOf(c, caller(c).UID, "ended by its owner")
+// revokeMyToken is DELETE /v1/tokens/:id.
+func (s *Server) revokeMyToken(c echo.Context) error {
+	return s.revokeTokenOf(c, caller(c).UID, "ended by its owner")
 }
 
-// endUserToken is DELETE /v1/user/:uid/tokens/:id, for administrators.
-func (s *Server) endUserToken(c echo.Context) error {
+// revokeUserToken is DELETE /v1/user/:uid/tokens/:id, for administrators.
+func (s *Server) revokeUserToken(c echo.Context) error {
 	user, err := s.userOf(c)
 	if err != nil {
 		return err
 	}
-	return s.endTokenOf(c, user.ID, "ended by an administrator")
+	return s.revokeTokenOf(c, user.ID, "ended by an administrator")
 }
 
-func (s *Server) endTokenOf(c echo.Context, uid uint32, reason string) error {
+func (s *Server) revokeTokenOf(c echo.Context, uid uint32, reason string) error {
 	id, ok := models.ParseTokenID(c.Param("id"))
 	if !ok || id.UID != uid {
 		return models.ErrNotFound
 	}
-	return deleted(c, s.authority.End(c.Request().Context(), id, reason))
+	return deleted(c, s.authority.Revoke(c.Request().Context(), id, reason))
 }
 
-// endMyTokens is DELETE /v1/tokens: all but the one the request carries; with ?all=1 that one too.
-func (s *Server) endMyTokens(c echo.Context) error {
+// revokeMyTokens is DELETE /v1/tokens: all but the one the request carries; with ?all=1 that one too.
+func (s *Server) revokeMyTokens(c echo.Context) error {
 	ctx, i := c.Request().Context(), caller(c)
 	all, err := queryAll(c)
 	if err != nil {
 		return err
 	}
 	if all {
-		return deleted(c, s.authority.EndAll(ctx, i.UID, "ended by its owner"))
+		return deleted(c, s.authority.RevokeAll(ctx, i.UID, "ended by its owner"))
 	}
-	return deleted(c, s.authority.EndOthers(ctx, i.TokenID, "ended by its owner"))
+	return deleted(c, s.authority.RevokeOthers(ctx, i.TokenID, "ended by its owner"))
 }
 
 // queryAll reads ?all=, which is 1 or not there: who says it otherwise would be misunderstood.
 func queryAll(c echo.Context) (bool, error) {
 	values, there := c.QueryParams()["all"]
 	if there && (len(values) != 1 || values[0] != "1") {
-		return false, models.Invalid{"all": {"This is 1, or left out."}}
+		return false, models.ValidationError{"all": {"This is 1, or left out."}}
 	}
 	return there, nil
 }
 
-// endUserTokens is DELETE /v1/user/:uid/tokens, for administrators. Of their own tokens they keep
+// revokeUserTokens is DELETE /v1/user/:uid/tokens, for administrators. Of their own tokens they keep
 // the one the request carries, unless they say ?all=1.
-func (s *Server) endUserTokens(c echo.Context) error {
+func (s *Server) revokeUserTokens(c echo.Context) error {
 	user, err := s.userOf(c)
 	if err != nil {
 		return err
 	}
 	if user.ID == caller(c).UID {
-		return s.endMyTokens(c)
+		return s.revokeMyTokens(c)
 	}
-	return deleted(c, s.authority.EndAll(c.Request().Context(), user.ID,
+	return deleted(c, s.authority.RevokeAll(c.Request().Context(), user.ID,
 		"ended by an administrator"))
 }

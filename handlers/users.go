@@ -22,7 +22,7 @@ const (
 )
 
 // queryLimit reads ?limit= and notes in v what is wrong with it.
-func queryLimit(c echo.Context, v models.Invalid) int {
+func queryLimit(c echo.Context, v models.ValidationError) int {
 	text := c.QueryParam("limit")
 	if text == "" {
 		return usualPage
@@ -36,7 +36,7 @@ func queryLimit(c echo.Context, v models.Invalid) int {
 
 // fullUser is a user as administrators see it.
 type fullUser struct {
-	userAnswer
+	userResponse
 	Account     string            `json:"account"`
 	Type        models.ClientType `json:"type"`
 	State       string            `json:"state"` // active, disabled
@@ -46,7 +46,7 @@ type fullUser struct {
 }
 
 func fullUserOf(u models.User) fullUser {
-	f := fullUser{userAnswer: userAnswerOf(u), Account: u.Account, Type: u.ClientType,
+	f := fullUser{userResponse: userResponseOf(u), Account: u.Account, Type: u.ClientType,
 		State: u.State.String(), CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt}
 	if u.LastLoginAt != 0 {
 		f.LastLoginAt = &u.LastLoginAt
@@ -56,7 +56,7 @@ func fullUserOf(u models.User) fullUser {
 
 // users is GET /v1/users, for administrators: ?q= searches account and nickname.
 func (s *Server) users(c echo.Context) error {
-	v := models.Invalid{}
+	v := models.ValidationError{}
 	f := models.UserFilter{Query: c.QueryParam("q"), Limit: queryLimit(c, v)}
 	if !models.IsText(f.Query) {
 		v.Add("q", "This is not text.")
@@ -164,14 +164,14 @@ func (s *Server) changeMe(c echo.Context) error {
 	return s.me(c)
 }
 
-// changeMySecret is PUT /v1/user/secret {old, new}: every token of the account ends, this one too.
-func (s *Server) changeMySecret(c echo.Context) error {
+// changeMyPassword is PUT /v1/user/secret {old, new}: every token of the account ends, this one too.
+func (s *Server) changeMyPassword(c echo.Context) error {
 	body, err := readObject(c.Request())
 	if err != nil {
 		return err
 	}
 	old, secret := body.text("old"), body.text("new")
-	err = s.authority.ChangeSecret(c.Request().Context(), caller(c).UID, old, secret,
+	err = s.authority.ChangePassword(c.Request().Context(), caller(c).UID, old, secret,
 		s.hostName(c), body.problems)
 	if errors.Is(err, models.ErrNotFound) {
 		return auth.ErrTokenInvalid
@@ -179,7 +179,7 @@ func (s *Server) changeMySecret(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return send(c, answer{ErrorCode: codeOK, Msg: "ok", status: http.StatusOK})
+	return send(c, response{ErrorCode: codeOK, Msg: "ok", status: http.StatusOK})
 }
 
 // resetLink is POST /v1/user/:uid/secret, for administrators: a link by which the user sets the
@@ -222,10 +222,10 @@ func (s *Server) hostName(c echo.Context) string {
 	return u.Hostname()
 }
 
-// secretRule is what the forms show of the rule for new secrets, of a user that is there or of one
+// passwordRule is what the forms show of the rule for new secrets, of a user that is there or of one
 // who types account and nickname into the same form.
-func (s *Server) secretRule(c echo.Context, u models.User) templates.SecretRule {
-	r := templates.SecretRule{Least: s.config.MinSecret, Strength: s.config.SecretStrength,
+func (s *Server) passwordRule(c echo.Context, u models.User) templates.PasswordRule {
+	r := templates.PasswordRule{Least: s.config.MinPassword, Strength: s.config.PasswordStrength,
 		About: []string{s.hostName(c)}}
 	if u.ID != 0 {
 		r.About = append(r.About, u.Account, u.Nickname)

@@ -67,7 +67,7 @@ func TypeOf(account string) ClientType {
 }
 
 // CheckAccount notes in v what is wrong with an account of the given type.
-func CheckAccount(v Invalid, t ClientType, account string) {
+func CheckAccount(v ValidationError, t ClientType, account string) {
 	switch {
 	case v.Has("account"):
 	case account == "":
@@ -79,11 +79,11 @@ func CheckAccount(v Invalid, t ClientType, account string) {
 	}
 }
 
-// NoteTaken notes that the account exists already.
-func NoteTaken(v Invalid) { v.Add("account", msgTaken) }
+// AddTaken notes that the account exists already.
+func AddTaken(v ValidationError) { v.Add("account", msgTaken) }
 
 // CheckNickname notes in v what is wrong with a nickname.
-func CheckNickname(v Invalid, nickname string) {
+func CheckNickname(v ValidationError, nickname string) {
 	n := utf8.RuneCountInString(nickname)
 	switch {
 	case v.Has("nickname"):
@@ -92,20 +92,20 @@ func CheckNickname(v Invalid, nickname string) {
 	case n < MinNickname || n > MaxNickname:
 		v.Add("nickname", fmt.Sprintf(
 			"Field must be between %d and %d characters long.", MinNickname, MaxNickname))
-	case !showable(nickname) || strings.TrimSpace(nickname) == "":
+	case !isPrintable(nickname) || strings.TrimSpace(nickname) == "":
 		v.Add("nickname", msgText)
 	}
 }
 
 // CheckLabel notes in v what is wrong with the label of a token.
-func CheckLabel(v Invalid, label string) {
+func CheckLabel(v ValidationError, label string) {
 	switch {
 	case v.Has("label"):
 	case strings.TrimSpace(label) == "":
 		v.Require("label")
 	case utf8.RuneCountInString(label) > MaxLabel:
 		v.Add("label", fmt.Sprintf("Field cannot be longer than %d characters.", MaxLabel))
-	case !showable(label):
+	case !isPrintable(label):
 		v.Add("label", msgText)
 	}
 }
@@ -124,17 +124,17 @@ func isMobile(s string) bool {
 // user name of HTTP Basic. Compatibility characters (full-width letters and the like) are
 // refused: they look like another account.
 func isEMail(s string) bool {
-	if len(s) < MinEMail || len(s) > MaxEMail || !showable(s) ||
+	if len(s) < MinEMail || len(s) > MaxEMail || !isPrintable(s) ||
 		!norm.NFKC.IsNormalString(norm.NFC.String(s)) {
 		return false
 	}
 	local, domain, ok := strings.Cut(s, "@")
-	return ok && dotted(local, "!#$%&'*+-/=?^_`{|}~") && dotted(domain, "-")
+	return ok && isDotted(local, "!#$%&'*+-/=?^_`{|}~") && isDotted(domain, "-")
 }
 
-// dotted says whether s is one or more parts joined by dots, each of letters, marks, digits and
+// isDotted says whether s is one or more parts joined by dots, each of letters, marks, digits and
 // extra.
-func dotted(s, extra string) bool {
+func isDotted(s, extra string) bool {
 	for part := range strings.SplitSeq(s, ".") {
 		if part == "" {
 			return false
@@ -152,9 +152,9 @@ func dotted(s, extra string) bool {
 // IsText says whether a database can be asked for a text: PostgreSQL knows no NUL.
 func IsText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
-// showable refuses what is no text: broken UTF-8, controls, format characters such as direction
+// isPrintable refuses what is no text: broken UTF-8, controls, format characters such as direction
 // overrides.
-func showable(s string) bool {
+func isPrintable(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
 	}

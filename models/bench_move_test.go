@@ -17,10 +17,10 @@ func manyRows(users int) (people, tokens [][]any) {
 		id := int64(n + 1)
 		u := userRow{User: User{ID: uint32(id), Account: fmt.Sprintf("user%d@example.com", n), ClientType: EMail,
 			Nickname: fmt.Sprintf("User %d", n), Role: RoleUser, State: Active, CreatedAt: at, UpdatedAt: at},
-			accountKey: fmt.Sprintf("user%d@example.com", n), secretHash: "$argon2id$v=19$m=19456,t=2,p=1$" +
+			accountKey: fmt.Sprintf("user%d@example.com", n), passwordHash: "$argon2id$v=19$m=19456,t=2,p=1$" +
 				"c29tZSBzYWx0IG9mIDE2IGI$c29tZSBoYXNoIG9mIHRoaXJ0eS10d28gYnl0ZXMgISE"}
 		people = append(people, []any{id, u.Account, u.accountKey, int64(EMail), u.Nickname, fold(u.Nickname),
-			int64(RoleUser), int64(Active), u.secretHash, int64(0), int64(0), at, at, at, u.sum()})
+			int64(RoleUser), int64(Active), u.passwordHash, int64(0), int64(0), at, at, at, u.sum()})
 		tokens = append(tokens, []any{id, at, int64(0), at + 7200, at + 7200, int64(LoginToken), int64(EMail),
 			int64(UserScope), "", at, int64(1), int64(0), "curl/8.5.0", "192.0.2.1"})
 	}

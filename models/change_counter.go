@@ -12,62 +12,62 @@ import (
 	"syscall"
 )
 
-// markFile is the name of the mark within the data directory.
-const markFile = "latchkey.changes"
+// changeCounterFile is the name of the mark within the data directory.
+const changeCounterFile = "latchkey.changes"
 
-// mark is a file beside the database with the number of the newest change that was acknowledged of
+// changeCounter is a file beside the database with the number of the newest change that was acknowledged of
 // those that take something away: tokens, rights, secrets, keys. A database that knows no such
 // change has lost it: SQLite takes a damaged log for one that ends there, and an older copy for
 // whole. The file has two places, and the lower number's is written, so that one is whole whatever
 // happens.
-type mark struct {
+type changeCounter struct {
 	mu     sync.Mutex
 	file   *os.File
 	longer bool // by a byte: see probe
 }
 
-const markSize = 16 // bytes of a place: a number and its checksum
+const slotSize = 16 // bytes of a place: a number and its checksum
 
-func openMark(dir string) (*mark, error) {
-	path := filepath.Join(dir, markFile)
+func openChangeCounter(dir string) (*changeCounter, error) {
+	path := filepath.Join(dir, changeCounterFile)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names it
-	return &mark{file: f}, err
+	return &changeCounter{file: f}, err
 }
 
-// removeMark is for a database that is made anew.
-func removeMark(dir string) error {
-	err := os.Remove(filepath.Join(dir, markFile))
+// removeChangeCounter is for a database that is made anew.
+func removeChangeCounter(dir string) error {
+	err := os.Remove(filepath.Join(dir, changeCounterFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// number is the highest that is marked, 0 for none.
-func (m *mark) number() (int64, error) {
+// value is the highest that is marked, 0 for none.
+func (m *changeCounter) value() (int64, error) {
 	highest, _, err := m.read()
 	return highest, err
 }
 
 // read is number, and where in the file the next may be written.
-func (m *mark) read() (highest, next int64, err error) {
-	var places [2 * markSize]byte
+func (m *changeCounter) read() (highest, next int64, err error) {
+	var places [2 * slotSize]byte
 	n, err := m.file.ReadAt(places[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, 0, err
 	}
-	for at := 0; at+markSize <= n; at += markSize {
+	for at := 0; at+slotSize <= n; at += slotSize {
 		number := int64(binary.BigEndian.Uint64(places[at:]))
 		sum := int64(binary.BigEndian.Uint64(places[at+8:]))
 		if sum == record(nil).number(number).checksum() && number > highest {
-			highest, next = number, int64(markSize-at)
+			highest, next = number, int64(slotSize-at)
 		}
 	}
 	return highest, next, nil
 }
 
-// raise marks a number unless a higher one is. Other processes are kept out meanwhile.
-func (m *mark) raise(number int64) error {
+// advance marks a number unless a higher one is. Other processes are kept out meanwhile.
+func (m *changeCounter) advance(number int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := lockFile(m.file); err != nil {
@@ -88,18 +88,18 @@ func (m *mark) raise(number int64) error {
 
 // probe fails when the file system has become read-only. A sync that runs at that very moment may
 // say that all is written when nothing is (ext4, seen with Linux 6.18), so this comes after each.
-func (m *mark) probe() error {
+func (m *changeCounter) probe() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.longer = !m.longer
-	size := int64(2*markSize + 1)
+	size := int64(2*slotSize + 1)
 	if m.longer {
 		size++
 	}
 	return m.file.Truncate(size)
 }
 
-func (m *mark) close() error { return m.file.Close() }
+func (m *changeCounter) close() error { return m.file.Close() }
 
 // CheckChanges refuses a database that lacks changes which were acknowledged. PostgreSQL's are not
 // numbered. Errors: ErrDamaged.
@@ -108,7 +108,7 @@ func (s *Store) CheckChanges(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	marked, err := e.mark.number() // first: another process may make changes
+	marked, err := e.changes.value() // first: another process may make changes
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -29,11 +29,11 @@ func (r record) checksum() int64 {
 // userRow is everything stored of a user that a decision rests on.
 type userRow struct {
 	User
-	accountKey   string
-	secretHash   string // PHC string
-	epoch        int64
-	endedThrough int64
-	checksum     int64
+	accountKey     string
+	passwordHash   string // PHC string
+	epoch          int64
+	revokedThrough int64
+	checksum       int64
 }
 
 const userColumns = `id, account, client_type, nickname, role, state, created_at, updated_at,
@@ -42,7 +42,7 @@ const userColumns = `id, account, client_type, nickname, role, state, created_at
 // fields are the places of userColumns.
 func (r *userRow) fields() []any {
 	return []any{&r.ID, &r.Account, &r.ClientType, &r.Nickname, &r.Role, &r.State, &r.CreatedAt,
-		&r.UpdatedAt, &r.LastLoginAt, &r.accountKey, &r.secretHash, &r.epoch, &r.endedThrough,
+		&r.UpdatedAt, &r.LastLoginAt, &r.accountKey, &r.passwordHash, &r.epoch, &r.revokedThrough,
 		&r.checksum}
 }
 
@@ -50,7 +50,7 @@ func (r *userRow) fields() []any {
 func (r *userRow) sum() int64 {
 	return record(nil).number(int64(r.ID)).text(r.Account).text(r.accountKey).
 		number(int64(r.ClientType)).text(r.Nickname).number(int64(r.Role)).number(int64(r.State)).
-		number(r.CreatedAt).text(r.secretHash).number(r.epoch).number(r.endedThrough).checksum()
+		number(r.CreatedAt).text(r.passwordHash).number(r.epoch).number(r.revokedThrough).checksum()
 }
 
 // check refuses a row that is not as it was written.
@@ -63,7 +63,7 @@ func (r *userRow) check() error {
 }
 
 // checksum is that of one ending under its number. The checksum of all is their exclusive or.
-func (e Ending) checksum(seq int64) int64 {
+func (e Revocation) checksum(seq int64) int64 {
 	earlier := int64(0)
 	if e.EarlierToo {
 		earlier = 1
@@ -72,9 +72,9 @@ func (e Ending) checksum(seq int64) int64 {
 		number(earlier).number(e.EndsAt).number(e.ExpiresAt).checksum()
 }
 
-// noteChecksum takes the checksum of an ending into that of all, or out of it. What SQLite has no
+// updateChecksum takes the checksum of an ending into that of all, or out of it. What SQLite has no
 // exclusive or for is what either has less what both have.
-func (t transaction) noteChecksum(sum int64) error {
+func (t transaction) updateChecksum(sum int64) error {
 	_, err := t.exec(`UPDATE sequences SET value = (value | $1) - (value & $2)
 		WHERE name = 'endings checksum'`, sum, sum)
 	return err
@@ -98,7 +98,7 @@ func addChecksums(e engine) *goose.Migration {
 				return err
 			}
 		}
-		checksum, err := t.endingsChecksum()
+		checksum, err := t.revocationsChecksum()
 		if err != nil {
 			return err
 		}
@@ -124,12 +124,12 @@ func (t transaction) userRows() (users []userRow, err error) {
 	return users, rows.Err()
 }
 
-func (t transaction) endingsChecksum() (checksum int64, err error) {
-	rows, err := t.query("SELECT " + endingColumns + " FROM endings")
+func (t transaction) revocationsChecksum() (checksum int64, err error) {
+	rows, err := t.query("SELECT " + revocationColumns + " FROM endings")
 	if err != nil {
 		return 0, err
 	}
-	_, checksum, err = sumEndings(rows)
+	_, checksum, err = sumRevocations(rows)
 	return checksum, err
 }
 
@@ -140,7 +140,7 @@ func (t transaction) endingsChecksum() (checksum int64, err error) {
 func (s *Store) Recover(ctx context.Context, known int64, seal Seal) (damaged []uint32, err error) {
 	marked := int64(0)
 	if e, ok := s.engine.(*sqlite); ok {
-		if marked, err = e.mark.number(); err != nil {
+		if marked, err = e.changes.value(); err != nil {
 			return nil, err
 		}
 	}
@@ -170,7 +170,7 @@ func (s *Store) Recover(ctx context.Context, known int64, seal Seal) (damaged []
 				return err
 			}
 		}
-		t.effects.takesAway = true
+		t.effects.destructive = true
 		_, err = t.exec("UPDATE sequences SET value = $1 WHERE name = 'change' AND value < $2",
 			marked, marked)
 		if err != nil {

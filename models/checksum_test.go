@@ -17,7 +17,7 @@ func sumOfEndings(t *testing.T, s *Store) (found, noted int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err = s.Endings(t.Context(), 0, head.Endings, func(Ending) {})
+	found, err = s.Revocations(t.Context(), 0, head.Revocations, func(Revocation) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,9 +42,9 @@ func TestEndingsChecksum(t *testing.T) {
 	}
 	ctx := t.Context()
 	steps := map[string]func() error{
-		"a logout":    func() error { _, err := s.EndToken(ctx, tokens[0].ID, "x"); return err },
-		"all others":  func() error { _, err := s.EndOthers(ctx, tokens[1].ID, "x"); return err },
-		"all":         func() error { _, err := s.EndAll(ctx, bob.ID, "x"); return err },
+		"a logout":    func() error { _, err := s.RevokeToken(ctx, tokens[0].ID, "x"); return err },
+		"all others":  func() error { _, err := s.RevokeOthers(ctx, tokens[1].ID, "x"); return err },
+		"all":         func() error { _, err := s.RevokeAll(ctx, bob.ID, "x"); return err },
 		"a deletion":  func() error { _, err := s.DeleteUser(ctx, ann.ID, false); return err },
 		"a purge":     func() error { _, err := s.Purge(ctx, now()+1<<30, 3); return err },
 		"another one": func() error { _, err := s.Purge(ctx, now()+1<<30, 2); return err },
@@ -67,7 +67,7 @@ func TestEndingsChecksum(t *testing.T) {
 		if _, err := tx.Exec(change); err != nil {
 			t.Fatal(err)
 		}
-		if found, err := (transaction{ctx, tx, s.engine, &effects{}}).endingsChecksum(); err != nil {
+		if found, err := (transaction{ctx, tx, s.engine, &effects{}}).revocationsChecksum(); err != nil {
 			t.Fatal(err)
 		} else if _, noted := sumOfEndings(t, s); found == noted {
 			t.Errorf("another %s is not noticed", column)
@@ -96,7 +96,7 @@ func TestDamagedUser(t *testing.T) {
 			"Users":           func() error { _, err := s.Users(ctx, UserFilter{}); return err },
 			"UpdateUser":      func() error { _, err := s.UpdateUser(ctx, u.ID, UserUpdate{Role: &role}); return err },
 			"DeleteUser":      func() error { _, err := s.DeleteUser(ctx, u.ID, false); return err },
-			"EndAll":          func() error { _, err := s.EndAll(ctx, u.ID, "x"); return err },
+			"EndAll":          func() error { _, err := s.RevokeAll(ctx, u.ID, "x"); return err },
 			"ReplaceHash":     func() error { return s.ReplaceHash(ctx, u.ID, "hash", "other") },
 		}
 		if set != "account_key = 'a@b.cn '" { // by which it is not found
@@ -142,25 +142,25 @@ func TestFoundByAnother(t *testing.T) {
 // TestMark: the highest number counts, whatever of the file is gone.
 func TestMark(t *testing.T) {
 	dir := t.TempDir()
-	m, err := openMark(dir)
+	m, err := openChangeCounter(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.close()
 	requireNumber := func(want int64) {
 		t.Helper()
-		if got, err := m.number(); err != nil || got != want {
+		if got, err := m.value(); err != nil || got != want {
 			t.Errorf("%d, %v, want %d", got, err, want)
 		}
 	}
 	requireNumber(0)
 	for _, step := range []struct{ raise, want int64 }{{1, 1}, {2, 2}, {5, 5}, {4, 5}, {7, 7}} {
-		if err := m.raise(step.raise); err != nil {
+		if err := m.advance(step.raise); err != nil {
 			t.Fatal(err)
 		}
 		requireNumber(step.want)
 	}
-	whole, err := os.ReadFile(filepath.Join(dir, markFile))
+	whole, err := os.ReadFile(filepath.Join(dir, changeCounterFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestMark(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := int64(7)
-		if at >= markSize { // the place of 7
+		if at >= slotSize { // the place of 7
 			want = 5
 		}
 		requireNumber(want)
@@ -181,7 +181,7 @@ func TestMark(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := int64(0)
-		if size >= markSize {
+		if size >= slotSize {
 			want = 5
 		}
 		if _, err := m.file.WriteAt(whole[:size], 0); err != nil {
@@ -197,7 +197,7 @@ func TestLostChanges(t *testing.T) {
 	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
 	token := newToken(t, s, u.ID)
-	if _, err := s.EndToken(t.Context(), token.ID, "x"); err != nil {
+	if _, err := s.RevokeToken(t.Context(), token.ID, "x"); err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
@@ -229,23 +229,23 @@ func TestWhatIsMarked(t *testing.T) {
 	}{
 		{"a new account", 0, func() error { newUser(t, s, "b@b.cn"); return nil }},
 		{"a new token", 0, func() error { token = newToken(t, s, u.ID); return nil }},
-		{"a token's use", 0, func() error { return s.NoteUse(ctx, map[TokenID]int64{token.ID: now()}) }},
-		{"an ended token", 1, func() error { _, err := s.EndToken(ctx, token.ID, "x"); return err }},
-		{"an ended token again", 0, func() error { _, err := s.EndToken(ctx, token.ID, "x"); return err }},
-		{"a secret", 1, func() error { _, err := s.UpdateUser(ctx, u.ID, UserUpdate{SecretHash: &hash}); return err }},
+		{"a token's use", 0, func() error { return s.UpdateLastUsed(ctx, map[TokenID]int64{token.ID: now()}) }},
+		{"an ended token", 1, func() error { _, err := s.RevokeToken(ctx, token.ID, "x"); return err }},
+		{"an ended token again", 0, func() error { _, err := s.RevokeToken(ctx, token.ID, "x"); return err }},
+		{"a secret", 1, func() error { _, err := s.UpdateUser(ctx, u.ID, UserUpdate{PasswordHash: &hash}); return err }},
 		{"a state", 1, func() error { _, err := s.UpdateUser(ctx, u.ID, UserUpdate{State: &disabled}); return err }},
 		{"a key", 1, func() error { return s.RetireKey(ctx, 1, 1, sealed) }},
 		{"an account that never logged in", 1, func() error { _, err := s.DeleteUser(ctx, u.ID+1, false); return err }},
 	}
 	for _, step := range steps {
-		before, err := s.engine.(*sqlite).mark.number()
+		before, err := s.engine.(*sqlite).changes.value()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := step.do(); err != nil {
 			t.Fatal(step.name, err)
 		}
-		if after, err := s.engine.(*sqlite).mark.number(); err != nil || after-before != step.marked {
+		if after, err := s.engine.(*sqlite).changes.value(); err != nil || after-before != step.marked {
 			t.Errorf("%s: from %d to %d, %v", step.name, before, after, err)
 		}
 	}

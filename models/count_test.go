@@ -88,7 +88,7 @@ func TestVerificationDoesNoSQL(t *testing.T) {
 	sql.Register("counting", counting)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "secret")
-	secret, err := auth.CreateSecret(path)
+	secret, err := auth.CreateMasterKey(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,14 +108,14 @@ func TestVerificationDoesNoSQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = a.Register(t.Context(), auth.Registration{Account: "a@b.cn", Secret: "secret1",
+	_, err = a.Register(t.Context(), auth.Registration{Account: "a@b.cn", Password: "secret1",
 		Nickname: "Ann", ClientType: models.EMail}, models.RoleUser)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := counting.statements.Load()
 	login := func() auth.Issued {
-		issued, err := a.Login(t.Context(), auth.Login{Account: "a@b.cn", Secret: "secret1",
+		issued, err := a.Login(t.Context(), auth.Login{Account: "a@b.cn", Password: "secret1",
 			ClientType: models.EMail})
 		if err != nil {
 			t.Fatal(err)
@@ -123,7 +123,7 @@ func TestVerificationDoesNoSQL(t *testing.T) {
 		return issued
 	}
 	live, ended := login(), login()
-	if err := a.End(t.Context(), ended.Identity.TokenID, "test"); err != nil {
+	if err := a.Revoke(t.Context(), ended.Identity.TokenID, "test"); err != nil {
 		t.Fatal(err)
 	}
 	if counting.statements.Load() == before {

@@ -117,7 +117,7 @@ func (s *Store) RetireKey(ctx context.Context, known, id int64, seal Seal) error
 		if err := t.changeRing(known); err != nil {
 			return err
 		}
-		t.effects.takesAway = true
+		t.effects.destructive = true
 		rows, err := t.exec("DELETE FROM keys WHERE id = $1", id)
 		if err != nil {
 			return err

@@ -28,8 +28,8 @@ var (
 	ErrChanged = errors.New("account changed meanwhile")
 	// ErrSetupDone says that an administrator exists, so the first one cannot be made again.
 	ErrSetupDone = errors.New("an administrator exists already")
-	// ErrSerials says that one account was given 4,096 tokens within one second.
-	ErrSerials = errors.New("too many tokens for one account in one second")
+	// ErrSerialsExhausted says that one account was given 4,096 tokens within one second.
+	ErrSerialsExhausted = errors.New("too many tokens for one account in one second")
 	// ErrClock says that the clock stands before the account's newest ended token.
 	ErrClock = errors.New("the clock is behind the account's newest ended token")
 	// ErrRetired says that the key which signed a new token was retired meanwhile.
@@ -40,31 +40,31 @@ var (
 	ErrUnavailable = errors.New("store unavailable")
 )
 
-// Invalid holds what is wrong with an input: field name to sentences. It is an error.
-type Invalid map[string][]string
+// ValidationError holds what is wrong with an input: field name to sentences. It is an error.
+type ValidationError map[string][]string
 
 // Add notes one sentence about a field.
-func (v Invalid) Add(field, sentence string) { v[field] = append(v[field], sentence) }
+func (v ValidationError) Add(field, sentence string) { v[field] = append(v[field], sentence) }
 
 // Has says whether something was noted about a field already.
-func (v Invalid) Has(field string) bool { return len(v[field]) > 0 }
+func (v ValidationError) Has(field string) bool { return len(v[field]) > 0 }
 
 // Require notes that a field is missing, unless something else was noted about it already.
-func (v Invalid) Require(field string) {
+func (v ValidationError) Require(field string) {
 	if !v.Has(field) {
 		v.Add(field, "This field is required.")
 	}
 }
 
 // Copy is an independent, non-nil copy.
-func (v Invalid) Copy() Invalid {
-	c := Invalid{}
+func (v ValidationError) Copy() ValidationError {
+	c := ValidationError{}
 	maps.Copy(c, v)
 	return c
 }
 
 // Err returns the error, or nil when nothing was noted.
-func (v Invalid) Err() error {
+func (v ValidationError) Err() error {
 	if len(v) == 0 {
 		return nil
 	}
@@ -72,7 +72,7 @@ func (v Invalid) Err() error {
 }
 
 // Error lists the fields in alphabetical order.
-func (v Invalid) Error() string {
+func (v ValidationError) Error() string {
 	parts := make([]string, 0, len(v))
 	for _, field := range slices.Sorted(maps.Keys(v)) {
 		parts = append(parts, field+": "+strings.Join(v[field], " "))

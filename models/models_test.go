@@ -74,9 +74,9 @@ func storeWithKey(t testing.TB) *Store {
 }
 
 // endings are those after a number.
-func endings(t testing.TB, s *Store, seq int64) (found []Ending) {
+func endings(t testing.TB, s *Store, seq int64) (found []Revocation) {
 	t.Helper()
-	_, err := s.Endings(context.Background(), seq, 1<<60, func(e Ending) { found = append(found, e) })
+	_, err := s.Revocations(context.Background(), seq, 1<<60, func(e Revocation) { found = append(found, e) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func endings(t testing.TB, s *Store, seq int64) (found []Ending) {
 func newUser(t testing.TB, s *Store, account string) User {
 	t.Helper()
 	u, err := s.CreateUser(context.Background(), NewUser{Account: account, ClientType: TypeOf(account),
-		Nickname: "Ann", Role: RoleUser, SecretHash: "hash"})
+		Nickname: "Ann", Role: RoleUser, PasswordHash: "hash"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,11 +181,11 @@ func TestTokensAndEndings(t *testing.T) {
 	if one.ID == two.ID || one.ID.Order() >= two.ID.Order() {
 		t.Errorf("%s, then %s", one.ID, two.ID)
 	}
-	ending, err := s.EndToken(t.Context(), one.ID, "test")
+	ending, err := s.RevokeToken(t.Context(), one.ID, "test")
 	if err != nil || ending.Through != one.ID {
 		t.Errorf("%+v, %v", ending, err)
 	}
-	if again, err := s.EndToken(t.Context(), one.ID, "test"); err != nil || !again.Nothing() {
+	if again, err := s.RevokeToken(t.Context(), one.ID, "test"); err != nil || !again.IsZero() {
 		t.Errorf("ended twice: %+v, %v", again, err)
 	}
 	role := RoleAdministrator
@@ -193,7 +193,7 @@ func TestTokensAndEndings(t *testing.T) {
 	if err != nil || !all.EarlierToo || all.Through != two.ID {
 		t.Errorf("%+v, %v", all, err)
 	}
-	if got := endings(t, s, 0); !slices.Equal(got, []Ending{ending, all}) {
+	if got := endings(t, s, 0); !slices.Equal(got, []Revocation{ending, all}) {
 		t.Errorf("%+v", got)
 	}
 	if got := endings(t, s, 1); len(got) != 1 {
@@ -219,7 +219,7 @@ func TestClockBehind(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		row.endedThrough = ahead
+		row.revokedThrough = ahead
 		return tx.storeUser(row)
 	})
 	if err != nil {
@@ -250,7 +250,7 @@ func TestPurge(t *testing.T) {
 	u := newUser(t, s, "a@b.cn")
 	for range 5 {
 		k := newToken(t, s, u.ID)
-		if _, err := s.EndToken(t.Context(), k.ID, "test"); err != nil {
+		if _, err := s.RevokeToken(t.Context(), k.ID, "test"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -280,7 +280,7 @@ func TestAccounts(t *testing.T) {
 		{"1234567890123456", Mobile, false}, {"a@b.cn", Mobile, false},
 	}
 	for _, test := range tests {
-		v := Invalid{}
+		v := ValidationError{}
 		CheckAccount(v, test.kind, test.account)
 		if (v.Err() == nil) != test.ok {
 			t.Errorf("%q as %s: %v", test.account, test.kind, v)
@@ -316,7 +316,7 @@ func FuzzAccountKey(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, account string) {
 		key := AccountKey(account)
-		v := Invalid{}
+		v := ValidationError{}
 		CheckAccount(v, TypeOf(account), account)
 		if v.Err() != nil {
 			return // what no account may be need not have a stable key
@@ -332,7 +332,7 @@ func FuzzAccountKey(f *testing.F) {
 
 // TestParameters: every $n becomes ?n, and each query numbers its parameters in the order of appearance.
 func TestParameters(t *testing.T) {
-	if got := (&sqlite{}).spell("SELECT $2, $1"); got != "SELECT ?2, ?1" {
+	if got := (&sqlite{}).rebind("SELECT $2, $1"); got != "SELECT ?2, ?1" {
 		t.Errorf("%q", got)
 	}
 	files, err := filepath.Glob("*.go")
@@ -385,7 +385,7 @@ func TestOpen(t *testing.T) {
 		if _, err := s.UserByID(t.Context(), 1); !errors.Is(err, ErrUnavailable) {
 			t.Error(err)
 		}
-		if _, err := s.EndToken(t.Context(), TokenID{}, ""); err == nil {
+		if _, err := s.RevokeToken(t.Context(), TokenID{}, ""); err == nil {
 			t.Error("a write on a closed store succeeded")
 		}
 	})
@@ -413,7 +413,7 @@ func TestLetPass(t *testing.T) {
 		for _, step := range steps {
 			time.Sleep(step.clock)
 			step.before()
-			got, err := s.LetPass(ctx, step.seconds)
+			got, err := s.AdvanceClock(ctx, step.seconds)
 			if want := time.Now().Unix() - step.behind; err != nil || got != want {
 				t.Errorf("%s: %d seconds behind, want %d: %v", step.name, time.Now().Unix()-got, step.behind, err)
 			}

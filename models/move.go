@@ -51,8 +51,8 @@ func movedTables() []table {
 
 func sequences() table { return table{"sequences", words("name"), words("name value")} }
 
-// Moved is what a move has done, or has to do.
-type Moved struct {
+// MovedTable is what a move has done, or has to do.
+type MovedTable struct {
 	Table string
 	Rows  int64 // in the table
 	There int64 // of them there already when it began
@@ -61,14 +61,14 @@ type Moved struct {
 
 const (
 	moving    = "moving" // names the number of a move under way, on both sides
-	moved     = "moved"  // says that the database was left
+	movedMark = "moved"  // says that the database was left
 	moveBatch = 10_000   // rows
 )
 
 // CheckMoved refuses a database that was moved elsewhere, or to which a move was not finished.
 // Errors: ErrMoved, ErrMoving.
 func (s *Store) CheckMoved(ctx context.Context) error {
-	for name, meaning := range map[string]error{moved: ErrMoved, moving: ErrMoving} {
+	for name, meaning := range map[string]error{movedMark: ErrMoved, moving: ErrMoving} {
 		found, err := s.exists(ctx, "SELECT 1 FROM sequences WHERE name = $1", name)
 		if err == nil && found {
 			err = fmt.Errorf("%s: %w", s, meaning)
@@ -82,7 +82,7 @@ func (s *Store) CheckMoved(ctx context.Context) error {
 
 // PlanMove says what a move would do, and changes nothing; to is nil for a database that is yet to
 // be made. Errors: ErrMoved, ErrNodes, ErrNotEmpty.
-func PlanMove(ctx context.Context, from, to *Store, again bool) (plan []Moved, err error) {
+func PlanMove(ctx context.Context, from, to *Store, again bool) (plan []MovedTable, err error) {
 	unfinished := to != nil && errors.Is(to.CheckMoved(ctx), ErrMoving)
 	if err := from.CheckMoved(ctx); err != nil && (!unfinished || !errors.Is(err, ErrMoved)) {
 		return nil, err
@@ -91,7 +91,7 @@ func PlanMove(ctx context.Context, from, to *Store, again bool) (plan []Moved, e
 		return nil, cmp.Or(err, fmt.Errorf("%s: %w", from, ErrNodes))
 	}
 	for _, t := range movedTables() {
-		m := Moved{Table: t.name}
+		m := MovedTable{Table: t.name}
 		if m.Rows, err = from.count(ctx, t); err != nil {
 			return nil, err
 		}
@@ -117,7 +117,7 @@ func PlanMove(ctx context.Context, from, to *Store, again bool) (plan []Moved, e
 // ErrDiffers.
 func Move(
 	ctx context.Context, from, to *Store, again bool, progress func(table string, rows int),
-) ([]Moved, error) {
+) ([]MovedTable, error) {
 	plan, err := PlanMove(ctx, from, to, again)
 	if err != nil {
 		return nil, err
@@ -138,8 +138,8 @@ func Move(
 			return nil, err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, from.engine.spell(`INSERT INTO sequences (name, value)
-		VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`), moved, now()); err != nil {
+	if _, err := tx.ExecContext(ctx, from.engine.rebind(`INSERT INTO sequences (name, value)
+		VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`), movedMark, now()); err != nil {
 		return nil, from.engine.classify(err)
 	}
 	if err := tx.Commit(); err != nil { // first: never may both be served
@@ -198,7 +198,7 @@ func (s *Store) endMove(ctx context.Context, from *Store) error {
 			return err
 		}
 		for _, row := range rows {
-			if row[0] == moved {
+			if row[0] == movedMark {
 				continue
 			}
 			_, err := t.exec("INSERT INTO sequences (name, value) VALUES ($1, $2)", row...)

@@ -16,8 +16,8 @@ func filled(t testing.TB, users int) *Store {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	if err := errors.Join(s.Migrate(t.Context()), s.CreateFirstKey(t.Context(), 0, sealed),
-		s.NameScopes(t.Context(), []string{"read"}), s.NoteAttempts(t.Context(),
-			[]Attempts{{Key: []byte{0, 1, 0xff}, FailedAt: 5, ClearsAt: 9}}, func(Attempts) {})); err != nil {
+		s.NameScopes(t.Context(), []string{"read"}), s.RecordFailures(t.Context(),
+			[]Failures{{Key: []byte{0, 1, 0xff}, FailedAt: 5, ClearsAt: 9}}, func(Failures) {})); err != nil {
 		t.Fatal(err)
 	}
 	for n := range users {
@@ -25,7 +25,7 @@ func filled(t testing.TB, users int) *Store {
 		k := newToken(t, s, u.ID)
 		newToken(t, s, u.ID)
 		if n%3 == 0 {
-			_, err = s.EndToken(t.Context(), k.ID, "it's over")
+			_, err = s.RevokeToken(t.Context(), k.ID, "it's over")
 		} else {
 			_, err = s.CreateReset(t.Context(), u.ID)
 		}
@@ -62,7 +62,7 @@ func TestMove(t *testing.T) {
 	onPostgres(t)
 	from, to := filled(t, 30), emptyPostgres(t)
 	plan, err := PlanMove(t.Context(), from, to, false)
-	if err != nil || len(plan) != len(movedTables()) || plan[0] != (Moved{Table: "users", Rows: 30}) {
+	if err != nil || len(plan) != len(movedTables()) || plan[0] != (MovedTable{Table: "users", Rows: 30}) {
 		t.Fatalf("%v, %v", plan, err)
 	}
 	rows := 0
@@ -136,7 +136,7 @@ func TestMoveCutShort(t *testing.T) {
 		t.Errorf("%v, %v", plan, err)
 	}
 	cut(false, "endings")
-	if _, err := from.EndToken(t.Context(), newToken(t, from, 1).ID, "meanwhile"); err != nil {
+	if _, err := from.RevokeToken(t.Context(), newToken(t, from, 1).ID, "meanwhile"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Move(t.Context(), from, to, false, func(string, int) {}); !errors.Is(err, ErrDiffers) {
@@ -160,7 +160,7 @@ func TestMoveRefuses(t *testing.T) {
 	if _, err := Move(t.Context(), from, to, true, func(string, int) {}); !errors.Is(err, ErrNotEmpty) {
 		t.Errorf("to where a user is: %v", err)
 	}
-	if err := to.Report(t.Context(), Node{ID: "x", Name: "host", Lag: 60}); err != nil {
+	if err := to.Heartbeat(t.Context(), Node{ID: "x", Name: "host", Lag: 60}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := PlanMove(t.Context(), to, filled(t, 1), false); !errors.Is(err, ErrNodes) {

@@ -11,8 +11,8 @@ type Node struct {
 	SeenAt int64  // Unix seconds, by its own clock
 }
 
-// Report notes what a node knows, and forgets those that have long been gone.
-func (s *Store) Report(ctx context.Context, n Node) error {
+// Heartbeat notes what a node knows, and forgets those that have long been gone.
+func (s *Store) Heartbeat(ctx context.Context, n Node) error {
 	return s.inTransaction(ctx, func(t transaction) error {
 		if _, err := t.exec(`INSERT INTO nodes (id, name, lag, ring, seen_at)
 			VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE
@@ -25,8 +25,8 @@ func (s *Store) Report(ctx context.Context, n Node) error {
 	})
 }
 
-// Leave notes that a node accepts no tokens any longer.
-func (s *Store) Leave(ctx context.Context, id string) error {
+// RemoveNode notes that a node accepts no tokens any longer.
+func (s *Store) RemoveNode(ctx context.Context, id string) error {
 	return s.inTransaction(ctx, func(t transaction) error {
 		_, err := t.exec("DELETE FROM nodes WHERE id = $1", id)
 		return err
@@ -49,9 +49,9 @@ func (s *Store) Nodes(ctx context.Context) ([]Node, error) {
 	return nodes, err
 }
 
-// SignAtOnce lets a key sign that waits to, if every node knows a change to the keys of at least a
+// ActivateKey lets a key sign that waits to, if every node knows a change to the keys of at least a
 // number. It says whether it did.
-func (s *Store) SignAtOnce(ctx context.Context, id, ring int64) (done bool, err error) {
+func (s *Store) ActivateKey(ctx context.Context, id, ring int64) (done bool, err error) {
 	err = s.inTransaction(ctx, func(t transaction) error {
 		done = false
 		if err := t.lock("ring"); err != nil {

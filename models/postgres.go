@@ -119,16 +119,16 @@ func (p *postgres) String() string {
 		p.config.Database
 }
 
-// openWithin is how long a start waits for a server that is not there yet.
-const openWithin = 10 * time.Second
+// openTimeout is how long a start waits for a server that is not there yet.
+const openTimeout = 10 * time.Second
 
 // check refuses a database that is another program's, or that would lose what it acknowledged.
 func (p *postgres) check(ctx context.Context, db *sql.DB) error {
-	ctx, cancel := context.WithTimeout(ctx, openWithin)
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	for try := 0; ; try++ {
 		err := p.checkOnce(ctx, db)
-		if err == nil || !p.passes(err) || !pause(ctx, try) {
+		if err == nil || !p.retryable(err) || !pause(ctx, try) {
 			return err
 		}
 	}
@@ -181,8 +181,8 @@ func (p *postgres) lockMigration(ctx context.Context, db *sql.DB) (unlock func()
 	return tx.Rollback, nil
 }
 
-// spell leaves a text as it is.
-func (p *postgres) spell(query string) string { return query }
+// rebind leaves a text as it is.
+func (p *postgres) rebind(query string) string { return query }
 
 func (p *postgres) dialect() goose.Dialect { return goose.DialectPostgres }
 
@@ -190,14 +190,14 @@ func (p *postgres) hasTable() string {
 	return "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1"
 }
 
-// present: what a connection reaches is the database.
-func (p *postgres) present() error { return nil }
+// checkFile: what a connection reaches is the database.
+func (p *postgres) checkFile() error { return nil }
 
 // committed: PostgreSQL has seen to it.
 func (p *postgres) committed(int64) error { return nil }
 
-// numbers is false: a restored copy has to be told of by whoever restores it.
-func (p *postgres) numbers() bool { return false }
+// countsChanges is false: a restored copy has to be told of by whoever restores it.
+func (p *postgres) countsChanges() bool { return false }
 
 func (p *postgres) timeout() (transaction, lookup time.Duration) {
 	return postgresTimeout, postgresTimeout
@@ -205,7 +205,7 @@ func (p *postgres) timeout() (transaction, lookup time.Duration) {
 
 func (p *postgres) close() error { return nil }
 
-func (p *postgres) announce() string { return "SELECT pg_notify('" + channel + "', '')" }
+func (p *postgres) notifyStatement() string { return "SELECT pg_notify('" + channel + "', '')" }
 
 // classify wraps what the server or the way to it is to blame for in ErrUnavailable.
 func (p *postgres) classify(err error) error {
@@ -214,7 +214,7 @@ func (p *postgres) classify(err error) error {
 	}
 	var engine *pgconn.PgError
 	var connect *pgconn.ConnectError
-	if p.passes(err) || errors.As(err, &connect) ||
+	if p.retryable(err) || errors.As(err, &connect) ||
 		errors.As(err, &engine) && !strings.HasPrefix(engine.Code, "23") ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrConnDone) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -222,8 +222,8 @@ func (p *postgres) classify(err error) error {
 	return err
 }
 
-// passes says that a connection was lost or refused, or that transactions were in each other's way.
-func (p *postgres) passes(err error) bool {
+// retryable says that a connection was lost or refused, or that transactions were in each other's way.
+func (p *postgres) retryable(err error) bool {
 	var engine *pgconn.PgError
 	if errors.As(err, &engine) {
 		switch engine.Code[:2] {

@@ -159,7 +159,7 @@ func TestLastAdministratorAtOnce(t *testing.T) {
 		var ids []uint32
 		for _, name := range []string{"a@example.com", "b@example.com"} {
 			u, err := s.CreateUser(t.Context(), NewUser{Account: name, ClientType: EMail, Nickname: "Ann",
-				Role: RoleAdministrator, SecretHash: "x"})
+				Role: RoleAdministrator, PasswordHash: "x"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +202,7 @@ func TestNoteUseInParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.NoteUse(t.Context(), used); !errors.Is(err, ErrUnavailable) {
+	if err := s.UpdateLastUsed(t.Context(), used); !errors.Is(err, ErrUnavailable) {
 		t.Error(err)
 	}
 	requireUsed := func(uid uint32, want bool) {
@@ -214,7 +214,7 @@ func TestNoteUseInParts(t *testing.T) {
 	}
 	requireUsed(first.ID, true)
 	requireUsed(last.ID, false)
-	if err := errors.Join(release(), s.NoteUse(t.Context(), used)); err != nil {
+	if err := errors.Join(release(), s.UpdateLastUsed(t.Context(), used)); err != nil {
 		t.Error(err)
 	}
 	requireUsed(last.ID, true)

@@ -32,8 +32,8 @@ func (s *Store) HasReset(ctx context.Context, id TokenID) (bool, error) {
 		id.UID, id.IssuedAt, id.Serial)
 }
 
-// spendReset uses a link up. Errors: ErrChanged when it was used already.
-func (t transaction) spendReset(id TokenID) error {
+// useReset uses a link up. Errors: ErrChanged when it was used already.
+func (t transaction) useReset(id TokenID) error {
 	var uid uint32
 	err := t.scan(`DELETE FROM resets WHERE uid = $1 AND issued_at = $2 AND serial = $3
 		RETURNING uid`, []any{id.UID, id.IssuedAt, id.Serial}, &uid)

@@ -6,10 +6,10 @@ import (
 	"errors"
 )
 
-// Ending says that a token, or every token of a user up to one, has ended before its time.
+// Revocation says that a token, or every token of a user up to one, has ended before its time.
 // The store numbers the endings; servers follow them by number, so that verifying a token needs no
 // lookup.
-type Ending struct {
+type Revocation struct {
 	Through    TokenID // zero when nothing ended
 	EarlierToo bool    // every token of the user up to Through, not that one alone
 	EndsAt     int64   // Unix seconds: refused from this second on
@@ -18,59 +18,59 @@ type Ending struct {
 
 // Head is how far the store has come in what servers follow.
 type Head struct {
-	Endings  int64 // number of the newest ending
-	Checksum int64 // of all endings: see Endings
-	Ring     int64 // number of the newest change to the keys
+	Revocations int64 // number of the newest ending
+	Checksum    int64 // of all endings: see Endings
+	Ring        int64 // number of the newest change to the keys
 }
 
 // Head returns how far the store has come.
 func (s *Store) Head(ctx context.Context) (Head, error) {
 	var h Head
-	if err := s.engine.present(); err != nil {
+	if err := s.engine.checkFile(); err != nil {
 		return h, err
 	}
 	err := s.scan(ctx, `SELECT (SELECT value FROM sequences WHERE name = 'ending'),
 		(SELECT value FROM sequences WHERE name = 'endings checksum'),
 		(SELECT value FROM sequences WHERE name = 'ring')`, nil,
-		&h.Endings, &h.Checksum, &h.Ring)
+		&h.Revocations, &h.Checksum, &h.Ring)
 	return h, err
 }
 
-// Nothing says that nothing ended.
-func (e Ending) Nothing() bool { return e == Ending{} }
+// IsZero says that nothing ended.
+func (e Revocation) IsZero() bool { return e == Revocation{} }
 
-// EndToken ends one token, expired or not: a clock that stands wrong must not revive it. Ending
+// RevokeToken ends one token, expired or not: a clock that stands wrong must not revive it. Ending
 // what has ended already, or was never issued, is no error: the ending returned is zero.
-func (s *Store) EndToken(ctx context.Context, id TokenID, reason string) (Ending, error) {
-	var ending Ending
+func (s *Store) RevokeToken(ctx context.Context, id TokenID, reason string) (Revocation, error) {
+	var ending Revocation
 	err := s.inTransaction(ctx, func(t transaction) (err error) {
-		ending, err = t.endToken(id, 0, reason)
+		ending, err = t.revokeToken(id, 0, reason)
 		return err
 	})
 	return ending, err
 }
 
-// endToken ends one token from a second on, 0 for at once, unless it ends earlier anyway.
-func (t transaction) endToken(id TokenID, from int64, reason string) (Ending, error) {
+// revokeToken ends one token from a second on, 0 for at once, unless it ends earlier anyway.
+func (t transaction) revokeToken(id TokenID, from int64, reason string) (Revocation, error) {
 	var expires int64
 	err := t.scan(`UPDATE tokens SET ends_at = $1
 		WHERE uid = $2 AND issued_at = $3 AND serial = $4 AND ends_at > $5 RETURNING expires_at`,
 		[]any{from, id.UID, id.IssuedAt, id.Serial, from}, &expires)
 	if errors.Is(err, ErrNotFound) {
-		return Ending{}, nil
+		return Revocation{}, nil
 	}
 	if err != nil {
-		return Ending{}, err
+		return Revocation{}, err
 	}
-	return t.addEnding(Ending{Through: id, EndsAt: from, ExpiresAt: expires}, reason)
+	return t.addRevocation(Revocation{Through: id, EndsAt: from, ExpiresAt: expires}, reason)
 }
 
-// EndOthers ends every token of a user but one.
-func (s *Store) EndOthers(
+// RevokeOthers ends every token of a user but one.
+func (s *Store) RevokeOthers(
 	ctx context.Context, but TokenID, reason string,
-) (endings []Ending, err error) {
+) (endings []Revocation, err error) {
 	err = s.inTransaction(ctx, func(t transaction) error {
-		ids, err := t.notEnded(but.UID)
+		ids, err := t.unrevoked(but.UID)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (s *Store) EndOthers(
 			if id == but {
 				continue
 			}
-			ending, err := t.endToken(id, 0, reason)
+			ending, err := t.revokeToken(id, 0, reason)
 			if err != nil {
 				return err
 			}
@@ -90,8 +90,8 @@ func (s *Store) EndOthers(
 	return endings, err
 }
 
-// notEnded names the tokens of a user that have not been ended, expired or not.
-func (t transaction) notEnded(uid uint32) ([]TokenID, error) {
+// unrevoked names the tokens of a user that have not been ended, expired or not.
+func (t transaction) unrevoked(uid uint32) ([]TokenID, error) {
 	rows, err := t.query("SELECT issued_at, serial FROM tokens WHERE uid = $1 AND ends_at > 0", uid)
 	if err != nil {
 		return nil, err
@@ -108,8 +108,8 @@ func (t transaction) notEnded(uid uint32) ([]TokenID, error) {
 	return ids, rows.Err()
 }
 
-// EndAll ends every token of a user.
-func (s *Store) EndAll(ctx context.Context, uid uint32, reason string) (ending Ending, err error) {
+// RevokeAll ends every token of a user.
+func (s *Store) RevokeAll(ctx context.Context, uid uint32, reason string) (ending Revocation, err error) {
 	err = s.inTransaction(ctx, func(t transaction) error {
 		row, err := t.lockUser(uid)
 		if errors.Is(err, ErrNotFound) {
@@ -118,7 +118,7 @@ func (s *Store) EndAll(ctx context.Context, uid uint32, reason string) (ending E
 		if err != nil {
 			return err
 		}
-		if ending, err = t.endAll(&row, reason); err != nil {
+		if ending, err = t.revokeAll(&row, reason); err != nil {
 			return err
 		}
 		return t.storeUser(row)
@@ -126,28 +126,28 @@ func (s *Store) EndAll(ctx context.Context, uid uint32, reason string) (ending E
 	return ending, err
 }
 
-// endAll ends every token of a user, expired or not. The row remains to be stored.
-func (t transaction) endAll(row *userRow, reason string) (Ending, error) {
+// revokeAll ends every token of a user, expired or not. The row remains to be stored.
+func (t transaction) revokeAll(row *userRow, reason string) (Revocation, error) {
 	var order, expires int64
 	err := t.scan(`SELECT COALESCE(MAX(issued_at * 4096 + serial), 0), COALESCE(MAX(expires_at), 0)
 		FROM tokens WHERE uid = $1`, []any{row.ID}, &order, &expires)
 	if err != nil || order == 0 {
-		return Ending{}, err
+		return Revocation{}, err
 	}
 	if _, err := t.exec("UPDATE tokens SET ends_at = 0 WHERE uid = $1 AND ends_at > 0",
 		row.ID); err != nil {
-		return Ending{}, err
+		return Revocation{}, err
 	}
-	row.endedThrough = max(row.endedThrough, order)
-	return t.addEnding(
-		Ending{Through: idOf(row.ID, order), EarlierToo: true, ExpiresAt: expires}, reason)
+	row.revokedThrough = max(row.revokedThrough, order)
+	return t.addRevocation(
+		Revocation{Through: idOf(row.ID, order), EarlierToo: true, ExpiresAt: expires}, reason)
 }
 
-func (t transaction) addEnding(e Ending, reason string) (Ending, error) {
-	t.effects.takesAway = true
+func (t transaction) addRevocation(e Revocation, reason string) (Revocation, error) {
+	t.effects.destructive = true
 	seq, err := t.next("ending")
 	if err != nil {
-		return Ending{}, err
+		return Revocation{}, err
 	}
 	earlier := 0
 	if e.EarlierToo {
@@ -158,14 +158,14 @@ func (t transaction) addEnding(e Ending, reason string) (Ending, error) {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		seq, e.Through.UID, e.Through.Order(), earlier, e.ExpiresAt, e.EndsAt, now(), reason)
 	if err != nil {
-		return Ending{}, err
+		return Revocation{}, err
 	}
-	return e, t.noteChecksum(e.checksum(seq))
+	return e, t.updateChecksum(e.checksum(seq))
 }
 
-const endingColumns = "seq, uid, token_order, earlier_too, expires_at, ends_at"
+const revocationColumns = "seq, uid, token_order, earlier_too, expires_at, ends_at"
 
-func scanEnding(scan func(...any) error) (e Ending, seq int64, err error) {
+func scanRevocation(scan func(...any) error) (e Revocation, seq int64, err error) {
 	var uid uint32
 	var order int64
 	err = scan(&seq, &uid, &order, &e.EarlierToo, &e.ExpiresAt, &e.EndsAt)
@@ -173,18 +173,18 @@ func scanEnding(scan func(...any) error) (e Ending, seq int64, err error) {
 	return e, seq, err
 }
 
-// Endings calls add for each ending with a number above after and up to through. Those of tokens
+// Revocations calls add for each ending with a number above after and up to through. Those of tokens
 // that have long expired are there until they are purged. It returns the checksum of what it found:
 // of all there are, it is the head's, or some were added or purged meanwhile, or are damaged.
-func (s *Store) Endings(
-	ctx context.Context, after, through int64, add func(Ending),
+func (s *Store) Revocations(
+	ctx context.Context, after, through int64, add func(Revocation),
 ) (checksum int64, err error) {
 	const most = 50_000 // rows a statement, so that none takes long
 	for count := most; count == most; {
 		count = 0
-		err = s.all(ctx, "SELECT "+endingColumns+` FROM endings WHERE seq > $1 AND seq <= $2
+		err = s.all(ctx, "SELECT "+revocationColumns+` FROM endings WHERE seq > $1 AND seq <= $2
 			ORDER BY seq LIMIT $3`, []any{after, through, most}, func(scan func(...any) error) error {
-			e, seq, err := scanEnding(scan)
+			e, seq, err := scanRevocation(scan)
 			if err == nil {
 				add(e)
 				checksum ^= e.checksum(seq)
@@ -199,9 +199,9 @@ func (s *Store) Endings(
 	return checksum, nil
 }
 
-// WhyEnded returns when a token was ended, in Unix seconds, and for what reason, or ErrNotFound for
+// RevocationReason returns when a token was ended, in Unix seconds, and for what reason, or ErrNotFound for
 // one that has not been.
-func (s *Store) WhyEnded(ctx context.Context, id TokenID) (at int64, reason string, err error) {
+func (s *Store) RevocationReason(ctx context.Context, id TokenID) (at int64, reason string, err error) {
 	err = s.scan(ctx, `SELECT ended_at, reason FROM endings
 		WHERE uid = $1 AND ((earlier_too = 0 AND token_order = $2)
 			OR (earlier_too = 1 AND token_order >= $3))
@@ -209,10 +209,10 @@ func (s *Store) WhyEnded(ctx context.Context, id TokenID) (at int64, reason stri
 	return at, reason, err
 }
 
-// LetPass lets the store's own time pass by at most so many seconds, not beyond this process's
+// AdvanceClock lets the store's own time pass by at most so many seconds, not beyond this process's
 // clock, and returns it in Unix seconds. It never goes back, but while nothing is remembered it is
 // the clock's. What is forgotten is forgotten by it, for a clock may stand ahead.
-func (s *Store) LetPass(ctx context.Context, seconds int64) (int64, error) {
+func (s *Store) AdvanceClock(ctx context.Context, seconds int64) (int64, error) {
 	var at int64
 	err := s.scan(ctx, "SELECT value FROM sequences WHERE name = $1", []any{"clock"}, &at)
 	if err == nil && seconds <= 0 || err != nil && !errors.Is(err, ErrNotFound) {
@@ -244,32 +244,32 @@ func (s *Store) Purge(ctx context.Context, before int64, limit int) (int64, erro
 		if err != nil {
 			return err
 		}
-		endings, err := t.purgeEndings(before, limit)
+		endings, err := t.purgeRevocations(before, limit)
 		gone = tokens + endings
 		return err
 	})
 	return gone, err
 }
 
-func (t transaction) purgeEndings(before int64, limit int) (gone int64, err error) {
+func (t transaction) purgeRevocations(before int64, limit int) (gone int64, err error) {
 	rows, err := t.query(`DELETE FROM endings WHERE seq IN
-		(SELECT seq FROM endings WHERE expires_at < $1 LIMIT $2) RETURNING `+endingColumns,
+		(SELECT seq FROM endings WHERE expires_at < $1 LIMIT $2) RETURNING `+revocationColumns,
 		before, limit)
 	if err != nil {
 		return 0, err
 	}
-	gone, sum, err := sumEndings(rows)
+	gone, sum, err := sumRevocations(rows)
 	if err != nil || gone == 0 {
 		return 0, err
 	}
-	return gone, t.noteChecksum(sum)
+	return gone, t.updateChecksum(sum)
 }
 
-// sumEndings reads rows of endings to their end.
-func sumEndings(rows *sql.Rows) (count, checksum int64, err error) {
+// sumRevocations reads rows of endings to their end.
+func sumRevocations(rows *sql.Rows) (count, checksum int64, err error) {
 	defer rows.Close() //nolint:errcheck // rows.Err tells
 	for rows.Next() {
-		e, seq, err := scanEnding(rows.Scan)
+		e, seq, err := scanRevocation(rows.Scan)
 		if err != nil {
 			return 0, 0, err
 		}

@@ -71,7 +71,7 @@ func open(ctx context.Context, driver, dir string, create bool) (*Store, error) 
 		_, err = s.checkVersion(ctx)
 	}
 	if err == nil {
-		e.mark, err = openMark(dir)
+		e.changes, err = openChangeCounter(dir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -81,9 +81,9 @@ func open(ctx context.Context, driver, dir string, create bool) (*Store, error) 
 
 // sqlite is the engine of a data directory.
 type sqlite struct {
-	path string
-	file os.FileInfo // of the database when it was opened
-	mark *mark
+	path    string
+	file    os.FileInfo // of the database when it was opened
+	changes *changeCounter
 
 	largest atomic.Int64 // size of the file in bytes, as far as it was seen
 	cut     atomic.Bool  // a part of the file was missing
@@ -91,9 +91,9 @@ type sqlite struct {
 
 func (e *sqlite) String() string { return e.path }
 
-// spell turns the numbered parameters $n into SQLite's ?n. Left as they are, SQLite would number
+// rebind turns the numbered parameters $n into SQLite's ?n. Left as they are, SQLite would number
 // them by first appearance.
-func (e *sqlite) spell(query string) string { return strings.ReplaceAll(query, "$", "?") }
+func (e *sqlite) rebind(query string) string { return strings.ReplaceAll(query, "$", "?") }
 
 func (e *sqlite) dialect() goose.Dialect { return goose.DialectSQLite3 }
 
@@ -101,41 +101,41 @@ func (e *sqlite) hasTable() string {
 	return "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1"
 }
 
-func (e *sqlite) numbers() bool { return true }
+func (e *sqlite) countsChanges() bool { return true }
 
 // committed marks the number, and tries whether the file system still takes what is written.
 func (e *sqlite) committed(change int64) error {
 	var err error
 	if change > 0 {
-		err = e.mark.raise(change)
+		err = e.changes.advance(change)
 	}
 	if err == nil {
-		err = e.mark.probe()
+		err = e.changes.probe()
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrUnavailable, markFile, err)
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, changeCounterFile, err)
 	}
 	return nil
 }
 
-// announce: there is no listening to SQLite.
-func (e *sqlite) announce() string { return "" }
+// notifyStatement: there is no listening to SQLite.
+func (e *sqlite) notifyStatement() string { return "" }
 
-// passes is never so: SQLite itself waits for other writers.
-func (e *sqlite) passes(error) bool { return false }
+// retryable is never so: SQLite itself waits for other writers.
+func (e *sqlite) retryable(error) bool { return false }
 
 func (e *sqlite) timeout() (transaction, lookup time.Duration) { return 10 * time.Second, 0 }
 
 func (e *sqlite) close() error {
-	if e.mark == nil {
+	if e.changes == nil {
 		return nil
 	}
-	return e.mark.close()
+	return e.changes.close()
 }
 
-// present refuses to go on when the file at the database's path is no longer the one that was
+// checkFile refuses to go on when the file at the database's path is no longer the one that was
 // opened, or not all of it: what is written to that one is lost, and what others write is not seen.
-func (e *sqlite) present() error {
+func (e *sqlite) checkFile() error {
 	now, err := os.Stat(e.path)
 	if err != nil || !os.SameFile(e.file, now) || e.isCut(now.Size()) {
 		return fmt.Errorf("%w: %s was removed, replaced or cut while it was open: restart",

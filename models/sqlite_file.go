@@ -128,7 +128,7 @@ func createFile(ctx context.Context, path string, state FileState) error {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	if err := removeMark(filepath.Dir(path)); err != nil {
+	if err := removeChangeCounter(filepath.Dir(path)); err != nil {
 		return err
 	}
 	if state == FileEmpty {

@@ -33,24 +33,24 @@ type Store struct {
 // engine is what SQLite and PostgreSQL do differently. All SQL is one text for both.
 type engine interface {
 	// spell is a text in the engine's own spelling of parameters.
-	spell(query string) string
+	rebind(query string) string
 	// dialect is goose's name of the engine.
 	dialect() goose.Dialect
 	// hasTable is a query with one parameter for how many tables have a name.
 	hasTable() string
 	// present fails when the database is not the one that was opened, or not whole.
-	present() error
+	checkFile() error
 	// committed makes sure that a transaction stays, and of one with a number, that its loss would
 	// be noticed.
 	committed(change int64) error
 	// numbers says whether changes that take something away are to be numbered.
-	numbers() bool
+	countsChanges() bool
 	// classify wraps a fault of the engine in ErrUnavailable; answers pass through.
 	classify(err error) error
 	// announce is a statement by which processes that listen learn of a change, "" for none.
-	announce() string
+	notifyStatement() string
 	// passes says whether what failed may work when it is tried again in a moment.
-	passes(err error) bool
+	retryable(err error) bool
 	// timeout bounds one transaction, the waiting for it included, and patience how long one lookup
 	// may take, 0 for as long as it takes.
 	timeout() (transaction, lookup time.Duration)
@@ -94,7 +94,7 @@ func (s *Store) checkVersion(ctx context.Context) (behind bool, err error) {
 
 func (s *Store) hasTable(ctx context.Context, name string) (bool, error) {
 	var n int
-	err := s.write.QueryRowContext(ctx, s.engine.spell(s.engine.hasTable()), name).Scan(&n)
+	err := s.write.QueryRowContext(ctx, s.engine.rebind(s.engine.hasTable()), name).Scan(&n)
 	return n > 0, err
 }
 
@@ -132,7 +132,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 
 // Ping says whether the database can be read now.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.engine.present(); err != nil {
+	if err := s.engine.checkFile(); err != nil {
 		return err
 	}
 	var one int
@@ -184,7 +184,7 @@ func (s *Store) statement(ctx context.Context, query string) (*sql.Stmt, error) 
 	if s.prepared == nil {
 		return nil, errClosed
 	}
-	statement, err := s.read.PrepareContext(ctx, s.engine.spell(query)) //nolint:sqlclosecheck // kept
+	statement, err := s.read.PrepareContext(ctx, s.engine.rebind(query)) //nolint:sqlclosecheck // kept
 	if err == nil {
 		s.prepared[query] = statement
 	}
@@ -216,7 +216,7 @@ func (s *Store) all(
 	}
 	for try := 0; ; try++ {
 		begun, err := s.allOnce(ctx, query, args, next)
-		if err == nil || begun || !s.engine.passes(err) || !pause(ctx, try) {
+		if err == nil || begun || !s.engine.retryable(err) || !pause(ctx, try) {
 			return s.engine.classify(err)
 		}
 	}
@@ -276,8 +276,8 @@ type transaction struct {
 
 // effects are what else a transaction has to do.
 type effects struct {
-	takesAway bool // it must never be lost: see mark
-	announced bool // every process is to know at once: an ending, or a change to the keys
+	destructive bool // it must never be lost: see mark
+	notify      bool // every process is to know at once: an ending, or a change to the keys
 }
 
 // inTransaction runs work in one write transaction; work may run several times when the database
@@ -288,14 +288,14 @@ func (s *Store) inTransaction(ctx context.Context, work func(transaction) error)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	for try := 0; ; try++ {
-		if err := s.engine.present(); err != nil {
+		if err := s.engine.checkFile(); err != nil {
 			return err
 		}
 		change, undone, err := s.transact(ctx, work)
 		switch {
 		case err == nil:
-			return errors.Join(s.engine.committed(change), s.engine.present())
-		case !undone || !s.engine.passes(err) || !pause(ctx, try):
+			return errors.Join(s.engine.committed(change), s.engine.checkFile())
+		case !undone || !s.engine.retryable(err) || !pause(ctx, try):
 			return s.engine.classify(err)
 		}
 	}
@@ -314,17 +314,17 @@ func (s *Store) transact(
 	if err = t.checkMoved(); err == nil {
 		err = work(t)
 	}
-	if err == nil && t.effects.takesAway && s.engine.numbers() {
+	if err == nil && t.effects.destructive && s.engine.countsChanges() {
 		change, err = t.next("change")
 	}
-	if announce := s.engine.announce(); err == nil && t.effects.announced && announce != "" {
+	if announce := s.engine.notifyStatement(); err == nil && t.effects.notify && announce != "" {
 		_, err = t.exec(announce)
 	}
 	if err == nil {
 		return change, false, tx.Commit()
 	}
 	rollback := tx.Rollback()
-	if rollback == nil || errors.Is(rollback, sql.ErrTxDone) || s.engine.passes(err) {
+	if rollback == nil || errors.Is(rollback, sql.ErrTxDone) || s.engine.retryable(err) {
 		return 0, true, err
 	}
 	return 0, true, errors.Join(err, rollback)
@@ -337,7 +337,7 @@ func (t transaction) checkMoved() error {
 		return nil
 	}
 	var one int
-	err := t.scan("SELECT 1 FROM sequences WHERE name = $1", []any{moved}, &one)
+	err := t.scan("SELECT 1 FROM sequences WHERE name = $1", []any{movedMark}, &one)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -346,12 +346,12 @@ func (t transaction) checkMoved() error {
 
 // query runs a query; the caller closes its rows.
 func (t transaction) query(query string, args ...any) (*sql.Rows, error) {
-	return t.tx.QueryContext(t.ctx, t.engine.spell(query), plain(args)...)
+	return t.tx.QueryContext(t.ctx, t.engine.rebind(query), plain(args)...)
 }
 
 // exec runs a statement and returns how many rows it touched.
 func (t transaction) exec(query string, args ...any) (int64, error) {
-	result, err := t.tx.ExecContext(t.ctx, t.engine.spell(query), plain(args)...)
+	result, err := t.tx.ExecContext(t.ctx, t.engine.rebind(query), plain(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -360,7 +360,7 @@ func (t transaction) exec(query string, args ...any) (int64, error) {
 
 // scan reads one row; no row is ErrNotFound.
 func (t transaction) scan(query string, args []any, into ...any) error {
-	err := t.tx.QueryRowContext(t.ctx, t.engine.spell(query), plain(args)...).Scan(into...)
+	err := t.tx.QueryRowContext(t.ctx, t.engine.rebind(query), plain(args)...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -370,7 +370,7 @@ func (t transaction) scan(query string, args []any, into ...any) error {
 // next draws the next number of a sequence.
 func (t transaction) next(sequence string) (int64, error) {
 	if sequence == "ending" || sequence == "ring" {
-		t.effects.announced = true
+		t.effects.notify = true
 	}
 	var value int64
 	err := t.scan("UPDATE sequences SET value = value + 1 WHERE name = $1 RETURNING value",

@@ -103,11 +103,11 @@ type NewToken struct {
 // CreateToken stores a token if the account is active and still has the epoch, or if the token it
 // is asked from is live. The id's second and serial are chosen here; sign is called with the
 // whole token and returns the id of the key that signed it, and its error undoes everything. The
-// ending is that of the token it was asked from, if it ends. Errors: ErrChanged, ErrSerials,
+// ending is that of the token it was asked from, if it ends. Errors: ErrChanged, ErrSerialsExhausted,
 // ErrClock, ErrRetired, and sign's.
 func (s *Store) CreateToken(
 	ctx context.Context, n NewToken, sign func(Token) (keyID int64, err error),
-) (t Token, ending Ending, err error) {
+) (t Token, ending Revocation, err error) {
 	err = s.inTransaction(ctx, func(tx transaction) error {
 		at := now()
 		endedThrough, err := tx.admit(n, at)
@@ -128,7 +128,7 @@ func (s *Store) CreateToken(
 			return err
 		}
 		if n.EndFromAfter > 0 {
-			ending, err = tx.endToken(n.From, at+n.EndFromAfter, "renewed")
+			ending, err = tx.revokeToken(n.From, at+n.EndFromAfter, "renewed")
 		}
 		return err
 	})
@@ -170,7 +170,7 @@ func (t transaction) admit(n NewToken, at int64) (endedThrough int64, err error)
 	if row.epoch != n.Epoch || row.State != Active {
 		return 0, ErrChanged
 	}
-	return row.endedThrough, row.check()
+	return row.revokedThrough, row.check()
 }
 
 // lockLive makes sure that a token of a user is live, and stays so until the commit. Errors:
@@ -199,7 +199,7 @@ func (t transaction) newTokenID(uid uint32, at, endedThrough int64) (TokenID, er
 		return TokenID{}, ErrClock
 	}
 	if serial = max(serial, endedThrough-first+1); serial > MaxSerial {
-		return TokenID{}, ErrSerials
+		return TokenID{}, ErrSerialsExhausted
 	}
 	return TokenID{UID: uid, IssuedAt: at, Serial: uint16(serial)}, nil
 }
@@ -263,12 +263,12 @@ func (s *Store) Tokens(ctx context.Context, f TokenFilter) ([]Token, error) {
 	return tokens, err
 }
 
-// NoteUse remembers when tokens were last used. What it could not store, all or a part, it stores
+// UpdateLastUsed remembers when tokens were last used. What it could not store, all or a part, it stores
 // when it is called again.
-func (s *Store) NoteUse(ctx context.Context, used map[TokenID]int64) error {
+func (s *Store) UpdateLastUsed(ctx context.Context, used map[TokenID]int64) error {
 	const most = 1000 // tokens a transaction
 	for ids := range slices.Chunk(slices.SortedFunc(maps.Keys(used), TokenID.compare), most) {
-		err := s.inTransaction(ctx, func(t transaction) error { return t.noteUse(ids, used) })
+		err := s.inTransaction(ctx, func(t transaction) error { return t.updateLastUsed(ids, used) })
 		if err != nil {
 			return err
 		}
@@ -281,7 +281,7 @@ func (id TokenID) compare(other TokenID) int {
 	return cmp.Or(cmp.Compare(id.UID, other.UID), cmp.Compare(id.Order(), other.Order()))
 }
 
-func (t transaction) noteUse(ids []TokenID, used map[TokenID]int64) error {
+func (t transaction) updateLastUsed(ids []TokenID, used map[TokenID]int64) error {
 	var rows strings.Builder
 	args := make([]any, 0, 4*len(ids))
 	for i, id := range ids {

@@ -24,36 +24,36 @@ type User struct {
 // NewUser is what CreateUser needs. The fields are taken as checked: see CheckAccount and
 // CheckNickname.
 type NewUser struct {
-	Account    string
-	ClientType ClientType
-	Nickname   string
-	Role       Role
-	SecretHash string // PHC string
+	Account      string
+	ClientType   ClientType
+	Nickname     string
+	Role         Role
+	PasswordHash string // PHC string
 }
 
 // Credentials is what a login is checked against.
 type Credentials struct {
-	User       User
-	SecretHash string // PHC string
-	Epoch      int64  // grows when the secret, the role or the state changes
+	User         User
+	PasswordHash string // PHC string
+	Epoch        int64  // grows when the secret, the role or the state changes
 }
 
 // UserUpdate is a change to an account; nil fields stay. A change of role, state or secret ends
 // every token of the account, for Reason, and every link to set its secret.
 type UserUpdate struct {
-	Nickname   *string
-	Role       *Role
-	State      *State
-	SecretHash *string
-	Reason     string
+	Nickname     *string
+	Role         *Role
+	State        *State
+	PasswordHash *string
+	Reason       string
 
 	IfEpoch  *int64   // only if this is still the account's epoch: see Credentials
 	Reset    *TokenID // only by using up this link, and only of an active account
 	KeepLast bool     // not if it would take away the last active administrator
 }
 
-func (up UserUpdate) endsTokens() bool {
-	return up.Role != nil || up.State != nil || up.SecretHash != nil
+func (up UserUpdate) revokesTokens() bool {
+	return up.Role != nil || up.State != nil || up.PasswordHash != nil
 }
 
 // UserFilter selects users. The zero value selects the first users of all.
@@ -106,7 +106,7 @@ func (r *userRow) credentials(err error) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, err
 	}
-	return Credentials{User: r.User, SecretHash: r.secretHash, Epoch: r.epoch}, nil
+	return Credentials{User: r.User, PasswordHash: r.passwordHash, Epoch: r.epoch}, nil
 }
 
 // Users returns a page of users in the order of their ids.
@@ -198,7 +198,7 @@ func (t transaction) createUser(n NewUser) (User, error) {
 	at := now()
 	u := User{ID: uint32(id), Account: n.Account, ClientType: n.ClientType, Nickname: n.Nickname,
 		Role: n.Role, State: Active, CreatedAt: at, UpdatedAt: at}
-	row := userRow{User: u, accountKey: AccountKey(u.Account), secretHash: n.SecretHash}
+	row := userRow{User: u, accountKey: AccountKey(u.Account), passwordHash: n.PasswordHash}
 	rows, err := t.exec(
 		`INSERT INTO users (id, account, account_key, client_type, nickname, role, state,
 			secret_hash, epoch, ended_through, created_at, updated_at, last_login_at, nickname_key,
@@ -206,18 +206,18 @@ func (t transaction) createUser(n NewUser) (User, error) {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, 0, $11, $12)
 		ON CONFLICT (account_key) DO NOTHING`,
 		u.ID, u.Account, row.accountKey, u.ClientType, u.Nickname, u.Role, u.State,
-		row.secretHash, u.CreatedAt, u.UpdatedAt, fold(u.Nickname), row.sum())
+		row.passwordHash, u.CreatedAt, u.UpdatedAt, fold(u.Nickname), row.sum())
 	if err != nil {
 		return u, err
 	}
 	if rows == 0 {
 		return u, ErrAccountTaken
 	}
-	return u, t.noteAdministrator(u.Role)
+	return u, t.recordAdministrator(u.Role)
 }
 
-// noteAdministrator remembers when the newest administrator was made.
-func (t transaction) noteAdministrator(role Role) error {
+// recordAdministrator remembers when the newest administrator was made.
+func (t transaction) recordAdministrator(role Role) error {
 	if role != RoleAdministrator {
 		return nil
 	}
@@ -225,25 +225,25 @@ func (t transaction) noteAdministrator(role Role) error {
 	return err
 }
 
-// SetupSpent says whether a link for the first administrator that was made at a Unix second is
+// SetupUsed says whether a link for the first administrator that was made at a Unix second is
 // spent, because an administrator was made since, whatever has become of it.
-func (s *Store) SetupSpent(ctx context.Context, issuedAt int64) (bool, error) {
+func (s *Store) SetupUsed(ctx context.Context, issuedAt int64) (bool, error) {
 	return s.exists(ctx, "SELECT 1 FROM sequences WHERE name = 'setup' AND value >= $1", issuedAt)
 }
 
 // UpdateUser changes an account and, when its role, state or secret changes, ends every token of
 // it in the same transaction; the ending is returned (zero when no token was live). Errors:
 // ErrNotFound, ErrChanged when a condition of the update does not hold, ErrLastAdministrator.
-func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Ending, error) {
-	var ending Ending
+func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Revocation, error) {
+	var ending Revocation
 	err := s.inTransaction(ctx, func(t transaction) error {
 		row, err := t.lockForUpdate(id, up)
 		if err != nil {
 			return err
 		}
 		up.apply(&row)
-		if up.endsTokens() {
-			if ending, err = t.endAll(&row, up.Reason); err != nil {
+		if up.revokesTokens() {
+			if ending, err = t.revokeAll(&row, up.Reason); err != nil {
 				return err
 			}
 			if _, err := t.exec("DELETE FROM resets WHERE uid = $1", id); err != nil {
@@ -253,7 +253,7 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Endin
 		if err := t.storeUser(row); err != nil {
 			return err
 		}
-		return t.seeToAdministrators(up)
+		return t.checkAdministratorRemains(up)
 	})
 	return ending, err
 }
@@ -271,7 +271,7 @@ func (t transaction) lockForUpdate(id uint32, up UserUpdate) (userRow, error) {
 		return row, up.unmet()
 	}
 	if err == nil && up.Reset != nil {
-		err = t.spendReset(*up.Reset)
+		err = t.useReset(*up.Reset)
 	}
 	return row, err
 }
@@ -288,11 +288,11 @@ func (t transaction) lockUser(id uint32) (row userRow, err error) {
 
 // storeUser writes what of a locked user can change, except its times.
 func (t transaction) storeUser(row userRow) error {
-	t.effects.takesAway = true
+	t.effects.destructive = true
 	_, err := t.exec(`UPDATE users SET nickname = $1, nickname_key = $2, role = $3, state = $4,
 		secret_hash = $5, epoch = $6, ended_through = $7, checksum = $8, updated_at = $9 WHERE id = $10`,
-		row.Nickname, fold(row.Nickname), row.Role, row.State, row.secretHash, row.epoch,
-		row.endedThrough, row.sum(), row.UpdatedAt, row.ID)
+		row.Nickname, fold(row.Nickname), row.Role, row.State, row.passwordHash, row.epoch,
+		row.revokedThrough, row.sum(), row.UpdatedAt, row.ID)
 	return err
 }
 
@@ -303,13 +303,13 @@ func (up UserUpdate) holds(row userRow) bool {
 
 func (up UserUpdate) apply(row *userRow) {
 	row.UpdatedAt = now()
-	if up.endsTokens() {
+	if up.revokesTokens() {
 		row.epoch++
 	}
 	replace(&row.Nickname, up.Nickname)
 	replace(&row.Role, up.Role)
 	replace(&row.State, up.State)
-	replace(&row.secretHash, up.SecretHash)
+	replace(&row.passwordHash, up.PasswordHash)
 }
 
 // replace puts a new value in the place of an old one, if there is one.
@@ -319,9 +319,9 @@ func replace[T any](old, value *T) {
 	}
 }
 
-func (t transaction) seeToAdministrators(up UserUpdate) error {
+func (t transaction) checkAdministratorRemains(up UserUpdate) error {
 	if up.Role != nil {
-		if err := t.noteAdministrator(*up.Role); err != nil {
+		if err := t.recordAdministrator(*up.Role); err != nil {
 			return err
 		}
 	}
@@ -354,21 +354,21 @@ func (t transaction) checkAdministrators() error {
 func (s *Store) ReplaceHash(ctx context.Context, id uint32, old, hash string) error {
 	return s.inTransaction(ctx, func(t transaction) error {
 		row, err := t.lockUser(id)
-		if errors.Is(err, ErrNotFound) || err == nil && row.secretHash != old {
+		if errors.Is(err, ErrNotFound) || err == nil && row.passwordHash != old {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		row.secretHash = hash
+		row.passwordHash = hash
 		return t.storeUser(row)
 	})
 }
 
 // DeleteUser deletes an account, ends every token of it, and frees the account's name; with
 // keepLast not the last active administrator. Errors: ErrNotFound, ErrLastAdministrator.
-func (s *Store) DeleteUser(ctx context.Context, id uint32, keepLast bool) (Ending, error) {
-	var ending Ending
+func (s *Store) DeleteUser(ctx context.Context, id uint32, keepLast bool) (Revocation, error) {
+	var ending Revocation
 	err := s.inTransaction(ctx, func(t transaction) error {
 		if keepLast {
 			if err := t.lock("setup"); err != nil {
@@ -379,10 +379,10 @@ func (s *Store) DeleteUser(ctx context.Context, id uint32, keepLast bool) (Endin
 		if err != nil {
 			return err
 		}
-		if ending, err = t.endAll(&row, "account deleted"); err != nil {
+		if ending, err = t.revokeAll(&row, "account deleted"); err != nil {
 			return err
 		}
-		t.effects.takesAway = true
+		t.effects.destructive = true
 		if _, err := t.exec("DELETE FROM users WHERE id = $1", id); err != nil {
 			return err
 		}

@@ -33,18 +33,18 @@ type Account struct {
 	Kind        string // "E-mail" or "Mobile number"
 	Scope       string // "UserScope" or "AdminScope"
 	Role        string
-	Token       string    // empty when the server holds none to show
-	IssuedAt    time.Time // of the token
-	ExpiresAt   time.Time // of the token
-	Now         time.Time // the server's clock; time left is counted from it
-	BaseURL     string    // https://host[:port], as clients reach this server
-	Notice      string    // such as "The token has ended."; may be empty
-	Made        *Made     // a token for a program that was made just now
+	Token       string        // empty when the server holds none to show
+	IssuedAt    time.Time     // of the token
+	ExpiresAt   time.Time     // of the token
+	Now         time.Time     // the server's clock; time left is counted from it
+	BaseURL     string        // https://host[:port], as clients reach this server
+	Notice      string        // such as "The token has ended."; may be empty
+	Made        *CreatedToken // a token for a program that was made just now
 	Tokens      []TokenRow
 	More        bool // whether there are more tokens than Tokens
 	Service     ServiceForm
 	Name        NameForm
-	Secret      SecretForm
+	Secret      PasswordForm
 }
 
 // accountBody is what the account page is given.
@@ -57,7 +57,7 @@ type accountBody struct {
 	Rest     int64 // seconds
 	SoonAt   int   // seconds
 	Recipes  []recipe
-	Made     *madeBody
+	Made     *createdTokenBody
 	Ending   []TokenRow // of programs, soon
 
 	Program, Rename, Resecret foldedForm
@@ -70,7 +70,7 @@ func (p Account) Render(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("rendering the account page: %w", err)
 	}
-	made, err := newMade(p.Made, p.BaseURL)
+	made, err := newCreatedToken(p.Made, p.BaseURL)
 	if err != nil {
 		return fmt.Errorf("rendering the account page: %w", err)
 	}
@@ -79,13 +79,13 @@ func (p Account) Render(w io.Writer) error {
 		Account:  p,
 		Alive:    p.Token != "" && rest > 0,
 		Soon:     rest <= soonSeconds*time.Second,
-		Left:     left(rest),
+		Left:     remaining(rest),
 		Lifetime: int64(p.ExpiresAt.Sub(p.IssuedAt) / time.Second),
 		Rest:     int64(rest / time.Second),
 		SoonAt:   soonSeconds,
 		Recipes:  recipes,
 		Made:     made,
-		Ending:   endingSoon(p.Tokens, p.Now),
+		Ending:   expiringSoon(p.Tokens, p.Now),
 		Program:  p.Service.form(),
 		Rename:   p.Name.form(),
 		Resecret: p.Secret.form(),

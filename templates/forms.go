@@ -7,15 +7,15 @@ import (
 	"slices"
 )
 
-// SecretRule is what is asked of a new secret.
-type SecretRule struct {
+// PasswordRule is what is asked of a new secret.
+type PasswordRule struct {
 	Least    int      // characters
 	Strength int      // on the meter's scale from 0 to 4; 0: nothing is refused
 	About    []string // what makes no good secret, beside what the form's own fields say
 }
 
 // Words is About as a JSON array.
-func (r SecretRule) Words() (string, error) {
+func (r PasswordRule) Words() (string, error) {
 	b, err := json.Marshal(r.About)
 	return string(b), err
 }
@@ -36,7 +36,7 @@ type Register struct {
 	Chrome
 	Account, Nickname string // as typed before, or empty
 	Next              string // where to go afterwards, or empty; the caller has checked it
-	Rule              SecretRule
+	Rule              PasswordRule
 	Errors            FieldErrors
 }
 
@@ -46,14 +46,14 @@ type Setup struct {
 	Chrome
 	Token             string // proof of the right to set up, sent back as it is
 	Account, Nickname string // as typed before, or empty
-	Rule              SecretRule
+	Rule              PasswordRule
 	Errors            FieldErrors
 }
 
 // Render writes the page. Nothing is written when it fails.
 func (p Login) Render(w io.Writer) error {
 	f := newForm("/login", p.Errors, accountInput(p.Account, ""),
-		secretInput("secret", "Secret", "current-password", ""))
+		passwordInput("secret", "Secret", "current-password", ""))
 	f.Button, f.Busy = "Sign in", "Signing in…"
 	f.hide("next", p.Next)
 	body := struct {
@@ -90,7 +90,7 @@ type Reset struct {
 	Chrome
 	Token       string // of the link, sent back as it is
 	AccountName string
-	Rule        SecretRule
+	Rule        PasswordRule
 	Errors      FieldErrors
 }
 
@@ -98,7 +98,7 @@ type Reset struct {
 func (p Reset) Render(w io.Writer) error {
 	account := accountInput(p.AccountName, "")
 	account.Label, account.Fixed = "Account", true
-	f := newForm("/reset", p.Errors, account, newSecretInput("secret", p.Rule))
+	f := newForm("/reset", p.Errors, account, newPasswordInput("secret", p.Rule))
 	f.Button, f.Busy = "Set the secret", "Setting the secret…"
 	f.hide("token", p.Token)
 	return render(w, "reset", view{Chrome: p.Chrome, Title: f.title("A new secret"), Body: f})
@@ -122,7 +122,7 @@ type input struct {
 	Name, Label, Hint   string
 	Value, Autocomplete string
 	Secret, Account     bool // which keyboard, which type
-	Rule                *SecretRule
+	Rule                *PasswordRule
 	Fixed               bool // shown, not to be changed
 	Options             []Option
 	Focus               bool // whether the page opens with the cursor here
@@ -150,7 +150,7 @@ func newForm(action string, errs FieldErrors, inputs ...input) form {
 			f.Problems = append(f.Problems, problem{in.Name, in.Label, text})
 		}
 	}
-	f.addStrays(errs)
+	f.addUnmatched(errs)
 	wrong := func(in input) bool { return len(in.Errors) > 0 }
 	start := slices.IndexFunc(f.Inputs, wrong)
 	if start < 0 {
@@ -174,8 +174,8 @@ func (f form) embedded() form {
 // Wrong says whether the form comes back with errors.
 func (f form) Wrong() bool { return len(f.Whole)+len(f.Problems) > 0 }
 
-// addStrays keeps sentences about fields that the form does not have from being lost.
-func (f *form) addStrays(errs FieldErrors) {
+// addUnmatched keeps sentences about fields that the form does not have from being lost.
+func (f *form) addUnmatched(errs FieldErrors) {
 	var strays []string
 	for name := range errs {
 		known := slices.ContainsFunc(f.Inputs, func(in input) bool { return in.Name == name })
@@ -212,17 +212,17 @@ func accountInput(value, hint string) input {
 		Autocomplete: "username", Account: true}
 }
 
-func secretInput(name, label, autocomplete, hint string) input {
+func passwordInput(name, label, autocomplete, hint string) input {
 	return input{Name: name, Label: label, Hint: hint, Autocomplete: autocomplete, Secret: true}
 }
 
-// newSecretInput is the field of a secret that is set.
-func newSecretInput(name string, rule SecretRule) input {
+// newPasswordInput is the field of a secret that is set.
+func newPasswordInput(name string, rule PasswordRule) input {
 	label := "Secret"
 	if name == "new" {
 		label = "New secret"
 	}
-	in := secretInput(name, label, "new-password",
+	in := passwordInput(name, label, "new-password",
 		fmt.Sprintf("At least %d characters. Any characters, exactly as typed.", rule.Least))
 	in.Rule = &rule
 	return in
@@ -234,10 +234,10 @@ func nicknameInput(value string) input {
 }
 
 // newAccountInputs are the fields of a form that creates an account.
-func newAccountInputs(account, nickname string, rule SecretRule) []input {
+func newAccountInputs(account, nickname string, rule PasswordRule) []input {
 	return []input{
 		accountInput(account, "A mobile number is digits only, country code first."),
 		nicknameInput(nickname),
-		newSecretInput("secret", rule),
+		newPasswordInput("secret", rule),
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// left says how long is left, in whole seconds, growing finer towards the end. The script says
+// remaining says how long is left, in whole seconds, growing finer towards the end. The script says
 // the same words (latchkey.js).
-func left(d time.Duration) string {
+func remaining(d time.Duration) string {
 	s := int64(d / time.Second)
 	days, h, m := s/86400, s/3600%24, s/60%60
 	switch {

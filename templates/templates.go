@@ -45,15 +45,15 @@ func (p Problem) Render(w io.Writer) error {
 	return render(w, "problem", view{Chrome: p.Chrome, Title: p.Title, Body: p})
 }
 
-// Onward is the page between a login and another site. The browser goes on by itself.
-type Onward struct {
+// Continue is the page between a login and another site. The browser goes on by itself.
+type Continue struct {
 	Chrome
 	Next string // an address of the other site; the caller has checked it
 	Site string // its scheme and host
 }
 
 // Render writes the page. Nothing is written when it fails.
-func (p Onward) Render(w io.Writer) error {
+func (p Continue) Render(w io.Writer) error {
 	return render(w, "continue", view{Chrome: p.Chrome, Title: "You are signed in", Body: p})
 }
 

@@ -20,7 +20,7 @@ func pages() map[string]page {
 	someone := templates.Chrome{SignedIn: true, Nickname: hostile, Administrator: true}
 	wrong := templates.FieldErrors{"": {hostile}, "account": {hostile}, "secret": {hostile}}
 	at := time.Unix(1795421052, 0).UTC()
-	rule := templates.SecretRule{Least: 6, Strength: 3, About: []string{hostile}}
+	rule := templates.PasswordRule{Least: 6, Strength: 3, About: []string{hostile}}
 	return map[string]page{
 		"login": templates.Login{Account: hostile, Next: "/account?" + hostile, RegistrationOpen: true,
 			Notice: hostile, Errors: wrong},
@@ -29,16 +29,16 @@ func pages() map[string]page {
 		"account": templates.Account{Chrome: someone, UID: 7, AccountName: hostile, Kind: "E-mail",
 			Scope: "UserScope", Role: "user", Token: strings.Repeat("aB-_", 14), IssuedAt: at,
 			ExpiresAt: at.Add(2 * time.Hour), Now: at.Add(time.Minute), BaseURL: "http://127.0.0.1:8080",
-			Notice: hostile, Made: &templates.Made{Token: strings.Repeat("Cd-_", 14), Label: hostile},
+			Notice: hostile, Made: &templates.CreatedToken{Token: strings.Repeat("Cd-_", 14), Label: hostile},
 			Tokens: []templates.TokenRow{{ID: "7-1-0", Scope: "UserScope", UserAgent: hostile, Current: true},
 				{ID: "7-2-0", Label: hostile, Scope: "read", IssuedAt: at.Add(-999 * time.Hour),
 					ExpiresAt: at.Add(72 * time.Hour), ExpiresSoon: true}},
 			Service: templates.ServiceForm{Label: hostile, Scopes: []templates.Option{{Value: "read", Label: "read"}},
 				Lifetimes: []templates.Option{{Value: "60", Label: hostile}}, Errors: templates.FieldErrors{"label": {hostile}}},
-			Name: templates.NameForm{Nickname: hostile}, Secret: templates.SecretForm{Rule: rule}},
-		"reset":   templates.Reset{Token: hostile, AccountName: hostile, Rule: rule, Errors: wrong},
-		"continue":  templates.Onward{Next: "https://app.example.com/?" + hostile, Site: hostile},
-		"problem": templates.Problem{Chrome: someone, Status: 404, Title: hostile, Message: hostile, RequestID: "abc"},
+			Name: templates.NameForm{Nickname: hostile}, Secret: templates.PasswordForm{Rule: rule}},
+		"reset":    templates.Reset{Token: hostile, AccountName: hostile, Rule: rule, Errors: wrong},
+		"continue": templates.Continue{Next: "https://app.example.com/?" + hostile, Site: hostile},
+		"problem":  templates.Problem{Chrome: someone, Status: 404, Title: hostile, Message: hostile, RequestID: "abc"},
 	}
 }
 

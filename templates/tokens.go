@@ -43,8 +43,8 @@ func (r TokenRow) Days(now time.Time) string {
 	}
 }
 
-// endingSoon are those that the page begins with: not one that was made a moment ago for a week.
-func endingSoon(rows []TokenRow, now time.Time) (soon []TokenRow) {
+// expiringSoon are those that the page begins with: not one that was made a moment ago for a week.
+func expiringSoon(rows []TokenRow, now time.Time) (soon []TokenRow) {
 	for _, row := range rows {
 		if row.ExpiresSoon && row.ExpiresAt.Sub(now) < now.Sub(row.IssuedAt) {
 			soon = append(soon, row)
@@ -80,16 +80,16 @@ func agentName(agent string) string {
 	return name + " on " + system
 }
 
-// Made is a token for a program that was made just now. It is shown this once.
-type Made struct{ Token, Label string }
+// CreatedToken is a token for a program that was made just now. It is shown this once.
+type CreatedToken struct{ Token, Label string }
 
-type madeBody struct {
-	Made
+type createdTokenBody struct {
+	CreatedToken
 	Line string // ready-made, for curl
 }
 
-// newMade returns nil for nil, and errUnsafe for what must not stand in a command line.
-func newMade(m *Made, base string) (*madeBody, error) {
+// newCreatedToken returns nil for nil, and errUnsafe for what must not stand in a command line.
+func newCreatedToken(m *CreatedToken, base string) (*createdTokenBody, error) {
 	if m == nil {
 		return nil, nil //nolint:nilnil // nothing was made
 	}
@@ -100,7 +100,7 @@ func newMade(m *Made, base string) (*madeBody, error) {
 	if !plainToken.MatchString(m.Token) {
 		return nil, fmt.Errorf("token: %w", errUnsafe)
 	}
-	return &madeBody{*m, "curl -u '" + m.Token + ":' " + s.Base + "/v1/user"}, nil
+	return &createdTokenBody{*m, "curl -u '" + m.Token + ":' " + s.Base + "/v1/user"}, nil
 }
 
 // foldedForm is a form that is opened when it is wanted, or when it comes back with errors.
@@ -141,16 +141,16 @@ func (p NameForm) form() foldedForm {
 	return foldedForm{f.embedded(), "Change your nickname", ""}
 }
 
-// SecretForm changes the secret. It posts old and new to /account/secret.
-type SecretForm struct {
-	Rule   SecretRule
+// PasswordForm changes the secret. It posts old and new to /account/secret.
+type PasswordForm struct {
+	Rule   PasswordRule
 	Errors FieldErrors
 }
 
-func (p SecretForm) form() foldedForm {
+func (p PasswordForm) form() foldedForm {
 	f := newForm("/account/secret", p.Errors,
-		secretInput("old", "Present secret", "current-password", ""),
-		newSecretInput("new", p.Rule))
+		passwordInput("old", "Present secret", "current-password", ""),
+		newPasswordInput("new", p.Rule))
 	f.Button, f.Busy = "Change the secret", "Changing…"
 	return foldedForm{f.embedded(), "Change your secret", "Every token of yours ends, this one too."}
 }

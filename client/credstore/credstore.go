@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	// ErrUnknown says that no login is for a host.
-	ErrUnknown = errors.New("no login is for this host: run latchkey login URL --for HOST")
+	// ErrNoLogin says that no login is for a host.
+	ErrNoLogin = errors.New("no login is for this host: run latchkey login URL --for HOST")
 	// ErrEnded says that a login is over: its token has expired or was ended.
 	ErrEnded = errors.New("the login is over")
 	// ErrFile says that the file of logins cannot be used.
@@ -43,17 +43,17 @@ type Login struct {
 // String names the login without giving the token away.
 func (l Login) String() string { return l.Account + " at " + l.URL }
 
-// left is how long the token still works by this machine's clock.
-func (l Login) left() time.Duration { return time.Until(time.Unix(l.ExpiresAt, 0)) }
+// remaining is how long the token still works by this machine's clock.
+func (l Login) remaining() time.Duration { return time.Until(time.Unix(l.ExpiresAt, 0)) }
 
-// Wallet is a file of logins. Several processes may use it at once.
-type Wallet struct {
+// Store is a file of logins. Several processes may use it at once.
+type Store struct {
 	path   string
 	server server
 }
 
 // New is the wallet in a file, which need not exist yet.
-func New(path string) *Wallet { return &Wallet{path: path, server: newServer()} }
+func New(path string) *Store { return &Store{path: path, server: newServer()} }
 
 // DefaultPath is latchkey/tokens.json in the user's directory for configurations.
 func DefaultPath() (string, error) {
@@ -62,7 +62,7 @@ func DefaultPath() (string, error) {
 }
 
 // Logins returns all logins, the newest first. Errors: ErrFile.
-func (w *Wallet) Logins() ([]Login, error) {
+func (w *Store) Logins() ([]Login, error) {
 	f, err := os.Open(w.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -88,7 +88,7 @@ func (w *Wallet) Logins() ([]Login, error) {
 
 // LogIn logs in at a server and keeps the token, for its hosts, in place of an earlier one of the
 // same server and account. Errors: the server's refusal in words, ErrFile.
-func (w *Wallet) LogIn(ctx context.Context, l Login, secret string) (Login, error) {
+func (w *Store) LogIn(ctx context.Context, l Login, secret string) (Login, error) {
 	if err := l.check(); err != nil {
 		return Login{}, err
 	}
@@ -115,14 +115,14 @@ func (w *Wallet) LogIn(ctx context.Context, l Login, secret string) (Login, erro
 
 // LogOut ends the tokens of a server's logins, all servers' if url is "", and forgets them. A
 // token that the server cannot be asked to end is kept, and the error says why.
-func (w *Wallet) LogOut(ctx context.Context, url string) (ended []Login, err error) {
+func (w *Store) LogOut(ctx context.Context, url string) (ended []Login, err error) {
 	var failed error
 	err = w.change(ctx, func(logins []Login) ([]Login, error) {
 		return slices.DeleteFunc(logins, func(l Login) bool {
 			if url != "" && !strings.EqualFold(l.URL, url) {
 				return false
 			}
-			if err := w.server.end(ctx, l); err != nil {
+			if err := w.server.revoke(ctx, l); err != nil {
 				failed = errors.Join(failed, err)
 				return false
 			}
@@ -134,8 +134,8 @@ func (w *Wallet) LogOut(ctx context.Context, url string) (ended []Login, err err
 }
 
 // Fresh is the login for a place, its token renewed when half of its time is over. Parallel
-// callers renew it once. Errors: ErrUnknown, ErrEnded, ErrFile.
-func (w *Wallet) Fresh(ctx context.Context, p Place) (Login, error) {
+// callers renew it once. Errors: ErrNoLogin, ErrEnded, ErrFile.
+func (w *Store) Fresh(ctx context.Context, p Target) (Login, error) {
 	var found Login
 	err := w.change(ctx, func(logins []Login) (changed []Login, err error) {
 		i, err := find(logins, p)
@@ -161,19 +161,19 @@ func (w *Wallet) Fresh(ctx context.Context, p Place) (Login, error) {
 			return Login{}, err
 		}
 		found = logins[i]
-		return found, found.over()
+		return found, found.expiredError()
 	}
 	if err == nil {
-		err = found.over()
+		err = found.expiredError()
 	}
 	return found, err
 }
 
 // find is the newest login for a place.
-func find(logins []Login, p Place) (int, error) {
+func find(logins []Login, p Target) (int, error) {
 	i := slices.IndexFunc(logins, func(l Login) bool { return l.isFor(p) })
 	if i < 0 {
-		return 0, ErrUnknown
+		return 0, ErrNoLogin
 	}
 	return i, nil
 }
@@ -183,13 +183,13 @@ const retryAfter = time.Minute
 
 // isDue says whether the token should be renewed now.
 func (l Login) isDue() bool {
-	return l.left() < time.Duration(l.Lifetime)*time.Second/2 &&
+	return l.remaining() < time.Duration(l.Lifetime)*time.Second/2 &&
 		time.Since(time.Unix(l.TriedAt, 0)).Abs() > retryAfter
 }
 
-// over is ErrEnded when the token works no longer, with what to do.
-func (l Login) over() error {
-	if l.left() > 0 {
+// expiredError is ErrEnded when the token works no longer, with what to do.
+func (l Login) expiredError() error {
+	if l.remaining() > 0 {
 		return nil
 	}
 	return fmt.Errorf("%w: run latchkey login %s", ErrEnded, l.URL)
@@ -197,7 +197,7 @@ func (l Login) over() error {
 
 // renewed is the login with a new token or, when the server cannot be asked now, with a note of
 // that. An interrupt does not come between the server's answer and the file.
-func (w *Wallet) renewed(ctx context.Context, l Login) (Login, error) {
+func (w *Store) renewed(ctx context.Context, l Login) (Login, error) {
 	renewed, err := w.server.renew(context.WithoutCancel(ctx), l)
 	if errors.Is(err, ErrEnded) {
 		return Login{}, fmt.Errorf("%w: run latchkey login %s", ErrEnded, l.URL)
@@ -211,7 +211,7 @@ func (w *Wallet) renewed(ctx context.Context, l Login) (Login, error) {
 
 // Forget drops the login with a token that its server refuses. A token that still works, or is
 // none of this wallet's, changes nothing.
-func (w *Wallet) Forget(ctx context.Context, token string) error {
+func (w *Store) Forget(ctx context.Context, token string) error {
 	return w.change(ctx, func(logins []Login) ([]Login, error) {
 		i := slices.IndexFunc(logins, func(l Login) bool { return l.Token == token })
 		if i < 0 || !w.server.refuses(ctx, logins[i]) {
@@ -223,7 +223,7 @@ func (w *Wallet) Forget(ctx context.Context, token string) error {
 
 // change reads the logins and writes what edit makes of them, if that is not nil. Nobody else
 // changes them meanwhile.
-func (w *Wallet) change(ctx context.Context, edit func([]Login) ([]Login, error)) error {
+func (w *Store) change(ctx context.Context, edit func([]Login) ([]Login, error)) error {
 	unlock, err := w.lock(ctx)
 	if errors.Is(err, fs.ErrNotExist) { // not even a directory: there is no login
 		_, err := edit(nil)
@@ -244,7 +244,7 @@ func (w *Wallet) change(ctx context.Context, edit func([]Login) ([]Login, error)
 	return w.write(logins)
 }
 
-func (w *Wallet) write(logins []Login) error {
+func (w *Store) write(logins []Login) error {
 	text, err := json.MarshalIndent(logins, "", "  ")
 	if err != nil {
 		return err
@@ -256,7 +256,7 @@ func (w *Wallet) write(logins []Login) error {
 }
 
 // lock keeps other processes from changing the logins.
-func (w *Wallet) lock(ctx context.Context) (unlock func() error, err error) {
+func (w *Store) lock(ctx context.Context) (unlock func() error, err error) {
 	f, err := os.OpenFile(w.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err

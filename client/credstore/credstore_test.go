@@ -51,7 +51,7 @@ func TestPlaces(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			p, err := ParsePlace(test.place)
+			p, err := ParseTarget(test.place)
 			if got := err == nil && test.login.isFor(p); got != test.want {
 				t.Errorf("%q: %v (%v)", test.place, got, err)
 			}
@@ -110,7 +110,7 @@ func TestFile(t *testing.T) {
 			if err := os.Chmod(path, test.mode); err != nil {
 				t.Fatal(err)
 			}
-			place, err := ParsePlace("a.example")
+			place, err := ParseTarget("a.example")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -127,8 +127,8 @@ func TestFile(t *testing.T) {
 	if _, err := New(t.TempDir()).Logins(); !errors.Is(err, ErrFile) {
 		t.Errorf("a directory: %v", err)
 	}
-	if _, err := New(filepath.Join(t.TempDir(), "none")).Fresh(context.Background(), Anywhere()); !errors.Is(err,
-		ErrUnknown) {
+	if _, err := New(filepath.Join(t.TempDir(), "none")).Fresh(context.Background(), AnyTarget()); !errors.Is(err,
+		ErrNoLogin) {
 		t.Errorf("no file: %v", err)
 	}
 }
@@ -242,7 +242,7 @@ func stub(t *testing.T, renew http.HandlerFunc) Login {
 		ExpiresAt: time.Now().Unix() + 600, Lifetime: 7200}
 }
 
-func keep(t *testing.T, logins ...Login) *Wallet {
+func keep(t *testing.T, logins ...Login) *Store {
 	t.Helper()
 	w := New(filepath.Join(t.TempDir(), "tokens.json"))
 	if err := w.write(logins); err != nil {
@@ -288,7 +288,7 @@ func TestRenewal(t *testing.T) {
 			l.ExpiresAt = time.Now().Unix() + test.left
 			w := keep(t, l)
 			for range 2 {
-				got, err := w.Fresh(t.Context(), Anywhere())
+				got, err := w.Fresh(t.Context(), AnyTarget())
 				if !errors.Is(err, test.err) || err == nil && got.Token != test.want {
 					t.Errorf("%q, %v", got.Token, err)
 				}
@@ -308,7 +308,7 @@ func TestInterruptedRenewal(t *testing.T) {
 		_, _ = w.Write([]byte(`{"token":"` + strings.Repeat("b", 56) + `"}`))
 	})
 	w := keep(t, l)
-	if got, err := w.Fresh(ctx, Anywhere()); err != nil || got.Token != strings.Repeat("b", 56) {
+	if got, err := w.Fresh(ctx, AnyTarget()); err != nil || got.Token != strings.Repeat("b", 56) {
 		t.Errorf("%q, %v", got.Token, err)
 	}
 	if logins, err := w.Logins(); err != nil || logins[0].Token != strings.Repeat("b", 56) {
@@ -332,7 +332,7 @@ func TestFullDisk(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 16, Max: old.Max}); err != nil {
 		t.Fatal(err)
 	}
-	got, err := w.Fresh(t.Context(), Anywhere())
+	got, err := w.Fresh(t.Context(), AnyTarget())
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
 		t.Fatal(err)
 	}

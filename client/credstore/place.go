@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// Place is where a client wants to present a token.
-type Place struct {
+// Target is where a client wants to present a token.
+type Target struct {
 	scheme   string // "http", "https", or "" when it is not known
 	name     string // host name or address, in lower case
 	port     string // "" when it is not said
 	anywhere bool   // every place: the newest login is meant
 }
 
-// Anywhere is no place in particular: the newest login.
-func Anywhere() Place { return Place{anywhere: true} }
+// AnyTarget is no place in particular: the newest login.
+func AnyTarget() Target { return Target{anywhere: true} }
 
-// ParsePlace reads a host, host:port or address such as "https://app.example.com/x". Errors: text
+// ParseTarget reads a host, host:port or address such as "https://app.example.com/x". Errors: text
 // that is none of them, or that names somebody before the host.
-func ParsePlace(text string) (Place, error) {
+func ParseTarget(text string) (Target, error) {
 	refused := fmt.Errorf("%q is no host and no address", text)
 	if !strings.Contains(text, "://") {
 		host, _, _ := strings.Cut(text, "/")
@@ -32,17 +32,17 @@ func ParsePlace(text string) (Place, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.User != nil || u.Opaque != "" || u.Host == "" {
-		return Place{}, refused
+		return Target{}, refused
 	}
-	p := Place{scheme: u.Scheme, name: strings.ToLower(u.Hostname()), port: u.Port()}
+	p := Target{scheme: u.Scheme, name: strings.ToLower(u.Hostname()), port: u.Port()}
 	if !isHost(u.Host) || (p.scheme != "" && p.scheme != "http" && p.scheme != "https") {
-		return Place{}, refused
+		return Target{}, refused
 	}
 	return p, nil
 }
 
 // Name is the place's host name, without a port.
-func (p Place) Name() string { return p.name }
+func (p Target) Name() string { return p.name }
 
 // hostForm is a name or an address in square brackets, and perhaps a port.
 var hostForm = regexp.MustCompile(
@@ -62,7 +62,7 @@ func isLocal(name string) bool {
 }
 
 // isFor says whether the login's token may be presented at a place.
-func (l Login) isFor(p Place) bool {
+func (l Login) isFor(p Target) bool {
 	if p.anywhere {
 		return true
 	}
@@ -74,9 +74,9 @@ func (l Login) isFor(p Place) bool {
 
 // covers says whether a place is meant by one of a login's hosts. Without a port it is the one
 // that is usual for the scheme.
-func covers(host string, p Place) bool {
+func covers(host string, p Target) bool {
 	name, port := split(host)
-	if p.usualPort(port) != p.usualPort(p.port) {
+	if p.defaultPort(port) != p.defaultPort(p.port) {
 		return false
 	}
 	if domain, ok := strings.CutPrefix(name, "*"); ok {
@@ -85,8 +85,8 @@ func covers(host string, p Place) bool {
 	return p.name == name
 }
 
-// usualPort is a port, or the one of the place's scheme where none is said.
-func (p Place) usualPort(port string) string {
+// defaultPort is a port, or the one of the place's scheme where none is said.
+func (p Target) defaultPort(port string) string {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[p.scheme]
 	}

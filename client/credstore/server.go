@@ -24,8 +24,8 @@ func newServer() server {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// told is what a server answers to the questions here, whichever it is.
-type told struct {
+// response is what a server answers to the questions here, whichever it is.
+type response struct {
 	ErrorCode int             `json:"error_code"`
 	Msg       json.RawMessage `json:"msg"`
 	Token     string          `json:"token"`
@@ -33,28 +33,28 @@ type told struct {
 	ExpireIn  int64           `json:"expire_in"` // the same
 }
 
-// refusal is an answer that says no.
-type refusal struct {
+// statusError is an answer that says no.
+type statusError struct {
 	status int
 	code   int // of Latchkey's; 0: something else on the way has answered
 	msg    string
 }
 
-func (r refusal) Error() string {
+func (r statusError) Error() string {
 	return fmt.Sprintf("the server answered %d %s", r.status, r.msg)
 }
 
 // ask sends one request and reads the answer. Errors: refusal, and what went wrong on the way.
-func (s server) ask(ctx context.Context, l Login, method, path string, body any) (told, error) {
+func (s server) ask(ctx context.Context, l Login, method, path string, body any) (response, error) {
 	var text bytes.Buffer
 	if body != nil {
 		if err := json.NewEncoder(&text).Encode(body); err != nil {
-			return told{}, err
+			return response{}, err
 		}
 	}
 	r, err := http.NewRequestWithContext(ctx, method, l.URL+path, &text)
 	if err != nil {
-		return told{}, err
+		return response{}, err
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
@@ -64,24 +64,24 @@ func (s server) ask(ctx context.Context, l Login, method, path string, body any)
 	r.Header.Set("User-Agent", "latchkey")
 	answer, err := s.client.Do(r)
 	if err != nil {
-		return told{}, err
+		return response{}, err
 	}
 	defer answer.Body.Close() //nolint:errcheck // it was read only
-	var t told
+	var t response
 	err = json.NewDecoder(io.LimitReader(answer.Body, 64<<10)).Decode(&t)
 	if err != nil {
-		return told{}, fmt.Errorf("%s answered %d, not as a Latchkey server does", l.URL,
+		return response{}, fmt.Errorf("%s answered %d, not as a Latchkey server does", l.URL,
 			answer.StatusCode)
 	}
 	if answer.StatusCode >= http.StatusMultipleChoices {
-		return told{}, refusal{answer.StatusCode, t.ErrorCode, strings.Trim(string(t.Msg), `"`)}
+		return response{}, statusError{answer.StatusCode, t.ErrorCode, strings.Trim(string(t.Msg), `"`)}
 	}
 	return t, nil
 }
 
 // isStatus says whether an error is a refusal of one status.
 func isStatus(err error, status int) bool {
-	var r refusal
+	var r statusError
 	return errors.As(err, &r) && r.status == status
 }
 
@@ -105,7 +105,7 @@ func (s server) logIn(ctx context.Context, l Login, secret string) (Login, error
 // renew is the login with a new token in place of its own. Errors: ErrEnded, and what may pass.
 func (s server) renew(ctx context.Context, l Login) (Login, error) {
 	t, err := s.ask(ctx, l, http.MethodPost, "/v1/token/renew", nil)
-	var no refusal
+	var no statusError
 	if errors.As(err, &no) && (no.code == 1002 || no.code == 1004) {
 		return Login{}, ErrEnded
 	}
@@ -139,8 +139,8 @@ func (s server) withTimes(ctx context.Context, l Login, token string) (Login, er
 	return l, nil
 }
 
-// end ends the login's token. One that has ended already is no error.
-func (s server) end(ctx context.Context, l Login) error {
+// revoke ends the login's token. One that has ended already is no error.
+func (s server) revoke(ctx context.Context, l Login) error {
 	_, err := s.ask(ctx, l, http.MethodDelete, "/v1/token", nil)
 	if err == nil || isStatus(err, http.StatusUnauthorized) {
 		return nil

@@ -20,10 +20,10 @@ import (
 
 // The answers that refuse a caller. They are compared with errors.Is.
 var (
-	// ErrInvalid refuses what is no token, a token that was ended, and the absence of one.
-	ErrInvalid = errors.New("token is invalid")
-	// ErrExpired refuses a token past its time.
-	ErrExpired = errors.New("token is expired")
+	// ErrTokenInvalid refuses what is no token, a token that was ended, and the absence of one.
+	ErrTokenInvalid = errors.New("token is invalid")
+	// ErrTokenExpired refuses a token past its time.
+	ErrTokenExpired = errors.New("token is expired")
 	// ErrScope refuses a valid token whose scope is not enough.
 	ErrScope = errors.New("forbidden, not in scope")
 	// ErrUnavailable says that nobody can say now whether a token is good.
@@ -44,7 +44,7 @@ type Identity struct {
 }
 
 // Verifier says who a request's token speaks for, if its scope includes the one named; "" asks
-// for none. Errors: ErrInvalid, ErrExpired, ErrScope, ErrUnavailable, or a fault. It must be safe
+// for none. Errors: ErrTokenInvalid, ErrTokenExpired, ErrScope, ErrUnavailable, or a fault. It must be safe
 // for concurrent use.
 type Verifier interface {
 	Verify(r *http.Request, scope string) (Identity, error)
@@ -52,8 +52,8 @@ type Verifier interface {
 
 type contextKey struct{}
 
-// From returns who the request of a context was let through for; ok is false outside Require.
-func From(ctx context.Context) (i Identity, ok bool) {
+// IdentityFrom returns who the request of a context was let through for; ok is false outside Require.
+func IdentityFrom(ctx context.Context) (i Identity, ok bool) {
 	i, ok = ctx.Value(contextKey{}).(Identity)
 	return i, ok
 }
@@ -77,10 +77,10 @@ func Require(v Verifier, scope string) func(http.Handler) http.Handler {
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status, code, msg := http.StatusServiceUnavailable, 1102, ErrUnavailable
 	switch {
-	case errors.Is(err, ErrInvalid):
-		status, code, msg = http.StatusUnauthorized, 1002, ErrInvalid
-	case errors.Is(err, ErrExpired):
-		status, code, msg = http.StatusUnauthorized, 1002, ErrExpired
+	case errors.Is(err, ErrTokenInvalid):
+		status, code, msg = http.StatusUnauthorized, 1002, ErrTokenInvalid
+	case errors.Is(err, ErrTokenExpired):
+		status, code, msg = http.StatusUnauthorized, 1002, ErrTokenExpired
 	case errors.Is(err, ErrScope):
 		status, code, msg = http.StatusForbidden, 1004, ErrScope
 	}

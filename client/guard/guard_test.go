@@ -88,10 +88,10 @@ func TestRemoteRemembers(t *testing.T) {
 		{"OK/a scope", carrying(t, "ann"), "read", 1, "ann", nil},
 		{"ErrScope", carrying(t, "ann"), "more", 1, "", guard.ErrScope},
 		{"ErrScope/again", carrying(t, "ann"), "more", 1, "", guard.ErrScope},
-		{"ErrInvalid", carrying(t, "eve"), "", 1, "", guard.ErrInvalid},
-		{"ErrInvalid/again", carrying(t, "eve"), "", 1, "", guard.ErrInvalid},
-		{"ErrInvalid/none", carrying(t), "", 0, "", guard.ErrInvalid},
-		{"ErrExpired", carrying(t, "old"), "", 1, "", guard.ErrExpired},
+		{"ErrInvalid", carrying(t, "eve"), "", 1, "", guard.ErrTokenInvalid},
+		{"ErrInvalid/again", carrying(t, "eve"), "", 1, "", guard.ErrTokenInvalid},
+		{"ErrInvalid/none", carrying(t), "", 0, "", guard.ErrTokenInvalid},
+		{"ErrExpired", carrying(t, "old"), "", 1, "", guard.ErrTokenExpired},
 		{"OK/two headers are another question", carrying(t, "ann", "bob"), "", 1, "ann", nil},
 	}
 	for _, step := range steps {
@@ -210,13 +210,13 @@ func TestRequire(t *testing.T) {
 		err          error
 		status, code int
 	}{
-		{nil, 200, 0}, {guard.ErrInvalid, 401, 1002}, {fmt.Errorf("why: %w", guard.ErrExpired), 401, 1002},
+		{nil, 200, 0}, {guard.ErrTokenInvalid, 401, 1002}, {fmt.Errorf("why: %w", guard.ErrTokenExpired), 401, 1002},
 		{guard.ErrScope, 403, 1004}, {guard.ErrUnavailable, 503, 1102}, {errors.New("disk on fire"), 503, 1102},
 	} {
 		w := httptest.NewRecorder()
 		reached := false
 		guard.Require(verdict{test.err}, "")(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			i, ok := guard.From(r.Context())
+			i, ok := guard.IdentityFrom(r.Context())
 			reached = ok && i.UID == 7
 		})).ServeHTTP(w, carrying(t, "ann"))
 		var body struct {
@@ -231,7 +231,7 @@ func TestRequire(t *testing.T) {
 			t.Errorf("%v: %d %s, reached: %v", test.err, w.Code, w.Body, reached)
 		}
 	}
-	if _, ok := guard.From(t.Context()); ok {
+	if _, ok := guard.IdentityFrom(t.Context()); ok {
 		t.Error("somebody is found where nobody was let in")
 	}
 }

@@ -38,13 +38,13 @@ type Remote struct {
 	url     *url.URL
 	options Options
 	key     []byte
-	known   *lru.Cache[requestKey, answer]
+	known   *lru.Cache[requestKey, cached]
 }
 
 type requestKey [sha256.Size]byte
 
-// answer is a good answer and until when it counts.
-type answer struct {
+// cached is a good answer and until when it counts.
+type cached struct {
 	identity Identity
 	until    time.Time
 }
@@ -63,15 +63,15 @@ func NewRemote(address string, o Options) (*Remote, error) {
 		o.CacheSize = 1024
 	}
 	if o.Client == nil {
-		o.Client = usualClient()
+		o.Client = defaultClient()
 	}
 	key := make([]byte, sha256.Size)
 	rand.Read(key) // cannot fail since Go 1.24
-	known, err := lru.New[requestKey, answer](o.CacheSize)
+	known, err := lru.New[requestKey, cached](o.CacheSize)
 	return &Remote{url: u.JoinPath("/v1/verify"), options: o, key: key, known: known}, err
 }
 
-func usualClient() *http.Client {
+func defaultClient() *http.Client {
 	return &http.Client{
 		Timeout:   2 * time.Second,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute},
@@ -85,7 +85,7 @@ func usualClient() *http.Client {
 func (v *Remote) Verify(r *http.Request, scope string) (Identity, error) {
 	credentials := credentialsOf(r)
 	if len(credentials) == 0 {
-		return Identity{}, ErrInvalid
+		return Identity{}, ErrTokenInvalid
 	}
 	key := v.keyOf(scope, credentials)
 	if known, ok := v.known.Get(key); ok && time.Now().Before(known.until) {
@@ -94,7 +94,7 @@ func (v *Remote) Verify(r *http.Request, scope string) (Identity, error) {
 	until := time.Now().Add(v.options.CacheFor)
 	identity, err := v.ask(r, scope, credentials)
 	if err == nil && v.options.CacheFor > 0 {
-		v.known.Add(key, answer{identity, until})
+		v.known.Add(key, cached{identity, until})
 	}
 	return identity, err
 }
@@ -174,10 +174,10 @@ func read(told *http.Response) (Identity, error) {
 			Msg string `json:"msg"`
 		}
 		err := json.NewDecoder(io.LimitReader(told.Body, 16<<10)).Decode(&body)
-		if err == nil && body.Msg == ErrExpired.Error() {
-			return Identity{}, ErrExpired
+		if err == nil && body.Msg == ErrTokenExpired.Error() {
+			return Identity{}, ErrTokenExpired
 		}
-		return Identity{}, ErrInvalid
+		return Identity{}, ErrTokenInvalid
 	}
 	return Identity{}, fmt.Errorf("%w: the server answered %s", ErrUnavailable, told.Status)
 }

@@ -54,16 +54,16 @@ func slots() []string { return []string{"user name", "password", "Bearer", "cook
 // redacted stands for a canary in a line that is shown.
 const redacted = "[TOKEN]"
 
-// Examine sends a request for each slot to an address and looks for its token in what is added to
+// Check sends a request for each slot to an address and looks for its token in what is added to
 // a log meanwhile, waiting at most so long for all requests to show. Errors: ErrNotShown, and a
 // log or an address that cannot be read or reached.
-func Examine(ctx context.Context, address, log string, wait time.Duration) (Report, error) {
+func Check(ctx context.Context, address, log string, wait time.Duration) (Report, error) {
 	tail, err := openTail(log)
 	if err != nil {
 		return Report{}, err
 	}
 	defer tail.close()
-	canaries := hatch()
+	canaries := newCanaries()
 	report := Report{}
 	wanted := map[string][][]byte{}
 	for _, c := range canaries {
@@ -86,8 +86,8 @@ func Examine(ctx context.Context, address, log string, wait time.Duration) (Repo
 	return report, nil
 }
 
-// hatch makes a canary for each slot.
-func hatch() (canaries []canary) {
+// newCanaries makes a canary for each slot.
+func newCanaries() (canaries []canary) {
 	for _, slot := range slots() {
 		canaries = append(canaries, canary{slot, "MT" + random(27), "doctor" + random(8)})
 	}
@@ -163,8 +163,8 @@ type tail struct {
 	last []byte // what stands just before, by which it is known that the file was not cut
 }
 
-// memory is how much of what was read a tail knows again, in bytes.
-const memory = 256
+// overlap is how much of what was read a tail knows again, in bytes.
+const overlap = 256
 
 // openTail opens a log at its end.
 func openTail(path string) (*tail, error) {
@@ -180,7 +180,7 @@ func openTail(path string) (*tail, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tail{path: path, file: f, at: max(0, info.Size()-memory)}
+	t := &tail{path: path, file: f, at: max(0, info.Size()-overlap)}
 	if err := t.on(io.Discard); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -282,7 +282,7 @@ func (t *tail) on(to io.Writer) error {
 		return err
 	}
 	t.at += n
-	t.last = make([]byte, min(memory, t.at))
+	t.last = make([]byte, min(overlap, t.at))
 	_, err = t.file.ReadAt(t.last, t.at-int64(len(t.last)))
 	return err
 }

@@ -167,7 +167,7 @@ func TestExamine(t *testing.T) {
 			var format func(*http.Request) string
 			address, path := logged(t, func(r *http.Request) string { return format(r) })
 			format = test.format(path)
-			report, err := Examine(t.Context(), address, path, 2*time.Second)
+			report, err := Check(t.Context(), address, path, 2*time.Second)
 			if err != nil && errors.Is(err, test.err) {
 				return
 			}
@@ -197,7 +197,7 @@ func TestExamineRefuses(t *testing.T) {
 		"no address":   {"127.0.0.1", path, "is no address"},
 		"somebody":     {"http://u:p@127.0.0.1/", path, "is no address"},
 	} {
-		_, err := Examine(t.Context(), c.address, c.log, time.Second)
+		_, err := Check(t.Context(), c.address, c.log, time.Second)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}

@@ -30,8 +30,8 @@ func serve(ctx context.Context, addr, data string) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()      //nolint:errcheck // nothing was written to it
-	go authority.Follow(ctx) // takes in what ends tokens, within a tenth of a second
+	defer store.Close()   //nolint:errcheck // nothing was written to it
+	go authority.Run(ctx) // takes in what ends tokens, within a tenth of a second
 
 	verifier := auth.Local{Authority: authority}
 	e := echo.New()
@@ -43,7 +43,7 @@ func serve(ctx context.Context, addr, data string) error {
 
 // hello greets whoever was let through.
 func hello(c echo.Context) error {
-	identity, _ := guard.From(c.Request().Context())
+	identity, _ := guard.IdentityFrom(c.Request().Context())
 	return c.String(http.StatusOK,
 		fmt.Sprintf("Hello, %s, number %d\n", identity.Account, identity.UID))
 }

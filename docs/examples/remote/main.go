@@ -32,6 +32,6 @@ func main() {
 
 // hello greets whoever was let through.
 func hello(w http.ResponseWriter, r *http.Request) {
-	identity, _ := guard.From(r.Context())
+	identity, _ := guard.IdentityFrom(r.Context())
 	fmt.Fprintf(w, "Hello, %s, number %d\n", identity.Account, identity.UID)
 }
