@@ -3,99 +3,80 @@ package auth
 import (
 	"context"
 	"errors"
-	"strconv"
-	"time"
-
 	"latchkey/models"
+	"time"
 )
 
-// SetPassword replaces an account's secret and ends its tokens. Errors: models.ValidationError,
-// models.ErrNotFound, ErrBusy.
-func (a *Authority) SetPassword(ctx context.Context, uid uint32, secret string) error {
-	return a.setPassword(ctx, uid, newPassword{"secret", secret, ""}, models.UserUpdate{})
-}
+// SetupTTL is how long a setup link works.
+const SetupTTL = 15 * time.Minute
 
-// ChangePassword replaces the secret of someone who knows the old one, and ends the account's
-// tokens. The site is the name of the host, which makes no good secret. Errors: models.ValidationError,
-// models.ErrNotFound, ErrBusy, a *Refusal of ErrTooManyAttempts.
-func (a *Authority) ChangePassword(
-	ctx context.Context, uid uint32, old, secret, site string, problems models.ValidationError,
-) error {
-	v := problems.Copy()
-	if old == "" {
-		v.Require("old")
-	}
-	if len(old) > MaxPassword {
-		v.Add("old", msgOldPasswordWrong)
-	}
-	if err := a.checkPasswordOf(ctx, uid, newPassword{"new", secret, site}, v); err != nil {
-		return err
-	}
-	found, err := a.store.CredentialsByID(ctx, uid)
-	if err != nil {
-		return err
-	}
-	if err := a.checkOldPassword(ctx, found, old); err != nil {
-		return err
-	}
-	err = a.replacePassword(ctx, uid, secret, models.UserUpdate{IfEpoch: &found.Epoch})
-	if errors.Is(err, models.ErrChanged) { // the account changed meanwhile, and its tokens ended
-		return errRevoked
-	}
-	return err
-}
-
-// checkOldPassword makes a try at the old secret; whoever makes it has a valid token.
-func (a *Authority) checkOldPassword(ctx context.Context, found models.Credentials, old string) error {
-	l := Login{Account: found.User.Account, Password: old, Devices: []Device{{uid: found.User.ID}}}
-	err := a.checkPassword(ctx, l, found)
-	if errors.Is(err, ErrWrongPassword) {
-		return models.ValidationError{"old": {msgOldPasswordWrong}}
-	}
-	return err
-}
-
-const msgOldPasswordWrong = "This is not your present secret."
-
-// newPassword is a secret to be set, the field that it stands in, and the name of the site.
-type newPassword struct{ field, text, site string }
-
-// checkPasswordOf checks a new secret of an account there is, and adds to what is wrong already.
-// Errors: models.ValidationError, models.ErrNotFound.
-func (a *Authority) checkPasswordOf(
-	ctx context.Context, uid uint32, n newPassword, v models.ValidationError,
-) error {
-	var user models.User
-	if a.meter != nil {
-		var err error
-		if user, err = a.store.UserByID(ctx, uid); err != nil {
-			return err
+// SetupToken makes the credential of a link by which the first administrator is made, valid for
+// SetupTTL and only as long as there is none.
+func (a *Authority) SetupToken() (string, error) {
+	for {
+		token, err := a.signLink(purposeSetup, models.AdminScope, SetupTTL,
+			models.TokenID{IssuedAt: time.Now().Unix()})
+		if !errors.Is(err, errTick) {
+			return token, err
 		}
 	}
-	a.checkNewPassword(v, n.field, n.text, user.Account, user.Nickname, n.site)
-	return v.Err()
 }
 
-func (a *Authority) setPassword(
-	ctx context.Context, uid uint32, n newPassword, up models.UserUpdate,
-) error {
-	if err := a.checkPasswordOf(ctx, uid, n, models.ValidationError{}); err != nil {
-		return err
+// signLink signs the credential of a link, which has the form of a token but another purpose.
+func (a *Authority) signLink(
+	purpose string, scope models.Scope, ttl time.Duration, id models.TokenID,
+) (string, error) {
+	token, _, err := a.ring.encode(purpose, Identity{UID: id.UID, ClientType: models.EMail,
+		Scope: scope, TokenID: id, ExpiresAt: id.IssuedAt + int64(ttl/time.Second)})
+	return token, err
+}
+
+// checkLink authenticates the credential of a link and judges its times. Errors: ErrTokenInvalid,
+// ErrTokenExpired.
+func (a *Authority) checkLink(purpose, token string) (Identity, error) {
+	i, err := a.ring.decode(purpose, token)
+	if err != nil {
+		return Identity{}, err
 	}
-	return a.replacePassword(ctx, uid, n.text, up)
+	return i, i.check(time.Now().Unix())
 }
 
-// replacePassword replaces a secret by one that was checked.
-func (a *Authority) replacePassword(
-	ctx context.Context, uid uint32, secret string, up models.UserUpdate,
-) error {
-	whose := origin{account: strconv.FormatUint(uint64(uid), 10)}
-	hash, err := a.hasher.hash(ctx, whose, secret)
+// CheckSetup says whether a setup token works now. Errors: ErrTokenInvalid, ErrTokenExpired,
+// models.ErrSetupDone.
+func (a *Authority) CheckSetup(ctx context.Context, token string) error {
+	i, err := a.checkLink(purposeSetup, token)
 	if err != nil {
 		return err
 	}
-	up.PasswordHash, up.Reason = &hash, "secret changed"
-	return a.update(ctx, uid, up)
+	done, err := a.store.HasAdministrator(ctx)
+	if err != nil {
+		return err
+	}
+	if done {
+		return models.ErrSetupDone
+	}
+	spent, err := a.store.SetupUsed(ctx, i.TokenID.IssuedAt)
+	if err == nil && spent {
+		err = errSpent
+	}
+	return err
+}
+
+// Setup makes the first administrator. Errors: those of CheckSetup and Register.
+func (a *Authority) Setup(
+	ctx context.Context,
+	token string,
+	r Registration,
+) (models.User, error) {
+	if err := a.CheckSetup(ctx, token); err != nil {
+		return models.User{}, err
+	}
+	n, err := a.newUser(ctx, r)
+	if err != nil {
+		return models.User{}, err
+	}
+	user, err := a.store.CreateFirstAdministrator(ctx, n)
+	return user, takenAsValidation(err)
 }
 
 // ResetTTL is how long a link to set a secret anew works.
@@ -154,86 +135,6 @@ func (a *Authority) Reset(ctx context.Context, token, secret, site string) error
 		models.UserUpdate{Reset: &i.TokenID})
 	if errors.Is(err, models.ErrChanged) {
 		return errSpent
-	}
-	return err
-}
-
-// SetNickname gives an account another nickname. Its tokens stay. Errors: models.ValidationError,
-// models.ErrNotFound.
-func (a *Authority) SetNickname(
-	ctx context.Context, uid uint32, nickname string, problems models.ValidationError,
-) error {
-	v := problems.Copy()
-	models.CheckNickname(v, nickname)
-	if err := v.Err(); err != nil {
-		return err
-	}
-	return a.update(ctx, uid, models.UserUpdate{Nickname: &nickname})
-}
-
-// SetRole gives an account another role and ends its tokens. Errors: models.ErrNotFound.
-func (a *Authority) SetRole(ctx context.Context, uid uint32, role models.Role) error {
-	return a.update(ctx, uid, models.UserUpdate{Role: &role, Reason: "role changed"})
-}
-
-// SetState disables or enables an account and ends its tokens. Errors: models.ErrNotFound.
-func (a *Authority) SetState(ctx context.Context, uid uint32, state models.State) error {
-	return a.update(ctx, uid, models.UserUpdate{State: &state, Reason: stateReason(state)})
-}
-
-func stateReason(state models.State) string {
-	if state == models.Disabled {
-		return "account disabled"
-	}
-	return "account enabled"
-}
-
-// Change is what an administrator changes of an account; nil fields stay.
-type Change struct {
-	Nickname *string
-	Role     *models.Role
-	State    *models.State
-	Problems models.ValidationError // what was wrong already when the input was read
-}
-
-// Change changes an account in one step. A change of role or state ends its tokens. Errors:
-// models.ValidationError, models.ErrNotFound, models.ErrLastAdministrator.
-func (a *Authority) Change(ctx context.Context, uid uint32, c Change) error {
-	v := c.Problems.Copy()
-	up := models.UserUpdate{Nickname: c.Nickname}
-	if c.Nickname != nil {
-		models.CheckNickname(v, *c.Nickname)
-	}
-	if err := v.Err(); err != nil {
-		return err
-	}
-	user, err := a.store.UserByID(ctx, uid)
-	if err != nil {
-		return err
-	}
-	if c.Role != nil && *c.Role != user.Role {
-		up.Role, up.Reason, up.KeepLast = c.Role, "role changed", true
-	}
-	if c.State != nil && *c.State != user.State {
-		up.State, up.Reason, up.KeepLast = c.State, stateReason(*c.State), true
-	}
-	return a.update(ctx, uid, up)
-}
-
-func (a *Authority) update(ctx context.Context, uid uint32, up models.UserUpdate) error {
-	ending, err := a.store.UpdateUser(ctx, uid, up)
-	if err == nil {
-		a.revoked.add(ending)
-	}
-	return err
-}
-
-// Delete deletes an account and ends its tokens; with keepLast not the last active administrator.
-// Errors: models.ErrNotFound, models.ErrLastAdministrator.
-func (a *Authority) Delete(ctx context.Context, uid uint32, keepLast bool) error {
-	ending, err := a.store.DeleteUser(ctx, uid, keepLast)
-	if err == nil {
-		a.revoked.add(ending)
 	}
 	return err
 }

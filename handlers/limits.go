@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
-
-	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
 )
@@ -53,22 +50,4 @@ func humanDuration(d time.Duration) string {
 		unit += "s"
 	}
 	return strconv.Itoa(n) + " " + unit
-}
-
-// warnUntrustedProxy says in the log, once, that a proxy on this machine passes clients on without being
-// trusted: to the limits of logins they are then all one.
-func (s *Server) warnUntrustedProxy(c echo.Context) {
-	h := c.Request().Header
-	if h.Get(echo.HeaderXForwardedFor) == "" && h.Get("Forwarded") == "" {
-		return
-	}
-	peer, err := netip.ParseAddrPort(c.Request().RemoteAddr)
-	if err != nil || !peer.Addr().Unmap().IsLoopback() ||
-		isTrusted(s.config.TrustedProxies, c.Request().RemoteAddr) {
-		return
-	}
-	s.warnProxy.Do(func() {
-		s.config.Logger.Warn("a proxy on this machine is not trusted, so all its clients count " +
-			"as one: give --trusted-proxy 127.0.0.1/32")
-	})
 }

@@ -194,44 +194,6 @@ func isNavigation(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// originalURL is the address that a client asked a trusted proxy for, if a login may lead back to it.
-// A form that was sent is not sent again: after a login the way leads to the front page of its
-// host. nginx says that this is how the address was told, X-Original-URL.
-func (s *Server) originalURL(r *http.Request) (address string, nginx, ok bool) {
-	if !isTrusted(s.config.TrustedProxies, r.RemoteAddr) {
-		return "", false, false
-	}
-	address, nginx = singleHeader(r.Header, "X-Original-URL")
-	method, _ := singleHeader(r.Header, "X-Original-Method")
-	if !nginx {
-		scheme, _ := singleHeader(r.Header, "X-Forwarded-Proto")
-		host, told := singleHeader(r.Header, "X-Forwarded-Host")
-		path, _ := singleHeader(r.Header, "X-Forwarded-Uri")
-		if !told || !strings.HasPrefix(path, "/") {
-			return "", false, false
-		}
-		address = scheme + "://" + host + path
-		method, _ = singleHeader(r.Header, "X-Forwarded-Method")
-	}
-	front := frontOf(address)
-	if address, ok = s.site.address(address); !ok { // too long, or escaped in a way of its own
-		address, ok = s.site.address(front)
-	}
-	if ok && method != "" && method != http.MethodGet && method != http.MethodHead {
-		address = frontOf(address)
-	}
-	return address, nginx, ok
-}
-
-// frontOf is the front page of an address's host, whatever stands behind the host.
-func frontOf(address string) string {
-	scheme, rest, _ := strings.Cut(address, "://")
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		rest = rest[:end]
-	}
-	return scheme + "://" + rest + "/"
-}
-
 // loopCookie remembers for a moment where a login that was there already led.
 const loopCookie = "latchkey-back"
 
@@ -251,13 +213,4 @@ func (s *Server) isRedirectLoop(c echo.Context, next string) bool {
 		Name: loopCookie, Value: mark, Path: "/login", MaxAge: 10,
 		HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode})
 	return false
-}
-
-// singleHeader is the value of a header that is there exactly once.
-func singleHeader(h http.Header, name string) (string, bool) {
-	values := h.Values(name)
-	if len(values) != 1 || values[0] == "" {
-		return "", false
-	}
-	return values[0], true
 }

@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"github.com/labstack/echo/v4"
 )
 
 // Limits of a connection.
@@ -59,16 +57,4 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		shut = server.Close()
 	}
 	return errors.Join(err, shut)
-}
-
-// closing tells the client to close its connection after this answer, if the server stops by then.
-func (s *Server) closing(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Response().Before(func() {
-			if s.stopping.Load() {
-				c.Response().Header().Set("Connection", "close")
-			}
-		})
-		return next(c)
-	}
 }

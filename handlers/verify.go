@@ -62,17 +62,3 @@ func (s *Server) checkScope(identity auth.Identity, pair string) error {
 	}
 	return nil
 }
-
-// exceptVerify leaves a middleware out for verifyPath: a request that it would refuse on other
-// grounds is judged by the service behind the proxy.
-func exceptVerify(middleware echo.MiddlewareFunc) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		guarded := middleware(next)
-		return func(c echo.Context) error {
-			if c.Request().URL.Path == verifyPath {
-				return next(c)
-			}
-			return guarded(c)
-		}
-	}
-}

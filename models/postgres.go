@@ -158,16 +158,6 @@ func (p *postgres) checkOnce(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// RequireSchema refuses a database that was not migrated to this program's schema. Errors:
-// ErrSchema, ErrNewerDatabase.
-func (s *Store) RequireSchema(ctx context.Context) error {
-	behind, err := s.checkVersion(ctx)
-	if err == nil && behind {
-		err = fmt.Errorf("%s: %w", s, ErrSchema)
-	}
-	return err
-}
-
 // lockMigration keeps other processes from migrating until unlock is called. The lock belongs to a
 // transaction, so that a pooler in between does no harm.
 func (p *postgres) lockMigration(ctx context.Context, db *sql.DB) (unlock func() error, err error) {

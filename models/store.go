@@ -8,8 +8,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -64,70 +62,6 @@ func (s *Store) String() string { return fmt.Sprint(s.engine) }
 func (s *Store) Shared() bool {
 	_, shared := s.engine.(*postgres)
 	return shared
-}
-
-// checkVersion refuses a database whose newest migration this program does not have, and says
-// whether there are migrations that it lacks.
-func (s *Store) checkVersion(ctx context.Context) (behind bool, err error) {
-	has, err := s.hasTable(ctx, goose.DefaultTablename)
-	if err != nil || !has {
-		return true, err
-	}
-	var version int64
-	err = s.write.QueryRowContext(ctx,
-		"SELECT COALESCE(MAX(version_id), 0) FROM "+goose.DefaultTablename).Scan(&version)
-	if err != nil {
-		return false, err
-	}
-	provider, err := s.migrator()
-	if err != nil {
-		return false, err
-	}
-	sources := provider.ListSources()
-	newest := sources[len(sources)-1].Version
-	if version > newest {
-		return false, fmt.Errorf("%w: %s has schema %d, this program knows %d",
-			ErrNewerDatabase, s, version, newest)
-	}
-	return version < newest, nil
-}
-
-func (s *Store) hasTable(ctx context.Context, name string) (bool, error) {
-	var n int
-	err := s.write.QueryRowContext(ctx, s.engine.rebind(s.engine.hasTable()), name).Scan(&n)
-	return n > 0, err
-}
-
-func (s *Store) migrator() (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	return goose.NewProvider(s.engine.dialect(), s.write, files,
-		goose.WithGoMigrations(addChecksums(s.engine)), goose.WithSlog(slog.New(slog.DiscardHandler)))
-}
-
-// Migrate brings the schema up to this program's, each step whole or not at all. Several processes
-// may do so at once.
-func (s *Store) Migrate(ctx context.Context) error {
-	if behind, err := s.checkVersion(ctx); err != nil || !behind {
-		return err
-	}
-	if p, ok := s.engine.(*postgres); ok {
-		unlock, err := p.lockMigration(ctx, s.write)
-		if err != nil {
-			return fmt.Errorf("migrate %s: %w", s, err)
-		}
-		defer unlock() //nolint:errcheck // it held no change
-	}
-	provider, err := s.migrator()
-	if err != nil {
-		return err
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate %s: %w", s, s.engine.classify(err))
-	}
-	return nil
 }
 
 // Ping says whether the database can be read now.

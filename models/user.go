@@ -139,11 +139,6 @@ func (s *Store) HasUsers(ctx context.Context) (bool, error) {
 	return s.exists(ctx, "SELECT 1 FROM users LIMIT 1")
 }
 
-// HasAdministrator says whether an administrator exists, disabled or not.
-func (s *Store) HasAdministrator(ctx context.Context) (bool, error) {
-	return s.exists(ctx, "SELECT 1 FROM users WHERE role = $1 LIMIT 1", RoleAdministrator)
-}
-
 func (s *Store) exists(ctx context.Context, query string, args ...any) (bool, error) {
 	var one int
 	err := s.scan(ctx, query, args, &one)
@@ -157,30 +152,6 @@ func (s *Store) exists(ctx context.Context, query string, args ...any) (bool, er
 func (s *Store) CreateUser(ctx context.Context, n NewUser) (User, error) {
 	var u User
 	err := s.inTransaction(ctx, func(t transaction) (err error) {
-		u, err = t.createUser(n)
-		return err
-	})
-	return u, err
-}
-
-// CreateFirstAdministrator stores an administrator if there is none yet. Errors: ErrSetupDone,
-// ErrAccountTaken.
-func (s *Store) CreateFirstAdministrator(ctx context.Context, n NewUser) (User, error) {
-	n.Role = RoleAdministrator
-	var u User
-	err := s.inTransaction(ctx, func(t transaction) error {
-		if err := t.lock("setup"); err != nil { // no second one at the same time
-			return err
-		}
-		var administrators int
-		err := t.scan("SELECT COUNT(*) FROM users WHERE role = $1", []any{RoleAdministrator},
-			&administrators)
-		if err != nil {
-			return err
-		}
-		if administrators > 0 {
-			return ErrSetupDone
-		}
 		u, err = t.createUser(n)
 		return err
 	})
@@ -214,21 +185,6 @@ func (t transaction) createUser(n NewUser) (User, error) {
 		return u, ErrAccountTaken
 	}
 	return u, t.recordAdministrator(u.Role)
-}
-
-// recordAdministrator remembers when the newest administrator was made.
-func (t transaction) recordAdministrator(role Role) error {
-	if role != RoleAdministrator {
-		return nil
-	}
-	_, err := t.exec("UPDATE sequences SET value = $1 WHERE name = 'setup'", now())
-	return err
-}
-
-// SetupUsed says whether a link for the first administrator that was made at a Unix second is
-// spent, because an administrator was made since, whatever has become of it.
-func (s *Store) SetupUsed(ctx context.Context, issuedAt int64) (bool, error) {
-	return s.exists(ctx, "SELECT 1 FROM sequences WHERE name = 'setup' AND value >= $1", issuedAt)
 }
 
 // UpdateUser changes an account and, when its role, state or secret changes, ends every token of
@@ -319,34 +275,12 @@ func replace[T any](old, value *T) {
 	}
 }
 
-func (t transaction) checkAdministratorRemains(up UserUpdate) error {
-	if up.Role != nil {
-		if err := t.recordAdministrator(*up.Role); err != nil {
-			return err
-		}
-	}
-	if up.KeepLast {
-		return t.checkAdministrators()
-	}
-	return nil
-}
-
 // unmet is what it means that an update found no row.
 func (up UserUpdate) unmet() error {
 	if up.IfEpoch != nil || up.Reset != nil {
 		return ErrChanged
 	}
 	return ErrNotFound
-}
-
-func (t transaction) checkAdministrators() error {
-	var one int
-	err := t.scan("SELECT 1 FROM users WHERE role = $1 AND state = $2 LIMIT 1",
-		[]any{RoleAdministrator, Active}, &one)
-	if errors.Is(err, ErrNotFound) {
-		return ErrLastAdministrator
-	}
-	return err
 }
 
 // ReplaceHash stores another hash of the same secret, unless the hash is no longer the old one.
