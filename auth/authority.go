@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"latchkey/auth/strength"
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -149,7 +150,7 @@ func (a *Authority) CookieDomain() string { return a.options.CookieDomain }
 
 // CookieName is the name of the session cookie over https, or over plain http.
 func (a *Authority) CookieName(secure bool) string {
-	return CookieName(secure, a.options.CookieDomain != "")
+	return wire.CookieName(secure, a.options.CookieDomain != "")
 }
 
 // Issued is a fresh token and who it speaks for.
@@ -163,7 +164,7 @@ type Client struct {
 	UserAgent, Address string
 }
 
-// Verify says who a token speaks for. It does no I/O. Errors: ErrTokenInvalid, ErrTokenExpired,
+// Verify says who a token speaks for. It does no I/O. Errors: wire.ErrTokenInvalid, wire.ErrTokenExpired,
 // ErrStale.
 func (a *Authority) Verify(token string) (Identity, error) {
 	i, err := a.ring.authenticate(token)

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"latchkey/client/wire"
 	"latchkey/models"
 	"latchkey/models/modelstest"
 	"latchkey/models/postgrestest"
@@ -364,11 +365,11 @@ func TestSetup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Verify(token); !errors.Is(err, ErrTokenInvalid) {
+	if _, err := a.Verify(token); !errors.Is(err, wire.ErrTokenInvalid) {
 		t.Errorf("a setup token used as a token: %v", err)
 	}
 	r := Registration{Account: "root@example.com", Password: "secret1", Nickname: "Root", ClientType: models.EMail}
-	if _, err := a.Setup(t.Context(), "x", r); !errors.Is(err, ErrTokenInvalid) {
+	if _, err := a.Setup(t.Context(), "x", r); !errors.Is(err, wire.ErrTokenInvalid) {
 		t.Errorf("a wrong link: %v", err)
 	}
 	var wait sync.WaitGroup
@@ -387,7 +388,7 @@ func TestSetup(t *testing.T) {
 	for err := range made {
 		if err == nil {
 			won++
-		} else if !errors.Is(err, models.ErrSetupDone) && !errors.Is(err, ErrTokenInvalid) {
+		} else if !errors.Is(err, models.ErrSetupDone) && !errors.Is(err, wire.ErrTokenInvalid) {
 			t.Error(err)
 		}
 	}
@@ -477,7 +478,7 @@ func TestInspect(t *testing.T) {
 	token := mustLogin(t, a, user.Account).Token
 	for text, want := range map[string]string{
 		"": "not 56 characters", token: "Valid: token", token + "A": "not 56 characters",
-		strings.Repeat("!", TokenLength): "other than A-Z", strings.Repeat("A", TokenLength): "no key",
+		strings.Repeat("!", wire.TokenLength): "other than A-Z", strings.Repeat("A", wire.TokenLength): "no key",
 	} {
 		in, err := a.Inspect(t.Context(), text)
 		if err != nil || !strings.Contains(in.String(), want) || strings.Contains(in.String(), token) {

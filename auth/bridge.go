@@ -55,7 +55,7 @@ func NewBridge(a *Authority) (*Bridge, error) {
 }
 
 // Verify says whose an account and secret are that came from an address, with the scope that a
-// login would give and without a token's id. Errors: ErrTokenInvalid for a wrong pair of any kind
+// login would give and without a token's id. Errors: wire.ErrTokenInvalid for a wrong pair of any kind
 // and for one try too many, ErrBusy, and the store's.
 func (b *Bridge) Verify(
 	ctx context.Context, c BasicCredential, address string,

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -43,13 +44,13 @@ func TestBridge(t *testing.T) {
 		{"OK/first", "ann@example.com", "secret1", 1, nil},
 		{"OK/again", "ann@example.com", "secret1", 0, nil},
 		{"OK/another spelling", "ANN@example.com", "secret1", 1, nil},
-		{"ErrTokenInvalid/wrong secret", "ann@example.com", "secret2", 1, ErrTokenInvalid},
-		{"ErrTokenInvalid/again", "ann@example.com", "secret2", 1, ErrTokenInvalid},
-		{"ErrTokenInvalid/unknown", "bob@example.com", "secret1", 1, ErrTokenInvalid},
-		{"ErrTokenInvalid/unknown again", "bob@example.com", "secret1", 1, ErrTokenInvalid},
-		{"ErrTokenInvalid/no secret", "ann@example.com", "", 0, ErrTokenInvalid},
-		{"ErrTokenInvalid/no account", "", "secret1", 0, ErrTokenInvalid},
-		{"ErrTokenInvalid/too long", "ann@example.com", string(make([]byte, MaxPassword+1)), 0, ErrTokenInvalid},
+		{"wire.ErrTokenInvalid/wrong secret", "ann@example.com", "secret2", 1, wire.ErrTokenInvalid},
+		{"wire.ErrTokenInvalid/again", "ann@example.com", "secret2", 1, wire.ErrTokenInvalid},
+		{"wire.ErrTokenInvalid/unknown", "bob@example.com", "secret1", 1, wire.ErrTokenInvalid},
+		{"wire.ErrTokenInvalid/unknown again", "bob@example.com", "secret1", 1, wire.ErrTokenInvalid},
+		{"wire.ErrTokenInvalid/no secret", "ann@example.com", "", 0, wire.ErrTokenInvalid},
+		{"wire.ErrTokenInvalid/no account", "", "secret1", 0, wire.ErrTokenInvalid},
+		{"wire.ErrTokenInvalid/too long", "ann@example.com", string(make([]byte, MaxPassword+1)), 0, wire.ErrTokenInvalid},
 		{"OK/still", "ann@example.com", "secret1", 0, nil},
 	}
 	for _, step := range steps {
@@ -115,7 +116,7 @@ func TestBridgeFollowsAccount(t *testing.T) {
 	if _, hashes, err := b.ask(t, "there-and-back@example.com", "secret1"); err != nil || hashes != 1 {
 		t.Errorf("%v after %d hashes", err, hashes)
 	}
-	if _, _, err := b.ask(t, "there-and-back@example.com", "secret2"); !errors.Is(err, ErrTokenInvalid) {
+	if _, _, err := b.ask(t, "there-and-back@example.com", "secret2"); !errors.Is(err, wire.ErrTokenInvalid) {
 		t.Errorf("the secret in between: %v", err)
 	}
 }

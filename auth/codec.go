@@ -11,11 +11,9 @@ import (
 	"github.com/gorilla/securecookie"
 	"golang.org/x/crypto/blake2b"
 
+	"latchkey/client/wire"
 	"latchkey/models"
 )
-
-// TokenLength is the length of every token in characters.
-const TokenLength = 56
 
 // Purposes separate tokens that are signed by the same key: the purpose is part of what is
 // signed.
@@ -46,7 +44,7 @@ func newCodec(key []byte) codec {
 	cookie.HashFunc(newMAC)
 	cookie.SetSerializer(claimsSerializer{})
 	cookie.MaxAge(0) // expiry is judged by us: the library's is not told from "invalid"
-	cookie.MaxLength(TokenLength)
+	cookie.MaxLength(wire.TokenLength)
 	return codec{cookie}
 }
 
@@ -103,20 +101,13 @@ func (c codec) decode(purpose, token string) (Identity, error) {
 // cryptography: the library's base64 tolerates line breaks, and an over-long token is an error of
 // another kind to it.
 func checkForm(token string) error {
-	if len(token) != TokenLength {
+	if len(token) != wire.TokenLength {
 		return errLength
 	}
-	for i := range len(token) {
-		if !isTokenByte(token[i]) {
-			return errAlphabet
-		}
+	if !wire.HasTokenAlphabet(token) {
+		return errAlphabet
 	}
 	return nil
-}
-
-func isTokenByte(b byte) bool {
-	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' ||
-		b == '_'
 }
 
 // issuedAt reads the time of issue, which is the token's first ten bytes.

@@ -6,21 +6,6 @@ import (
 	"strings"
 )
 
-// CookieName is the name of the session cookie: over https with the prefix that binds it to secure
-// connections and, if it is not shared by a domain, to the host (RFC 6265bis section 4.1.3). Each
-// kind has a name of its own, so that none that is left over from another setting counts.
-func CookieName(secure, shared bool) string {
-	switch {
-	case secure && shared:
-		return "__Secure-latchkey"
-	case secure:
-		return "__Host-latchkey"
-	case shared:
-		return "latchkey-domain"
-	}
-	return "latchkey"
-}
-
 // maxCredential bounds what is read of an Authorization header, in bytes: a long account and a
 // long secret fit.
 const maxCredential = 4096
@@ -65,7 +50,7 @@ func parseBasic(encoded string) (c BasicCredential, ok bool) {
 // TokenFrom finds the one token that a request carries: as the Basic user name (whatever the
 // password), as the Basic password (whatever the user name), as Bearer, or in the cookie named.
 // It refuses a request with two Authorization headers or with two different credentials. The
-// errors all wrap ErrTokenInvalid.
+// errors all wrap wire.ErrTokenInvalid.
 func TokenFrom(r *http.Request, cookieName string) (string, error) {
 	token, err := tokenFromHeader(r.Header.Values("Authorization"))
 	if err != nil {

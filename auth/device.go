@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -24,7 +25,7 @@ const DeviceTTL = 400 * 24 * time.Hour
 
 // DeviceCookieName is the name of a device's cookie, by the rules of CookieName. It is never shared
 // by a domain.
-func DeviceCookieName(secure bool) string { return CookieName(secure, false) + "-device" }
+func DeviceCookieName(secure bool) string { return wire.CookieName(secure, false) + "-device" }
 
 // DeviceToken makes the value of the cookie of a device that a user has logged in with. It lets
 // nobody in.

@@ -5,19 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
 // The answers that refuse a caller. They are compared with errors.Is; the reason they may be
 // wrapped with is for the log, not for the caller.
 var (
-	// ErrTokenInvalid refuses what is no token of ours, a token that was ended, and the absence
-	// of one.
-	ErrTokenInvalid = errors.New("token is invalid")
-	// ErrTokenExpired refuses a token of ours past its time.
-	ErrTokenExpired = errors.New("token is expired")
-	// ErrScope refuses a valid token whose scope is not enough.
-	ErrScope = errors.New("forbidden, not in scope")
 	// ErrUnknownAccount says that no such account exists.
 	ErrUnknownAccount = errors.New("user not found")
 	// ErrWrongPassword refuses a login: wrong secret, or a disabled account.
@@ -47,7 +41,7 @@ var (
 	errNoAccount     = invalid("its account does not exist")
 )
 
-func invalid(reason string) error { return fmt.Errorf("%w: %s", ErrTokenInvalid, reason) }
+func invalid(reason string) error { return fmt.Errorf("%w: %s", wire.ErrTokenInvalid, reason) }
 
 // leeway is how far ahead of our clock a token may be dated, for clocks of several nodes that
 // differ.
@@ -71,7 +65,7 @@ func (i Identity) check(now int64) error {
 		return errFuture
 	}
 	if now >= i.ExpiresAt {
-		return ErrTokenExpired
+		return wire.ErrTokenExpired
 	}
 	return nil
 }

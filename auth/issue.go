@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -63,7 +64,7 @@ func (a *Authority) lifetime(d time.Duration) int64 {
 
 // Renew issues a new token in the place of the valid one that the caller holds, which works for
 // Overlap longer. The new one has a full lifetime again, but no more than a session may last.
-// Errors: ErrTokenInvalid when the old one has ended, ErrLoginTokenRequired.
+// Errors: wire.ErrTokenInvalid when the old one has ended, ErrLoginTokenRequired.
 func (a *Authority) Renew(ctx context.Context, from Identity, c Client) (Issued, error) {
 	return a.issueFrom(ctx, from, Overlap, c)
 }
@@ -83,7 +84,7 @@ func (a *Authority) issueFrom(
 	rest := time.Until(time.Unix(old.LoginAt, 0).Add(a.options.MaxSession))
 	lifetime, err := Lifetime(min(rest, a.options.TokenTTL))
 	if err != nil { // less than a second is left
-		return Issued{}, ErrTokenExpired
+		return Issued{}, wire.ErrTokenExpired
 	}
 	return a.issueBy(ctx, models.NewToken{
 		UID: from.UID, From: from.TokenID, EndFromAfter: int64(endAfter / time.Second),
@@ -91,7 +92,7 @@ func (a *Authority) issueFrom(
 		Lifetime: lifetime, LoginAt: old.LoginAt, UserAgent: c.UserAgent, Address: c.Address})
 }
 
-// loginToken is what is remembered of a valid token of a login. Errors: ErrTokenInvalid, ErrLoginTokenRequired.
+// loginToken is what is remembered of a valid token of a login. Errors: wire.ErrTokenInvalid, ErrLoginTokenRequired.
 func (a *Authority) loginToken(ctx context.Context, from Identity) (models.Token, error) {
 	t, err := a.store.TokenByID(ctx, from.TokenID)
 	switch {
@@ -123,7 +124,7 @@ type ServiceRequest struct {
 
 // IssueService issues a token for a program, on behalf of the valid token that the caller holds.
 // It is given no more than that one has, and not for longer than Options.MaxTokenTTL. Errors:
-// models.ValidationError, ErrLoginTokenRequired, ErrTokenInvalid.
+// models.ValidationError, ErrLoginTokenRequired, wire.ErrTokenInvalid.
 func (a *Authority) IssueService(
 	ctx context.Context, from Identity, r ServiceRequest,
 ) (Issued, error) {

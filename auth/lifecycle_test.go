@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"latchkey/client/wire"
 	"latchkey/models"
 	"latchkey/models/postgrestest"
 )
@@ -179,7 +180,7 @@ func TestEndWhileRenewing(t *testing.T) {
 				issued, err := a.Renew(context.Background(), old.Identity, Client{})
 				if err == nil {
 					tokens <- issued.Token
-				} else if !errors.Is(err, ErrTokenInvalid) {
+				} else if !errors.Is(err, wire.ErrTokenInvalid) {
 					t.Error(err)
 				}
 			})
@@ -328,7 +329,7 @@ func TestRotation(t *testing.T) {
 			t.Errorf("at first: %s", got)
 		}
 		time.Sleep(4*time.Hour + 5*time.Second)
-		mustRefuse(t, a, "the first token", old.Token, ErrTokenExpired)
+		mustRefuse(t, a, "the first token", old.Token, wire.ErrTokenExpired)
 		old = mustLogin(t, a, "ann@example.com")
 		if got := states(); got != "2 waits 0, 1 signs 1, " {
 			t.Errorf("when due: %s", got)

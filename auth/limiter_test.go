@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"latchkey/client/wire"
 	"latchkey/models"
 	"latchkey/models/postgrestest"
 )
@@ -300,7 +301,7 @@ func TestForgedDevices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Verify(token); !errors.Is(err, ErrTokenInvalid) {
+	if _, err := a.Verify(token); !errors.Is(err, wire.ErrTokenInvalid) {
 		t.Errorf("a device's cookie as a token: %v", err)
 	}
 	changed := token[:55] + "x"

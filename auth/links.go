@@ -31,8 +31,8 @@ func (a *Authority) signLink(
 	return token, err
 }
 
-// checkLink authenticates the credential of a link and judges its times. Errors: ErrTokenInvalid,
-// ErrTokenExpired.
+// checkLink authenticates the credential of a link and judges its times. Errors: wire.ErrTokenInvalid,
+// wire.ErrTokenExpired.
 func (a *Authority) checkLink(purpose, token string) (Identity, error) {
 	i, err := a.ring.decode(purpose, token)
 	if err != nil {
@@ -41,7 +41,7 @@ func (a *Authority) checkLink(purpose, token string) (Identity, error) {
 	return i, i.check(time.Now().Unix())
 }
 
-// CheckSetup says whether a setup token works now. Errors: ErrTokenInvalid, ErrTokenExpired,
+// CheckSetup says whether a setup token works now. Errors: wire.ErrTokenInvalid, wire.ErrTokenExpired,
 // models.ErrSetupDone.
 func (a *Authority) CheckSetup(ctx context.Context, token string) error {
 	i, err := a.checkLink(purposeSetup, token)
@@ -101,7 +101,7 @@ func (a *Authority) ResetToken(
 }
 
 // CheckReset says whose secret a reset token can set, without using it up. Errors:
-// ErrTokenInvalid, ErrTokenExpired.
+// wire.ErrTokenInvalid, wire.ErrTokenExpired.
 func (a *Authority) CheckReset(ctx context.Context, token string) (models.User, error) {
 	i, err := a.checkLink(purposeReset, token)
 	if err != nil {

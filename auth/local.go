@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
-	"latchkey/client/guard"
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -43,36 +43,33 @@ type Local struct {
 }
 
 // Verify says whose token a request carries; see guard.Verifier.
-func (l Local) Verify(r *http.Request, scope string) (guard.Identity, error) {
+func (l Local) Verify(r *http.Request, scope string) (wire.Identity, error) {
 	a := l.Authority
 	token, err := TokenFrom(r, a.CookieName(l.Secure || r.TLS != nil))
 	if err != nil {
-		return guard.Identity{}, guardError(err)
+		return wire.Identity{}, guardError(err)
 	}
 	i, err := a.Verify(token)
 	if err != nil {
-		return guard.Identity{}, guardError(err)
+		return wire.Identity{}, guardError(err)
 	}
 	if wanted, known := a.ScopeByName(scope); scope != "" && (!known || !i.Scope.Includes(wanted)) {
-		return guard.Identity{}, guard.ErrScope
+		return wire.Identity{}, wire.ErrScope
 	}
 	account, err := a.Account(r.Context(), i.UID)
 	if err != nil {
-		return guard.Identity{}, guardError(err)
+		return wire.Identity{}, guardError(err)
 	}
-	return guard.Identity{UID: i.UID, Account: account, Type: int(i.ClientType),
+	return wire.Identity{UID: i.UID, Account: account, Type: int(i.ClientType),
 		Scope: a.ScopeName(i.Scope), TokenID: i.TokenID.String()}, nil
 }
 
-// guardError is an error in guard's terms; what it has none for is its ErrUnavailable.
+// guardError keeps the errors that guard knows; every other is its ErrUnavailable.
 func guardError(err error) error {
-	switch {
-	case errors.Is(err, ErrTokenInvalid):
-		return guard.ErrTokenInvalid
-	case errors.Is(err, ErrTokenExpired):
-		return guard.ErrTokenExpired
+	if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) {
+		return err
 	}
-	return errors.Join(guard.ErrUnavailable, err)
+	return errors.Join(wire.ErrUnavailable, err)
 }
 
 // accountSlots bounds how many accounts are remembered.
@@ -85,7 +82,7 @@ type accountCache struct {
 }
 
 // Account is the account of a user for whom a token was verified a moment ago. Errors:
-// ErrTokenInvalid, for tokens end with their account, and the store's.
+// wire.ErrTokenInvalid, for tokens end with their account, and the store's.
 func (a *Authority) Account(ctx context.Context, uid uint32) (string, error) {
 	slot := &a.accounts.slots[uid%accountSlots]
 	if known := slot.Load(); known != nil && known.ID == uid {

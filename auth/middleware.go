@@ -3,6 +3,7 @@ package auth
 import (
 	"github.com/labstack/echo/v4"
 
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -10,8 +11,8 @@ import (
 const identityKey = "latchkey.identity"
 
 // Require is Echo middleware that lets a request through only with a valid token of the given
-// scope, and leaves who it speaks for to IdentityFrom. It refuses by returning ErrTokenInvalid,
-// ErrTokenExpired, ErrScope or ErrStale, which the server's error handler turns into an answer.
+// scope, and leaves who it speaks for to IdentityFrom. It refuses by returning wire.ErrTokenInvalid,
+// wire.ErrTokenExpired, wire.ErrScope or ErrStale, which the server's error handler turns into an answer.
 func (a *Authority) Require(scope models.Scope) echo.MiddlewareFunc {
 	return a.require(scope, a.identify)
 }
@@ -27,7 +28,7 @@ func (a *Authority) require(
 			}
 			SetIdentity(c, identity)
 			if !identity.Scope.Includes(scope) {
-				return ErrScope
+				return wire.ErrScope
 			}
 			return next(c)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -88,13 +89,13 @@ func TestTokenRoundTrip(t *testing.T) {
 
 // TestTokenForm issues a million tokens: each 56 characters of the alphabet, all distinct.
 func TestTokenForm(t *testing.T) {
-	ring, seen := testRing(1), make(map[[TokenLength]byte]struct{}, 1e6)
+	ring, seen := testRing(1), make(map[[wire.TokenLength]byte]struct{}, 1e6)
 	for n := range 1_000_000 {
 		token := mustEncode(t, ring, purposeToken, someone(uint32(n/4096+1), uint16(n%4096), 7200))
 		if err := checkForm(token); err != nil {
 			t.Fatalf("%q: %v", token, err)
 		}
-		seen[[TokenLength]byte([]byte(token))] = struct{}{}
+		seen[[wire.TokenLength]byte([]byte(token))] = struct{}{}
 	}
 	if len(seen) != 1_000_000 {
 		t.Errorf("%d distinct tokens of 1000000", len(seen))
@@ -110,10 +111,10 @@ func TestTokenMutations(t *testing.T) {
 	}
 	refused := func(name, text string) {
 		t.Helper()
-		if _, err := ring.decode(purposeToken, text); !errors.Is(err, ErrTokenInvalid) {
+		if _, err := ring.decode(purposeToken, text); !errors.Is(err, wire.ErrTokenInvalid) {
 			t.Errorf("%s: %q: %v", name, text, err)
 		}
-		if _, err := ring.authenticate(text); !errors.Is(err, ErrTokenInvalid) {
+		if _, err := ring.authenticate(text); !errors.Is(err, wire.ErrTokenInvalid) {
 			t.Errorf("%s, beside a remembered one: %q: %v", name, text, err)
 		}
 	}
@@ -128,16 +129,16 @@ func TestTokenMutations(t *testing.T) {
 		refused("cut in front", token[at+1:])
 		for _, insert := range []string{"\r", "\n", "\r\n", "A", "=", " "} {
 			refused("inserted", token[:at]+insert+token[at:])
-			refused("replaced, same length", (token[:at] + insert + token[at:])[:TokenLength])
+			refused("replaced, same length", (token[:at] + insert + token[at:])[:wire.TokenLength])
 		}
 	}
 	for _, more := range []string{"A", "=", "==", "\n", "\r\n", strings.Repeat("A", 5000), token} {
 		refused("extended", token+more)
 	}
-	if _, err := ring.decode(purposeSetup, token); !errors.Is(err, ErrTokenInvalid) {
+	if _, err := ring.decode(purposeSetup, token); !errors.Is(err, wire.ErrTokenInvalid) {
 		t.Errorf("another purpose: %v", err)
 	}
-	if _, err := testRing(2).decode(purposeToken, token); !errors.Is(err, ErrTokenInvalid) {
+	if _, err := testRing(2).decode(purposeToken, token); !errors.Is(err, wire.ErrTokenInvalid) {
 		t.Errorf("another key: %v", err)
 	}
 	if _, err := testRing(2, 3, 1).decode(purposeToken, token); err != nil {
@@ -175,11 +176,11 @@ func TestTokenTimes(t *testing.T) {
 	}{
 		{"OK/at once", 0, nil, nil},
 		{"OK/a second before its expiry", 7199 * time.Second, nil, nil},
-		{"ErrTokenExpired/at its expiry", 7200 * time.Second, ErrTokenExpired, nil},
-		{"ErrTokenExpired/years later", 10 * 365 * 24 * time.Hour, ErrTokenExpired, nil},
+		{"wire.ErrTokenExpired/at its expiry", 7200 * time.Second, wire.ErrTokenExpired, nil},
+		{"wire.ErrTokenExpired/years later", 10 * 365 * 24 * time.Hour, wire.ErrTokenExpired, nil},
 		{"OK/dated 60 s ahead", -60 * time.Second, nil, nil},
-		{"ErrTokenInvalid/dated 61 s ahead", -61 * time.Second, ErrTokenInvalid, nil},
-		{"ErrTokenInvalid/dated a year ahead", -365 * 24 * time.Hour, ErrTokenInvalid, nil},
+		{"wire.ErrTokenInvalid/dated 61 s ahead", -61 * time.Second, wire.ErrTokenInvalid, nil},
+		{"wire.ErrTokenInvalid/dated a year ahead", -365 * 24 * time.Hour, wire.ErrTokenInvalid, nil},
 	}
 	token := encodeAt(t, ring, issued, 7200)
 	for _, test := range tests {
@@ -260,13 +261,13 @@ func TestLifetime(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	ring := testRing(1)
 	token := mustEncode(f, ring, purposeToken, someone(7, 3, 7200))
-	for _, seed := range []string{"", token, token[:55], token + "A", strings.Repeat("A", TokenLength)} {
+	for _, seed := range []string{"", token, token[:55], token + "A", strings.Repeat("A", wire.TokenLength)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if _, err := ring.decode(purposeToken, text); err == nil && text != token {
 			t.Errorf("forged: %q", text)
-		} else if err != nil && !errors.Is(err, ErrTokenInvalid) {
+		} else if err != nil && !errors.Is(err, wire.ErrTokenInvalid) {
 			t.Errorf("%q: %v", text, err)
 		}
 	})
@@ -312,7 +313,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add("bearer x")
 	f.Fuzz(func(t *testing.T, header string) {
 		token, err := tokenFromHeader([]string{header})
-		if err != nil && !errors.Is(err, ErrTokenInvalid) {
+		if err != nil && !errors.Is(err, wire.ErrTokenInvalid) {
 			t.Errorf("%q: %v", header, err)
 		}
 		if err == nil && token == "" {

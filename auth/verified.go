@@ -2,6 +2,7 @@ package auth
 
 import (
 	"hash/maphash"
+	"latchkey/client/wire"
 	"sync/atomic"
 )
 
@@ -19,7 +20,7 @@ type verifiedCache struct {
 
 type verifiedEntry struct {
 	hash     uint64
-	token    [TokenLength]byte
+	token    [wire.TokenLength]byte
 	identity Identity
 }
 

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"latchkey/client/leakcheck"
-	"latchkey/docs"
 )
 
 // doctorCmd is latchkey leakcheck.
@@ -63,7 +61,7 @@ func doctorJSON(log string, r leakcheck.Report) any {
 		Slots  []slot `json:"slots"`
 		Leak   bool   `json:"leak"`
 		Remedy string `json:"remedy,omitempty"`
-	}{log, r.Server, slots, r.Leaks(), remedy(r)}
+	}{log, r.Server, slots, r.Leaks(), r.Remedy()}
 }
 
 func (d *doctorCmd) print(std Console, log string, r leakcheck.Report) {
@@ -75,29 +73,7 @@ func (d *doctorCmd) print(std Console, log string, r leakcheck.Report) {
 			fmt.Fprintf(std.Out, "  token as %-10s no leak\n", s.Name)
 		}
 	}
-	if text := remedy(r); text != "" {
+	if text := r.Remedy(); text != "" {
 		fmt.Fprintf(std.Out, "\n%s\n", text)
 	}
-}
-
-// remedy is what to change so that a log holds no tokens, "" if it holds none: for the program that
-// says its name in the answer, else for each that is known to leak.
-func remedy(r leakcheck.Report) string {
-	if !r.Leaks() {
-		return ""
-	}
-	server := strings.ToLower(r.Server)
-	said := "What writes this log did not say its name. It needs a format without the user name:"
-	var all []string
-	for _, program := range []struct{ sign, block string }{{"varnish", "varnishncsa"},
-		{"nginx", "nginx"}, {"gunicorn", "gunicorn"}, {"apache", "apache"}, {"", "morgan"}} {
-		text, _ := docs.Block(docs.Logs, program.block)
-		if program.sign != "" && strings.Contains(server, program.sign) {
-			said, all = "The answer came by "+r.Server+". Its log needs another format:", []string{text}
-			break
-		}
-		all = append(all, program.block+":\n"+text)
-	}
-	return said + "\n\n" + strings.Join(all, "\n") +
-		"\nUntil then, put the token in a slot that does not leak, such as the password: anyname:TOKEN."
 }

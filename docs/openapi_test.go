@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"latchkey/static"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,8 +21,6 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
-
-	"latchkey/docs"
 )
 
 // checkOpenAPI sends the recorded cases to the server at base and holds every answer against the
@@ -63,7 +62,7 @@ func requireSame(t *testing.T, base string) {
 	}
 	defer res.Body.Close()
 	served, err := io.ReadAll(res.Body)
-	if err != nil || !bytes.Equal(served, docs.OpenAPI) {
+	if err != nil || !bytes.Equal(served, static.OpenAPI) {
 		t.Errorf("/openapi.json is not the document: %d bytes, %v", len(served), err)
 	}
 }
@@ -170,7 +169,7 @@ type apiSpec struct {
 // loadSpec reads the embedded document and validates it.
 func loadSpec(t *testing.T) *apiSpec {
 	t.Helper()
-	doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
+	doc, err := openapi3.NewLoader().LoadFromData(static.OpenAPI)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func TestRoutes(t *testing.T) {
 	parameter := regexp.MustCompile(`:(\w+)`)
 	for _, found := range row.FindAllStringSubmatch(string(table), -1) {
 		path := parameter.ReplaceAllString(found[2], "{$1}")
-		if path == "verifyPath" {
+		if path == "wire.VerifyPath" {
 			path = "/v1/verify"
 		}
 		if strings.HasPrefix(path, "/v1/") || doc.Paths.Value(path) != nil {

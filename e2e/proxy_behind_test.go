@@ -16,8 +16,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"latchkey/docs"
 )
 
 // service is the program behind a proxy, which knows nothing of Latchkey: it records what reaches it.
@@ -117,7 +115,7 @@ func recipe(tb testing.TB, name, block string, swap ...string) string {
 	tb.Helper()
 	page, err := os.ReadFile("../docs/recipes/" + name + ".md")
 	must(tb, err)
-	out, found := docs.Block(string(page), block)
+	out, found := codeBlock(string(page), block)
 	if !found {
 		tb.Fatalf("docs/recipes/%s.md has no block %q", name, block)
 	}
@@ -195,4 +193,14 @@ func execute(tb testing.TB, dir string, env []string, stdin, name string, args .
 		tb.Fatalf("%s: %v: %s", name, err, out.String())
 	}
 	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+// codeBlock returns the text of a fenced block of a Markdown page: the one that opens with "```LANGUAGE NAME".
+func codeBlock(page, name string) (text string, ok bool) {
+	_, rest, found := strings.Cut(page, " "+name+"\n")
+	if !found {
+		return "", false
+	}
+	text, _, ok = strings.Cut(rest, "```")
+	return text, ok
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -52,7 +53,7 @@ func (s *Server) register(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return send(c, response{ErrorCode: codeOK, Msg: "ok", status: http.StatusCreated})
+	return send(c, newResponse(http.StatusCreated, wire.CodeOK, "ok"))
 }
 
 // login is POST /v1/token: a JSON body, or none and account and secret in HTTP Basic.
@@ -124,7 +125,7 @@ func (s *Server) introspect(c echo.Context) error {
 func (s *Server) me(c echo.Context) error {
 	user, err := s.store.UserByID(c.Request().Context(), caller(c).UID)
 	if errors.Is(err, models.ErrNotFound) {
-		return auth.ErrTokenInvalid // tokens end with their account
+		return wire.ErrTokenInvalid // tokens end with their account
 	}
 	if err != nil {
 		return err
@@ -140,7 +141,7 @@ func (s *Server) user(c echo.Context) error {
 		return s.me(c)
 	}
 	if !identity.Scope.Includes(models.AdminScope) {
-		return auth.ErrScope
+		return wire.ErrScope
 	}
 	user, err := s.userOf(c)
 	if err != nil {
@@ -153,7 +154,7 @@ func (s *Server) user(c echo.Context) error {
 func (s *Server) deleteMe(c echo.Context) error {
 	err := s.authority.Delete(c.Request().Context(), caller(c).UID, true)
 	if errors.Is(err, models.ErrNotFound) {
-		return auth.ErrTokenInvalid
+		return wire.ErrTokenInvalid
 	}
 	return deleted(c, err)
 }
@@ -171,7 +172,7 @@ func deleted(c echo.Context, err error) error {
 	if err != nil {
 		return err
 	}
-	return send(c, response{ErrorCode: codeDeleted, Msg: "ok", status: http.StatusAccepted})
+	return send(c, newResponse(http.StatusAccepted, wire.CodeDeleted, "ok"))
 }
 
 // caller is who the verified token of the request speaks for; the routes that use it all require

@@ -9,34 +9,18 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
-	"latchkey/client/guard"
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
-// The error codes of the contract; docs/api.md explains each.
-const (
-	codeOK         = 0
-	codeDeleted    = 1
-	codeFault      = 999
-	codeValidation = 1000
-	codeNotFound   = 1001
-	codeToken      = 1002
-	codeScope      = 1004
-	codePassword   = 1005
-	codeClientType = 1006
-	codeHTTP       = 1007
-	codeTooMany    = 1101
-	codeBusy       = 1102
-	codeLastAdmin  = 1103
-)
-
-// response is the body of every error and every plain success.
+// response is the body of every error and every plain success, and its status.
 type response struct {
-	ErrorCode int    `json:"error_code"`
-	Msg       any    `json:"msg"`     // text; for validation an object: field to sentences
-	Request   string `json:"request"` // method, one space, path without query
-
+	wire.Response
 	status int
+}
+
+func newResponse(status, code int, msg any) response {
+	return response{wire.Response{ErrorCode: code, Msg: msg}, status}
 }
 
 // errRegistrationClosed refuses a registration where the operator closed it.
@@ -54,27 +38,27 @@ type errorMapping struct {
 // is a fault of ours: 500/999.
 func errorMappings() []errorMapping {
 	return []errorMapping{
-		{auth.ErrTokenExpired, http.StatusUnauthorized, codeToken, "token is expired"},
-		{auth.ErrTokenInvalid, http.StatusUnauthorized, codeToken, "token is invalid"},
-		{auth.ErrScope, http.StatusForbidden, codeScope, "forbidden, not in scope"},
-		{auth.ErrLoginTokenRequired, http.StatusForbidden, codeScope, "only a token of a login may make tokens"},
-		{models.ErrLastAdministrator, http.StatusConflict, codeLastAdmin,
+		{wire.ErrTokenExpired, http.StatusUnauthorized, wire.CodeToken, "token is expired"},
+		{wire.ErrTokenInvalid, http.StatusUnauthorized, wire.CodeToken, "token is invalid"},
+		{wire.ErrScope, http.StatusForbidden, wire.CodeScope, "forbidden, not in scope"},
+		{auth.ErrLoginTokenRequired, http.StatusForbidden, wire.CodeScope, "only a token of a login may make tokens"},
+		{models.ErrLastAdministrator, http.StatusConflict, wire.CodeLastAdmin,
 			"this is the last active administrator"},
-		{errRegistrationClosed, http.StatusForbidden, codeScope, "registration is closed"},
-		{auth.ErrUnknownAccount, http.StatusNotFound, codeNotFound, "user not found"},
-		{models.ErrNotFound, http.StatusNotFound, codeNotFound, "the resource is not found"},
-		{auth.ErrWrongPassword, http.StatusUnauthorized, codePassword, "authorization failed"},
-		{auth.ErrTooManyAttempts, http.StatusTooManyRequests, codeTooMany,
+		{errRegistrationClosed, http.StatusForbidden, wire.CodeScope, "registration is closed"},
+		{auth.ErrUnknownAccount, http.StatusNotFound, wire.CodeNotFound, "user not found"},
+		{models.ErrNotFound, http.StatusNotFound, wire.CodeNotFound, "the resource is not found"},
+		{auth.ErrWrongPassword, http.StatusUnauthorized, wire.CodePassword, "authorization failed"},
+		{auth.ErrTooManyAttempts, http.StatusTooManyRequests, wire.CodeTooMany,
 			"too many wrong tries, please wait"},
-		{auth.ErrClientType, http.StatusBadRequest, codeClientType, "client is invalid"},
-		{auth.ErrBusy, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
-		{models.ErrSerialsExhausted, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
-		{auth.ErrStale, http.StatusServiceUnavailable, codeBusy, "not available at the moment"},
-		{models.ErrUnavailable, http.StatusServiceUnavailable, codeBusy,
+		{auth.ErrClientType, http.StatusBadRequest, wire.CodeClientType, "client is invalid"},
+		{auth.ErrBusy, http.StatusServiceUnavailable, wire.CodeBusy, "busy, please try again"},
+		{models.ErrSerialsExhausted, http.StatusServiceUnavailable, wire.CodeBusy, "busy, please try again"},
+		{auth.ErrStale, http.StatusServiceUnavailable, wire.CodeBusy, "not available at the moment"},
+		{models.ErrUnavailable, http.StatusServiceUnavailable, wire.CodeBusy,
 			"not available at the moment"},
-		{models.ErrChanged, http.StatusServiceUnavailable, codeBusy, "busy, please try again"},
-		{context.Canceled, http.StatusServiceUnavailable, codeBusy, "the client went away"},
-		{models.ErrClock, http.StatusServiceUnavailable, codeBusy, "not available at the moment"},
+		{models.ErrChanged, http.StatusServiceUnavailable, wire.CodeBusy, "busy, please try again"},
+		{context.Canceled, http.StatusServiceUnavailable, wire.CodeBusy, "the client went away"},
+		{models.ErrClock, http.StatusServiceUnavailable, wire.CodeBusy, "not available at the moment"},
 	}
 }
 
@@ -85,19 +69,18 @@ func (s *Server) toResponse(err error) response {
 	}
 	var invalid models.ValidationError
 	if errors.As(err, &invalid) {
-		return response{ErrorCode: codeValidation, Msg: invalid, status: http.StatusBadRequest}
+		return newResponse(http.StatusBadRequest, wire.CodeValidation, invalid)
 	}
 	for _, r := range s.errorMappings {
 		if errors.Is(err, r.err) {
-			return response{ErrorCode: r.code, Msg: r.msg, status: r.status}
+			return newResponse(r.status, r.code, r.msg)
 		}
 	}
 	var known *echo.HTTPError
 	if errors.As(err, &known) {
 		return httpResponse(known)
 	}
-	return response{ErrorCode: codeFault, Msg: "sorry, we made a mistake",
-		status: http.StatusInternalServerError}
+	return newResponse(http.StatusInternalServerError, wire.CodeFault, "sorry, we made a mistake")
 }
 
 // httpResponse answers for HTTP itself: routes, methods, sizes, media types.
@@ -118,7 +101,7 @@ func httpResponse(err *echo.HTTPError) response {
 	if !ok {
 		msg = http.StatusText(err.Code)
 	}
-	return response{ErrorCode: codeHTTP, Msg: msg, status: err.Code}
+	return newResponse(err.Code, wire.CodeHTTP, msg)
 }
 
 // handleError is Echo's error handler: it writes the answer to an error, as JSON or as a page.
@@ -130,9 +113,9 @@ func (s *Server) handleError(err error, c echo.Context) {
 	h := c.Response().Header()
 	setRateLimitHeaders(h, err, a.status)
 	page := wantsPage(c.Request())
-	if a.status == http.StatusUnauthorized && !page && !guard.FromPage(c.Request()) &&
+	if a.status == http.StatusUnauthorized && !page && !wire.IsScripted(c.Request()) &&
 		h.Get("Location") == "" {
-		h.Set("WWW-Authenticate", guard.Challenge)
+		h.Set("WWW-Authenticate", wire.Challenge)
 	}
 	if page {
 		err = s.problemPage(c, a)
@@ -147,7 +130,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 // send writes an answer as JSON.
 func send(c echo.Context, a response) error {
 	a.Request = c.Request().Method + " " + c.Request().URL.Path
-	return c.JSON(a.status, a)
+	return c.JSON(a.status, a.Response)
 }
 
 // wantsPage says whether an error is shown as a page: to a browser, outside the API.

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -91,13 +92,13 @@ func TestExplain(t *testing.T) {
 		err          error
 		status, code int
 	}{
-		{s, wrapped(auth.ErrTokenExpired), 401, codeToken},
-		{s, wrapped(auth.ErrUnknownAccount), 404, codeNotFound},
-		{hiding, wrapped(auth.ErrUnknownAccount), 401, codePassword},
-		{s, wrapped(models.ErrUnavailable), 503, codeBusy},
-		{s, wrapped(models.ValidationError{"x": {"y"}}), 400, codeValidation},
-		{s, wrapped(echo.ErrMethodNotAllowed), 405, codeHTTP},
-		{s, errors.New("disk on fire at 10.0.0.1"), 500, codeFault},
+		{s, wrapped(wire.ErrTokenExpired), 401, wire.CodeToken},
+		{s, wrapped(auth.ErrUnknownAccount), 404, wire.CodeNotFound},
+		{hiding, wrapped(auth.ErrUnknownAccount), 401, wire.CodePassword},
+		{s, wrapped(models.ErrUnavailable), 503, wire.CodeBusy},
+		{s, wrapped(models.ValidationError{"x": {"y"}}), 400, wire.CodeValidation},
+		{s, wrapped(echo.ErrMethodNotAllowed), 405, wire.CodeHTTP},
+		{s, errors.New("disk on fire at 10.0.0.1"), 500, wire.CodeFault},
 	}
 	for _, test := range tests {
 		got := test.s.toResponse(test.err)

@@ -12,7 +12,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth/strength"
-	"latchkey/docs"
 	"latchkey/models"
 	"latchkey/static"
 )
@@ -40,7 +39,7 @@ func (s *Server) readyz(c echo.Context) error {
 
 // openAPI is the description of the API for programs.
 func (s *Server) openAPI(c echo.Context) error {
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, docs.OpenAPI)
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, static.OpenAPI)
 }
 
 // asset is one embedded file of the pages. It is asked for again each time and answered by 304

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -88,7 +89,7 @@ var tokenLike = regexp.MustCompile(`[A-Za-z0-9_-]{56,}`)
 
 // maskTokens hides what may be a token in a path that someone mistyped.
 func maskTokens(s string) string {
-	if len(s) < auth.TokenLength {
+	if len(s) < wire.TokenLength {
 		return s
 	}
 	return tokenLike.ReplaceAllString(s, "[token]")

@@ -2,7 +2,7 @@ package handlers
 
 import (
 	"fmt"
-	"latchkey/auth"
+	"latchkey/client/wire"
 	"maps"
 	"net/http"
 	"regexp"
@@ -33,7 +33,7 @@ func isRequestID(id string) bool {
 			return false
 		}
 	}
-	return len(id) < auth.TokenLength
+	return len(id) < wire.TokenLength
 }
 
 // recovered turns a panic into an error: the client gets 500/999, the log gets where it happened,
@@ -112,13 +112,13 @@ func (s *Server) closing(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// exceptVerify leaves a middleware out for verifyPath: a request that it would refuse on other
+// exceptVerify leaves a middleware out for wire.VerifyPath: a request that it would refuse on other
 // grounds is judged by the service behind the proxy.
 func exceptVerify(middleware echo.MiddlewareFunc) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		guarded := middleware(next)
 		return func(c echo.Context) error {
-			if c.Request().URL.Path == verifyPath {
+			if c.Request().URL.Path == wire.VerifyPath {
 				return next(c)
 			}
 			return guarded(c)

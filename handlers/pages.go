@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
+	"latchkey/client/wire"
 	"latchkey/models"
 	"latchkey/templates"
 )
@@ -230,9 +231,9 @@ func (s *Server) setupProblem(c echo.Context, err error) error {
 	switch {
 	case errors.Is(err, models.ErrSetupDone):
 		return s.linkProblem(c, err, "An administrator exists already. Please sign in.")
-	case errors.Is(err, auth.ErrTokenExpired):
+	case errors.Is(err, wire.ErrTokenExpired):
 		return s.linkProblem(c, err, "This setup link has expired. Restart the server for a new one.")
-	case errors.Is(err, auth.ErrTokenInvalid):
+	case errors.Is(err, wire.ErrTokenInvalid):
 		return s.linkProblem(c, err,
 			"This setup link is not valid. Take the one that the server printed last.")
 	}
@@ -285,9 +286,9 @@ func (s *Server) resetForm(c echo.Context) error {
 // resetProblem says why a link to set a secret does not work; other errors pass through.
 func (s *Server) resetProblem(c echo.Context, err error) error {
 	switch {
-	case errors.Is(err, auth.ErrTokenExpired):
+	case errors.Is(err, wire.ErrTokenExpired):
 		return s.linkProblem(c, err, "This link has expired. Ask your administrator for a new one.")
-	case errors.Is(err, auth.ErrTokenInvalid):
+	case errors.Is(err, wire.ErrTokenInvalid):
 		return s.linkProblem(c, err,
 			"This link was used already or replaced by a newer one. Ask your administrator for another.")
 	}

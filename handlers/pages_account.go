@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
+	"latchkey/client/wire"
 	"latchkey/models"
 	"latchkey/templates"
 )
@@ -29,8 +30,8 @@ func (s *Server) signedIn(
 		if err == nil {
 			err = handle(c, identity, token)
 		}
-		if errors.Is(err, auth.ErrTokenInvalid) || errors.Is(err, auth.ErrTokenExpired) ||
-			errors.Is(err, auth.ErrScope) {
+		if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) ||
+			errors.Is(err, wire.ErrScope) {
 			return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
 		}
 		return err
@@ -63,7 +64,7 @@ func (s *Server) accountView(
 ) (templates.Account, error) {
 	user, err := s.store.UserByID(c.Request().Context(), identity.UID)
 	if errors.Is(err, models.ErrNotFound) {
-		return templates.Account{}, auth.ErrTokenInvalid
+		return templates.Account{}, wire.ErrTokenInvalid
 	}
 	if err != nil {
 		return templates.Account{}, err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"latchkey/auth"
+	"latchkey/client/wire"
 	"latchkey/models"
 	"latchkey/models/modelstest"
 )
@@ -126,7 +127,7 @@ func carriers(token string) map[string]func(*http.Request) {
 		"Basic password":  func(r *http.Request) { r.SetBasicAuth("anyname", token) },
 		"Bearer":          func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) },
 		"cookie": func(r *http.Request) {
-			r.AddCookie(&http.Cookie{Name: auth.CookieName(false, false), Value: token})
+			r.AddCookie(&http.Cookie{Name: wire.CookieName(false, false), Value: token})
 		},
 	}
 }
@@ -187,7 +188,7 @@ func endings(h *house) map[string]func(uid uint32, account, token string) {
 		"DELETE /v1/user":      func(_ uint32, _, token string) { h.with(token, "DELETE", "/v1/user", "", 202) },
 		"DELETE /v1/user/:uid": func(uid uint32, _, _ string) { h.with(h.admin, "DELETE", user(uid), "", 202) },
 		"POST /logout": func(_ uint32, _, token string) {
-			if w := h.ask("POST", "/logout", "", "Cookie: "+auth.CookieName(false, false)+"="+token); w.Code != 303 {
+			if w := h.ask("POST", "/logout", "", "Cookie: "+wire.CookieName(false, false)+"="+token); w.Code != 303 {
 				h.t.Errorf("%d %s", w.Code, w.Body)
 			}
 		},
@@ -430,7 +431,7 @@ func TestResetLink(t *testing.T) {
 // TestLogoutWhileStale: nobody is told that a token has ended that may go on.
 func TestLogoutWhileStale(t *testing.T) {
 	h := newHouse(t, auth.Options{Lag: time.Nanosecond})
-	if w := h.ask("POST", "/logout", "", "Cookie: "+auth.CookieName(false, false)+"="+h.admin); w.Code != 503 {
+	if w := h.ask("POST", "/logout", "", "Cookie: "+wire.CookieName(false, false)+"="+h.admin); w.Code != 503 {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
 }
@@ -454,7 +455,7 @@ func TestShortTokenStaysShort(t *testing.T) {
 	h.with(issued.Token, "GET", "/v1/user", "", 200)
 	h.with(issued.Token, "POST", "/v1/token/renew", "", 403)
 	h.with(issued.Token, "POST", "/v1/tokens", `{"label":"x","lifetime":99999}`, 403)
-	if w := h.ask("POST", "/account/token", "", "Cookie: "+auth.CookieName(false, false)+"="+issued.Token,
+	if w := h.ask("POST", "/account/token", "", "Cookie: "+wire.CookieName(false, false)+"="+issued.Token,
 		"Content-Type: application/x-www-form-urlencoded"); w.Code != 403 {
 		t.Errorf("in the browser: %d", w.Code)
 	}
@@ -472,7 +473,7 @@ func TestLimits(t *testing.T) {
 	for host, want := range map[string]int{"a'b": 400, "a b": 400, "<x>": 400, "[::1]:80": 200, "a-b.example:1": 200} {
 		r := httptest.NewRequest("GET", "/account", nil)
 		r.Host = host
-		r.AddCookie(&http.Cookie{Name: auth.CookieName(false, false), Value: h.admin})
+		r.AddCookie(&http.Cookie{Name: wire.CookieName(false, false), Value: h.admin})
 		w := httptest.NewRecorder()
 		h.server.ServeHTTP(w, r)
 		if w.Code != want {

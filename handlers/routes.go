@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -54,7 +55,7 @@ func (s *Server) routes() []route {
 		{post, "/v1/user/:uid/secret", s.resetLink, only(plainUID, admin)},
 
 		// For reverse proxies, with any method.
-		{get, verifyPath, s.verify, only(s.redirectToLogin, verifier)},
+		{get, wire.VerifyPath, s.verify, only(s.redirectToLogin, verifier)},
 
 		// The description of all this, for programs.
 		{get, "/openapi.json", s.openAPI, nil},

@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"latchkey/auth"
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -74,7 +75,7 @@ func New(config Config) *Server {
 		if r.method == http.MethodGet {
 			e.Add(http.MethodHead, r.path, r.handler, r.guards...)
 		}
-		if r.path == verifyPath { // proxies ask with their client's method
+		if r.path == wire.VerifyPath { // proxies ask with their client's method
 			e.Any(r.path, r.handler, r.guards...)
 			e.RouteNotFound(r.path, r.handler, r.guards...)
 		}

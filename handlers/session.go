@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
+	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -17,7 +18,7 @@ import (
 func (s *Server) session(c echo.Context) (identity auth.Identity, token string, err error) {
 	identity, token, err = s.cookie(c)
 	if err == nil && !identity.Scope.Includes(models.UserScope) {
-		return auth.Identity{}, "", auth.ErrScope
+		return auth.Identity{}, "", wire.ErrScope
 	}
 	return identity, token, err
 }
@@ -85,7 +86,7 @@ func (s *Server) dropNarrower(c echo.Context) {
 func (s *Server) revokeCookie(c echo.Context, reason string) error {
 	for _, cookie := range c.Request().CookiesNamed(s.cookieName(c)) { // of one domain each
 		identity, err := s.authority.Verify(cookie.Value)
-		if errors.Is(err, auth.ErrTokenInvalid) || errors.Is(err, auth.ErrTokenExpired) {
+		if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) {
 			continue
 		}
 		if err == nil {

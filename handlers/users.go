@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
+	"latchkey/client/wire"
 	"latchkey/models"
 	"latchkey/templates"
 )
@@ -156,7 +157,7 @@ func (s *Server) changeMe(c echo.Context) error {
 	nickname := body.text("nickname")
 	err = s.authority.SetNickname(c.Request().Context(), caller(c).UID, nickname, body.problems)
 	if errors.Is(err, models.ErrNotFound) {
-		return auth.ErrTokenInvalid
+		return wire.ErrTokenInvalid
 	}
 	if err != nil {
 		return err
@@ -174,12 +175,12 @@ func (s *Server) changeMyPassword(c echo.Context) error {
 	err = s.authority.ChangePassword(c.Request().Context(), caller(c).UID, old, secret,
 		s.hostName(c), body.problems)
 	if errors.Is(err, models.ErrNotFound) {
-		return auth.ErrTokenInvalid
+		return wire.ErrTokenInvalid
 	}
 	if err != nil {
 		return err
 	}
-	return send(c, response{ErrorCode: codeOK, Msg: "ok", status: http.StatusOK})
+	return send(c, newResponse(http.StatusOK, wire.CodeOK, "ok"))
 }
 
 // resetLink is POST /v1/user/:uid/secret, for administrators: a link by which the user sets the

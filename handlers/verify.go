@@ -4,16 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
+	"latchkey/client/wire"
 )
-
-// verifyPath is where reverse proxies ask whether a request may pass.
-const verifyPath = "/v1/verify"
 
 // verify answers a reverse proxy, whatever the method: 200 and who the request's token speaks for,
 // or 401, or 403 when the scopes that the query asks for are not in the token. The verdict rests
@@ -29,15 +26,12 @@ func (s *Server) verify(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	h := c.Response().Header()
-	h.Set("X-Auth-Uid", strconv.FormatUint(uint64(identity.UID), 10))
-	h.Set("X-Auth-Account", account)
-	h.Set("X-Auth-Type", strconv.Itoa(int(identity.ClientType)))
-	h.Set("X-Auth-Scope", s.authority.ScopeName(identity.Scope))
-	h.Set("X-Auth-Token-Id", "bridge")
+	id := "bridge"
 	if identity.HasToken() {
-		h.Set("X-Auth-Token-Id", identity.TokenID.String())
+		id = identity.TokenID.String()
 	}
+	wire.Identity{UID: identity.UID, Account: account, Type: int(identity.ClientType),
+		Scope: s.authority.ScopeName(identity.Scope), TokenID: id}.SetHeaders(c.Response().Header())
 	return c.NoContent(http.StatusOK)
 }
 
@@ -51,14 +45,14 @@ func (s *Server) checkScope(identity auth.Identity, pair string) error {
 	}
 	value, err := url.QueryUnescape(value)
 	if err != nil {
-		return fmt.Errorf("%w: the scope asked for cannot be read", auth.ErrScope)
+		return fmt.Errorf("%w: the scope asked for cannot be read", wire.ErrScope)
 	}
 	wanted, known := s.authority.ScopeByName(value)
 	if !known {
-		return fmt.Errorf("%w: there is no scope of the name asked for", auth.ErrScope)
+		return fmt.Errorf("%w: there is no scope of the name asked for", wire.ErrScope)
 	}
 	if !identity.Scope.Includes(wanted) {
-		return auth.ErrScope
+		return wire.ErrScope
 	}
 	return nil
 }

@@ -7,17 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"latchkey/client/wire"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 )
 
 // server asks Latchkey servers.
 type server struct{ client *http.Client }
-
-// tokenForm is the one form of a token: nothing else is handed to other programs.
-var tokenForm = regexp.MustCompile(`^[A-Za-z0-9_-]{56}$`)
 
 func newServer() server {
 	return server{&http.Client{Timeout: 5 * time.Second,
@@ -113,7 +110,7 @@ func (s server) renew(ctx context.Context, l Login) (Login, error) {
 		return Login{}, err
 	}
 	renewed, err := s.withTimes(ctx, l, t.Token)
-	if err != nil && tokenForm.MatchString(t.Token) { // the old token ends soon
+	if err != nil && wire.IsToken(t.Token) { // the old token ends soon
 		l.Token, l.ExpiresAt, l.TriedAt = t.Token, time.Now().Unix()+l.Lifetime, 0
 		return l, nil
 	}
@@ -123,7 +120,7 @@ func (s server) renew(ctx context.Context, l Login) (Login, error) {
 // withTimes is the login with a token that was issued a moment ago. How long it lives the server
 // says; when that is over is reckoned by this machine's clock.
 func (s server) withTimes(ctx context.Context, l Login, token string) (Login, error) {
-	if !tokenForm.MatchString(token) {
+	if !wire.IsToken(token) {
 		return Login{}, fmt.Errorf("%s sent no token", l.URL)
 	}
 	now := time.Now().Unix()

@@ -15,46 +15,22 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"latchkey/client/wire"
 	"net/http"
 )
-
-// The answers that refuse a caller. They are compared with errors.Is.
-var (
-	// ErrTokenInvalid refuses what is no token, a token that was ended, and the absence of one.
-	ErrTokenInvalid = errors.New("token is invalid")
-	// ErrTokenExpired refuses a token past its time.
-	ErrTokenExpired = errors.New("token is expired")
-	// ErrScope refuses a valid token whose scope is not enough.
-	ErrScope = errors.New("forbidden, not in scope")
-	// ErrUnavailable says that nobody can say now whether a token is good.
-	ErrUnavailable = errors.New("not available at the moment")
-)
-
-// Challenge is the one WWW-Authenticate header of a 401 (RFC 7617, RFC 9110 section 11.6.1). The
-// realm is first and never changes: clients look credentials up by it.
-const Challenge = `Basic realm="latchkey", charset="UTF-8"`
-
-// Identity is who a valid token speaks for.
-type Identity struct {
-	UID     uint32 // the account's number, which never changes
-	Account string // an e-mail address or a mobile number
-	Type    int    // client type: 100 for an e-mail address, 101 for a mobile number
-	Scope   string // name, such as "UserScope"
-	TokenID string // names the token in logs; no secret
-}
 
 // Verifier says who a request's token speaks for, if its scope includes the one named; "" asks
 // for none. Errors: ErrTokenInvalid, ErrTokenExpired, ErrScope, ErrUnavailable, or a fault. It must be safe
 // for concurrent use.
 type Verifier interface {
-	Verify(r *http.Request, scope string) (Identity, error)
+	Verify(r *http.Request, scope string) (wire.Identity, error)
 }
 
 type contextKey struct{}
 
 // IdentityFrom returns who the request of a context was let through for; ok is false outside Require.
-func IdentityFrom(ctx context.Context) (i Identity, ok bool) {
-	i, ok = ctx.Value(contextKey{}).(Identity)
+func IdentityFrom(ctx context.Context) (i wire.Identity, ok bool) {
+	i, ok = ctx.Value(contextKey{}).(wire.Identity)
 	return i, ok
 }
 
@@ -65,7 +41,7 @@ func Require(v Verifier, scope string) func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			identity, err := v.Verify(r, scope)
 			if err != nil {
-				refuse(w, r, err)
+				reject(w, r, err)
 				return
 			}
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, identity)))
@@ -73,39 +49,28 @@ func Require(v Verifier, scope string) func(http.Handler) http.Handler {
 	}
 }
 
-// refuse answers a request that is not let through, in the form of Latchkey's own API.
-func refuse(w http.ResponseWriter, r *http.Request, err error) {
-	status, code, msg := http.StatusServiceUnavailable, 1102, ErrUnavailable
+// reject responds to a request that is not let through, in the form of Latchkey's own API.
+func reject(w http.ResponseWriter, r *http.Request, err error) {
+	status, code, reason := http.StatusServiceUnavailable, wire.CodeBusy, wire.ErrUnavailable
 	switch {
-	case errors.Is(err, ErrTokenInvalid):
-		status, code, msg = http.StatusUnauthorized, 1002, ErrTokenInvalid
-	case errors.Is(err, ErrTokenExpired):
-		status, code, msg = http.StatusUnauthorized, 1002, ErrTokenExpired
-	case errors.Is(err, ErrScope):
-		status, code, msg = http.StatusForbidden, 1004, ErrScope
+	case errors.Is(err, wire.ErrTokenInvalid):
+		status, code, reason = http.StatusUnauthorized, wire.CodeToken, wire.ErrTokenInvalid
+	case errors.Is(err, wire.ErrTokenExpired):
+		status, code, reason = http.StatusUnauthorized, wire.CodeToken, wire.ErrTokenExpired
+	case errors.Is(err, wire.ErrScope):
+		status, code, reason = http.StatusForbidden, wire.CodeScope, wire.ErrScope
 	}
 	h := w.Header()
 	switch {
 	case status == http.StatusServiceUnavailable:
 		h.Set("Retry-After", "1")
-	case status == http.StatusUnauthorized && !FromPage(r):
-		h.Set("WWW-Authenticate", Challenge)
+	case status == http.StatusUnauthorized && !wire.IsScripted(r):
+		h.Set("WWW-Authenticate", wire.Challenge)
 	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Del("Content-Length")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(struct { // whoever went away needs no answer
-		ErrorCode int    `json:"error_code"`
-		Msg       string `json:"msg"`
-		Request   string `json:"request"`
-	}{code, msg.Error(), r.Method + " " + r.URL.Path})
-}
-
-// FromPage says whether a page asks, its script or for an image of its own: a challenge would open
-// the browser's dialog and leave a script waiting.
-func FromPage(r *http.Request) bool {
-	mode := r.Header.Get("Sec-Fetch-Mode")
-	return r.Header.Get("X-Requested-With") != "" || r.Header.Get("Sec-Fetch-Dest") == "empty" ||
-		mode != "" && mode != "navigate"
+	_ = json.NewEncoder(w).Encode(wire.Response{ErrorCode: code, Msg: reason.Error(),
+		Request: r.Method + " " + r.URL.Path}) // a client that went away needs no response
 }

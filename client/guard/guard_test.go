@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"latchkey/client/guard"
+	"latchkey/client/wire"
 )
 
 // server answers /v1/verify as Latchkey does, for the tokens "ann" and "bob"; asked counts the questions.
@@ -86,12 +87,12 @@ func TestRemoteRemembers(t *testing.T) {
 		{"OK/again", carrying(t, "ann"), "", 0, "ann", nil},
 		{"OK/another token", carrying(t, "bob"), "", 1, "bob", nil},
 		{"OK/a scope", carrying(t, "ann"), "read", 1, "ann", nil},
-		{"ErrScope", carrying(t, "ann"), "more", 1, "", guard.ErrScope},
-		{"ErrScope/again", carrying(t, "ann"), "more", 1, "", guard.ErrScope},
-		{"ErrInvalid", carrying(t, "eve"), "", 1, "", guard.ErrTokenInvalid},
-		{"ErrInvalid/again", carrying(t, "eve"), "", 1, "", guard.ErrTokenInvalid},
-		{"ErrInvalid/none", carrying(t), "", 0, "", guard.ErrTokenInvalid},
-		{"ErrExpired", carrying(t, "old"), "", 1, "", guard.ErrTokenExpired},
+		{"ErrScope", carrying(t, "ann"), "more", 1, "", wire.ErrScope},
+		{"ErrScope/again", carrying(t, "ann"), "more", 1, "", wire.ErrScope},
+		{"ErrInvalid", carrying(t, "eve"), "", 1, "", wire.ErrTokenInvalid},
+		{"ErrInvalid/again", carrying(t, "eve"), "", 1, "", wire.ErrTokenInvalid},
+		{"ErrInvalid/none", carrying(t), "", 0, "", wire.ErrTokenInvalid},
+		{"ErrExpired", carrying(t, "old"), "", 1, "", wire.ErrTokenExpired},
 		{"OK/two headers are another question", carrying(t, "ann", "bob"), "", 1, "ann", nil},
 	}
 	for _, step := range steps {
@@ -101,7 +102,7 @@ func TestRemoteRemembers(t *testing.T) {
 			t.Errorf("%s: %+v, %v after %d questions", step.name, i, err, s.asked.Load()-before)
 		}
 	}
-	want := guard.Identity{UID: 7, Account: "ann", Type: 100, Scope: "UserScope", TokenID: "7-1-0"}
+	want := wire.Identity{UID: 7, Account: "ann", Type: 100, Scope: "UserScope", TokenID: "7-1-0"}
 	if got, err := v.Verify(carrying(t, "ann"), ""); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -185,7 +186,7 @@ func TestRemoteFailsClosed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if i, err := v.Verify(carrying(t, "ann"), ""); !errors.Is(err, guard.ErrUnavailable) {
+			if i, err := v.Verify(carrying(t, "ann"), ""); !errors.Is(err, wire.ErrUnavailable) {
 				t.Errorf("%+v, %v", i, err)
 			}
 		})
@@ -200,8 +201,8 @@ func TestRemoteFailsClosed(t *testing.T) {
 // verdict is a Verifier of one answer.
 type verdict struct{ err error }
 
-func (v verdict) Verify(*http.Request, string) (guard.Identity, error) {
-	return guard.Identity{UID: 7}, v.err
+func (v verdict) Verify(*http.Request, string) (wire.Identity, error) {
+	return wire.Identity{UID: 7}, v.err
 }
 
 // TestRequire: each refusal has its status, and a fault, of whatever kind, lets nobody in and tells nothing.
@@ -210,8 +211,8 @@ func TestRequire(t *testing.T) {
 		err          error
 		status, code int
 	}{
-		{nil, 200, 0}, {guard.ErrTokenInvalid, 401, 1002}, {fmt.Errorf("why: %w", guard.ErrTokenExpired), 401, 1002},
-		{guard.ErrScope, 403, 1004}, {guard.ErrUnavailable, 503, 1102}, {errors.New("disk on fire"), 503, 1102},
+		{nil, 200, 0}, {wire.ErrTokenInvalid, 401, 1002}, {fmt.Errorf("why: %w", wire.ErrTokenExpired), 401, 1002},
+		{wire.ErrScope, 403, 1004}, {wire.ErrUnavailable, 503, 1102}, {errors.New("disk on fire"), 503, 1102},
 	} {
 		w := httptest.NewRecorder()
 		reached := false

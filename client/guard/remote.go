@@ -6,13 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"latchkey/client/wire"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +44,7 @@ type requestKey [sha256.Size]byte
 
 // cached is a good answer and until when it counts.
 type cached struct {
-	identity Identity
+	identity wire.Identity
 	until    time.Time
 }
 
@@ -68,7 +67,7 @@ func NewRemote(address string, o Options) (*Remote, error) {
 	key := make([]byte, sha256.Size)
 	rand.Read(key) // cannot fail since Go 1.24
 	known, err := lru.New[requestKey, cached](o.CacheSize)
-	return &Remote{url: u.JoinPath("/v1/verify"), options: o, key: key, known: known}, err
+	return &Remote{url: u.JoinPath(wire.VerifyPath), options: o, key: key, known: known}, err
 }
 
 func defaultClient() *http.Client {
@@ -82,10 +81,10 @@ func defaultClient() *http.Client {
 }
 
 // Verify asks whose a request is; see Verifier.
-func (v *Remote) Verify(r *http.Request, scope string) (Identity, error) {
+func (v *Remote) Verify(r *http.Request, scope string) (wire.Identity, error) {
 	credentials := credentialsOf(r)
 	if len(credentials) == 0 {
-		return Identity{}, ErrTokenInvalid
+		return wire.Identity{}, wire.ErrTokenInvalid
 	}
 	key := v.keyOf(scope, credentials)
 	if known, ok := v.known.Get(key); ok && time.Now().Before(known.until) {
@@ -108,8 +107,7 @@ func credentialsOf(r *http.Request) http.Header {
 	}
 	var cookies []string
 	for _, cookie := range r.Cookies() {
-		switch cookie.Name {
-		case "latchkey", "latchkey-domain", "__Host-latchkey", "__Secure-latchkey":
+		if wire.IsCookieName(cookie.Name) {
 			cookies = append(cookies, cookie.Name+"="+cookie.Value)
 		}
 	}
@@ -136,7 +134,7 @@ func (v *Remote) keyOf(scope string, credentials http.Header) requestKey {
 	return requestKey(mac.Sum(nil))
 }
 
-func (v *Remote) ask(r *http.Request, scope string, credentials http.Header) (Identity, error) {
+func (v *Remote) ask(r *http.Request, scope string, credentials http.Header) (wire.Identity, error) {
 	to := *v.url
 	if scope != "" {
 		to.RawQuery = url.Values{"scope": {scope}}.Encode()
@@ -144,7 +142,7 @@ func (v *Remote) ask(r *http.Request, scope string, credentials http.Header) (Id
 	ask, err := http.NewRequestWithContext( //nolint:gosec // the address is the operator's
 		r.Context(), http.MethodGet, to.String(), nil)
 	if err != nil {
-		return Identity{}, err
+		return wire.Identity{}, err
 	}
 	ask.Header = credentials
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
@@ -155,50 +153,29 @@ func (v *Remote) ask(r *http.Request, scope string, credentials http.Header) (Id
 	}
 	told, err := v.options.Client.Do(ask) //nolint:gosec // the address is the operator's
 	if err != nil {
-		return Identity{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return wire.Identity{}, fmt.Errorf("%w: %w", wire.ErrUnavailable, err)
 	}
 	defer told.Body.Close() //nolint:errcheck // it was read only
 	return read(told)
 }
 
 // read takes a server's answer for what it is; anything that is not an answer of Latchkey's is
-// ErrUnavailable.
-func read(told *http.Response) (Identity, error) {
+// wire.ErrUnavailable.
+func read(told *http.Response) (wire.Identity, error) {
 	switch told.StatusCode {
 	case http.StatusOK:
-		return identityIn(told.Header)
+		return wire.ParseIdentity(told.Header)
 	case http.StatusForbidden:
-		return Identity{}, ErrScope
+		return wire.Identity{}, wire.ErrScope
 	case http.StatusUnauthorized:
 		var body struct {
 			Msg string `json:"msg"`
 		}
 		err := json.NewDecoder(io.LimitReader(told.Body, 16<<10)).Decode(&body)
-		if err == nil && body.Msg == ErrTokenExpired.Error() {
-			return Identity{}, ErrTokenExpired
+		if err == nil && body.Msg == wire.ErrTokenExpired.Error() {
+			return wire.Identity{}, wire.ErrTokenExpired
 		}
-		return Identity{}, ErrTokenInvalid
+		return wire.Identity{}, wire.ErrTokenInvalid
 	}
-	return Identity{}, fmt.Errorf("%w: the server answered %s", ErrUnavailable, told.Status)
-}
-
-// identityIn reads the headers of an acceptance, each of which must be there once.
-func identityIn(h http.Header) (Identity, error) {
-	var missing error
-	only := func(name string) string {
-		if values := h.Values(name); len(values) == 1 && values[0] != "" {
-			return values[0]
-		}
-		missing = fmt.Errorf("%w: the server sent no %s, or two", ErrUnavailable, name)
-		return ""
-	}
-	i := Identity{Account: only("X-Auth-Account"), Scope: only("X-Auth-Scope"),
-		TokenID: only("X-Auth-Token-Id")}
-	uid, err1 := strconv.ParseUint(only("X-Auth-Uid"), 10, 32)
-	kind, err2 := strconv.Atoi(only("X-Auth-Type"))
-	if err := errors.Join(missing, err1, err2); err != nil {
-		return Identity{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	i.UID, i.Type = uint32(uid), kind
-	return i, nil
+	return wire.Identity{}, fmt.Errorf("%w: the server answered %s", wire.ErrUnavailable, told.Status)
 }
