@@ -14,13 +14,13 @@ import (
 	"testing"
 )
 
-// replayAPIDoc sends the requests of docs/api.md to the server at base, in order, and compares the
+// replayAPIDoc sends the requests of docs/reference/api.md to the server at base, in order, and compares the
 // answers with those of the page. The notation is explained on the page. The server must be new
 // and have the administrator admin@example.com with the secret "correct horse battery". It fails
 // also when an operation of the OpenAPI document has no example, when its error codes and those of
 // the page differ, or when a code has no row in the page's table.
 func replayAPIDoc(t *testing.T, base string) {
-	text, err := os.ReadFile(repositoryFile(t, "docs/api.md"))
+	text, err := os.ReadFile(repositoryFile(t, "docs/reference/api.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func (r *replay) requireComplete(t *testing.T) {
 	for path, item := range r.spec.doc.Paths.Map() {
 		for method, operation := range item.Operations() {
 			if !r.seen[operation.OperationID] {
-				t.Errorf("docs/api.md has no example of %s %s", method, path)
+				t.Errorf("docs/reference/api.md has no example of %s %s", method, path)
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// TestHelpersRecipe runs docs/recipes/helpers.md line by line: curl, git, .netrc and a registry's client present a
+// TestHelpersRecipe runs docs/howto/clients/helpers.md line by line: curl, git, .netrc and a registry's client present a
 // token that nobody pasted.
 func TestHelpersRecipe(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)

@@ -11,7 +11,7 @@ import (
 )
 
 // logger is a program that stands in front of a service and writes a log. start runs it, with the masking lines of
-// docs/recipes/logs.md or without.
+// docs/howto/proxies/logs.md or without.
 type logger struct {
 	name  string
 	leaks bool // the user name, as it comes
@@ -142,7 +142,7 @@ func examine(t *testing.T, url, log string) (leaks []string, remedy string) {
 	return leaks, report.Remedy
 }
 
-// TestDoctor: what docs/recipes/logs.md says of each program is what the doctor finds, before its masking lines and
+// TestDoctor: what docs/howto/proxies/logs.md says of each program is what the doctor finds, before its masking lines and
 // after.
 func TestDoctor(t *testing.T) {
 	behind := newService(t)

@@ -17,11 +17,11 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/clients.md anew from what TestClients finds")
+var update = flag.Bool("update", false, "write docs/reference/clients.md anew from what TestClients finds")
 
 // A httpClient is one way in which a program of somebody else's sends Basic credentials.
 type httpClient struct {
-	name          string                     // as docs/clients.md shows it
+	name          string                     // as docs/reference/clients.md shows it
 	version       []string                   // the command that prints its version
 	behind        func(c *call) http.Handler // what it asks for; nil for content
 	tls           bool                       // it takes no credentials to a server without TLS
@@ -53,7 +53,7 @@ type matrix struct {
 	rows                    map[string]row
 }
 
-// A row of docs/clients.md: works, refused or no.
+// A row of docs/reference/clients.md: works, refused or no.
 type row struct{ version, user, password, tampered, none string }
 
 const (
@@ -68,7 +68,7 @@ const noEmptyPassword = "It sends no empty password. With any other, such as `x`
 func says(words ...string) []string { return words }
 
 // TestClients runs every client with the token in either slot, with a tampered token and with none, and holds
-// docs/clients.md to what it found.
+// docs/reference/clients.md to what it found.
 func TestClients(t *testing.T) {
 	m := newMatrix(t)
 	clients := allClients()
@@ -276,7 +276,7 @@ func (c *call) file(name, text string) (path string) {
 	return path
 }
 
-// recipe is a block of docs/recipes/, with the call's address and credentials for those of the page.
+// recipe is a block of docs/howto/, with the call's address and credentials for those of the page.
 func (c *call) recipe(page, block string, swap ...string) string {
 	c.t.Helper()
 	text := recipe(c.t, page, block, swap...)

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	clientsPage  = "../docs/clients.md"
+	clientsPage  = "../docs/reference/clients.md"
 	tableBegins  = "<!-- TestClients writes from here -->\n"
 	tableEnds    = "<!-- to here -->\n"
 	tableHeading = "| Client | Version | User-name slot | Password slot | Tampered token | No credentials |\n" +
 		"|---|---|---|---|---|---|\n"
 )
 
-// comparePage holds the table of docs/clients.md to what was found, but for the versions, which another machine
+// comparePage holds the table of docs/reference/clients.md to what was found, but for the versions, which another machine
 // may have newer; with -update it writes the table.
 func (m *matrix) comparePage(t *testing.T, clients []httpClient) {
 	page, err := os.ReadFile(clientsPage)
@@ -33,12 +33,12 @@ func (m *matrix) comparePage(t *testing.T, clients []httpClient) {
 		return
 	}
 	if withoutVersions(table) != withoutVersions(found) {
-		t.Errorf("docs/clients.md differs from what was found; "+
+		t.Errorf("docs/reference/clients.md differs from what was found; "+
 			"'go test -tags e2e -run TestClients ./e2e/ -update' writes it anew. Found:\n%s", found)
 	}
 }
 
-// table is the part of docs/clients.md between its two marks.
+// table is the part of docs/reference/clients.md between its two marks.
 func (m *matrix) table(clients []httpClient) string {
 	table, notes := &strings.Builder{}, []string{}
 	table.WriteString(tableHeading)

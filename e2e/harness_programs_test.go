@@ -12,6 +12,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -108,20 +110,23 @@ func askFirst(s *server, behind http.Handler) http.Handler {
 	})
 }
 
-// recipe is a block of docs/recipes/NAME.md: the fenced one whose opening line says "```LANGUAGE BLOCK". In it each
-// second string of swap takes the place of the first, which must be there: the addresses of a test for those of
-// the recipe.
+// recipe returns a fenced block of docs/howto/*/NAME.md, the one that opens with "```LANGUAGE BLOCK". swap holds
+// pairs: a text, which the block must contain, and its replacement, such as the address of a test's server.
 func recipe(tb testing.TB, name, block string, swap ...string) string {
 	tb.Helper()
-	page, err := os.ReadFile("../docs/recipes/" + name + ".md")
+	found, _ := filepath.Glob("../docs/howto/*/" + name + ".md")
+	if len(found) != 1 {
+		tb.Fatalf("%d recipes %s.md in docs/howto, want 1", len(found), name)
+	}
+	page, err := os.ReadFile(found[0])
 	must(tb, err)
-	out, found := codeBlock(string(page), block)
-	if !found {
-		tb.Fatalf("docs/recipes/%s.md has no block %q", name, block)
+	out, ok := codeBlock(string(page), block)
+	if !ok {
+		tb.Fatalf("%s has no block %q", found[0], block)
 	}
 	for i := 0; i < len(swap); i += 2 {
 		if !strings.Contains(out, swap[i]) {
-			tb.Fatalf("docs/recipes/%s.md, %s: no %q to replace", name, block, swap[i])
+			tb.Fatalf("%s, %s: no %q to replace", found[0], block, swap[i])
 		}
 		out = strings.ReplaceAll(out, swap[i], swap[i+1])
 	}
@@ -197,10 +202,11 @@ func execute(tb testing.TB, dir string, env []string, stdin, name string, args .
 
 // codeBlock returns the text of a fenced block of a Markdown page: the one that opens with "```LANGUAGE NAME".
 func codeBlock(page, name string) (text string, ok bool) {
-	_, rest, found := strings.Cut(page, " "+name+"\n")
-	if !found {
+	fence := regexp.MustCompile("(?m)^```\\w+ " + regexp.QuoteMeta(name) + "\n")
+	at := fence.FindStringIndex(page)
+	if at == nil {
 		return "", false
 	}
-	text, _, ok = strings.Cut(rest, "```")
+	text, _, ok = strings.Cut(page[at[1]:], "```")
 	return text, ok
 }

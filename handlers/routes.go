@@ -27,7 +27,7 @@ func (s *Server) routes() []route {
 	}
 	only := func(guards ...echo.MiddlewareFunc) []echo.MiddlewareFunc { return guards }
 	return append(s.pages(), []route{
-		// The API: contract and codes in docs/api.md.
+		// The API: contract and codes in docs/reference/api.md.
 		{post, "/v1/client/register", s.register, nil},
 		{post, "/v1/token", s.login, nil},
 		{post, "/v1/token/secret", s.introspect, nil},

@@ -35,7 +35,7 @@ func main() {
 }
 
 func printInputs(w io.Writer, in *inputs) {
-	fmt.Fprintln(w, "== Measured: two shared cores, docs/scale/measure.sh and docs/reliability.md")
+	fmt.Fprintln(w, "== Measured: two shared cores, docs/scale/measure.sh and docs/explanation/reliability.md")
 	for _, e := range in.measured() {
 		fmt.Fprintln(w, e)
 	}
