@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // contractCase is one recorded request and the original's answer; see testdata/cases.json.
@@ -80,34 +79,6 @@ func foreignTokens(t *testing.T, s *server, tokens map[string]string) {
 	await(t, "the deletion to be seen", func() bool {
 		return request(t, "GET", s.URL+"/v1/user", "", bearer(tokens["ghost"])).Status == 401
 	})
-}
-
-func bearer(token string) string { return "Authorization: Bearer " + token }
-
-func basic(user, password string) string {
-	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
-}
-
-// await polls until a condition holds.
-func await(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited too long for %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-// tamper changes one character in the middle of a token.
-func tamper(token string) string {
-	b := []byte(token)
-	if b[40] == 'A' {
-		b[40] = 'B'
-	} else {
-		b[40] = 'A'
-	}
-	return string(b)
 }
 
 // TestContract replays the recorded cases in order against the real binary, each answer also against the
@@ -190,89 +161,5 @@ func compareBodies(t *testing.T, c contractCase, got map[string]any) {
 	}
 	if got["request"] != want["request"] {
 		t.Errorf("request %q, want %q", got["request"], want["request"])
-	}
-}
-
-// TestCarriers shows the ways to carry a token, and what is refused.
-func TestCarriers(t *testing.T) {
-	dir := t.TempDir()
-	s := start(t, dir)
-	mustRun(t, dir, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
-	one, two := mustRun(t, dir, "", "token", "issue", "a@b.cn"), mustRun(t, dir, "", "token", "issue", "a@b.cn")
-	raw := base64.StdEncoding.EncodeToString([]byte(one + ":"))
-	tests := []struct {
-		name    string
-		headers []string
-		want    int
-	}{
-		{"OK/user name", []string{basic(one, "")}, 200},
-		{"OK/user name with a password", []string{basic(one, "x-oauth-basic")}, 200},
-		{"OK/password", []string{basic("anyone", one)}, 200},
-		{"OK/lower case scheme", []string{"Authorization: basic " + raw}, 200},
-		{"OK/bearer", []string{bearer(one)}, 200},
-		{"OK/cookie", []string{"Cookie: latchkey=" + one}, 200},
-		{"OK/cookie and header agree", []string{"Cookie: latchkey=" + one, bearer(one)}, 200},
-		{"Err/none", nil, 401},
-		{"Err/two headers", []string{bearer(one), basic(one, "")}, 401},
-		{"Err/two tokens in one header", []string{basic(one, two)}, 401},
-		{"Err/cookie and header differ", []string{"Cookie: latchkey=" + two, bearer(one)}, 401},
-		{"Err/two cookies", []string{"Cookie: latchkey=" + two + "; latchkey=" + one}, 401},
-		{"Err/host cookie over http", []string{"Cookie: __Host-latchkey=" + one}, 401},
-		{"Err/tab", []string{"Authorization: Basic\t" + raw}, 401},
-		{"Err/two blanks", []string{"Authorization: Basic  " + raw}, 401},
-		{"Err/url alphabet", []string{"Authorization: Basic -_" + raw}, 401},
-		{"Err/digest", []string{"Authorization: Digest " + raw}, 401},
-		{"Err/no colon", []string{"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(one))}, 401},
-		{"Err/query", nil, 401},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			got := request(t, "GET", s.URL+"/v1/user?token="+one, "", test.headers...)
-			if got.Status != test.want {
-				t.Errorf("status %d, want %d: %s", got.Status, test.want, got.Body)
-			}
-		})
-	}
-	t.Run("OK/log in by Basic", func(t *testing.T) {
-		got := request(t, "POST", s.URL+"/v1/token", "", basic("A@B.cn", "secret1"))
-		if got.Status != 201 {
-			t.Errorf("status %d: %s", got.Status, got.Body)
-		}
-	})
-	t.Run("the log holds no credential", func(t *testing.T) {
-		for _, secret := range []string{one, two, raw, "secret1"} {
-			if strings.Contains(s.out.String(), secret) {
-				t.Errorf("the log holds %q", secret)
-			}
-		}
-	})
-}
-
-// TestScripts shows that a page's own script gets no challenge, and another site's page gets nothing.
-func TestScripts(t *testing.T) {
-	s := start(t, t.TempDir())
-	tests := []struct {
-		name, header, challenge string
-	}{
-		{"program", "X-Nothing: 1", `Basic realm="latchkey", charset="UTF-8"`},
-		{"navigation", "Sec-Fetch-Dest: document", `Basic realm="latchkey", charset="UTF-8"`},
-		{"fetch", "Sec-Fetch-Dest: empty", ""},
-		{"XMLHttpRequest", "X-Requested-With: XMLHttpRequest", ""},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			got := request(t, "GET", s.URL+"/v1/user", "", test.header)
-			if h := got.Header.Get("WWW-Authenticate"); got.Status != 401 || h != test.challenge {
-				t.Errorf("status %d, challenge %q, want %q", got.Status, h, test.challenge)
-			}
-		})
-	}
-	for _, header := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site",
-		"Origin: https://evil.example", "Origin: null"} {
-		t.Run("Err/"+header, func(t *testing.T) {
-			if got := request(t, "POST", s.URL+"/v1/token", "{}", asJSON, header); got.Status != 403 {
-				t.Errorf("status %d: %s", got.Status, got.Body)
-			}
-		})
 	}
 }

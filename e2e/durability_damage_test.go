@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -144,9 +143,6 @@ func newPatient(t *testing.T) *patient {
 	return p
 }
 
-// lenient takes as many wrong tries as a test needs.
-var lenient = append(slices.Clone(cheapHashes), "--account-tries", "100000")
-
 // TestDamage: in whatever way a database goes bad, the server refuses to start, or says 503, or goes on; it lets nobody
 // in who was not let in before, and does not hang.
 func TestDamage(t *testing.T) { damageRepeatedly(t, 4) }
@@ -216,29 +212,6 @@ func (p *patient) survives(t *testing.T, dir string) bool {
 		t.Errorf("a panic: %s", log)
 	}
 	return true
-}
-
-// tryStart is start for a server that may refuse, of which it returns what it said.
-func tryStart(t *testing.T, dir string, args ...string) (s *server, out string) {
-	t.Helper()
-	said := &lockedBuffer{}
-	cmd := exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, args...)...)
-	cmd.Stdout, cmd.Stderr = said, said
-	must(t, cmd.Start())
-	s = &server{Dir: dir, cmd: cmd, out: said, done: make(chan error, 1)}
-	go func() { s.done <- cmd.Wait() }()
-	for {
-		if match := addressLine.FindStringSubmatch(said.String()); match != nil && answered(match[1]+"/healthz") {
-			s.URL = match[1]
-			t.Cleanup(s.kill)
-			return s, ""
-		}
-		select {
-		case <-s.done:
-			return nil, said.String()
-		case <-time.After(2 * time.Millisecond):
-		}
-	}
 }
 
 // ask sends a request, which must be answered soon.

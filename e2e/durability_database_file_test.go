@@ -1,74 +1,13 @@
 package e2e_test
 
 import (
-	"bufio"
 	"database/sql"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
-
-// TestHalfClosed: a client that closes its half of the connection right after its request still gets the true answer,
-// never an empty success.
-func TestHalfClosed(t *testing.T) {
-	s := start(t, t.TempDir(), append(cheapHashes, "--account-tries", "100000")...)
-	account(t, s, "ann@example.com")
-	post := func(path, body string) string {
-		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: %d\r\n\r\n%s", path, asJSON, len(body), body)
-	}
-	requests := []string{
-		"GET /v1/user HTTP/1.1\r\nHost: x\r\n\r\n",
-		"DELETE /v1/user HTTP/1.1\r\nHost: x\r\n\r\n",
-		post("/v1/token", `{"account":"ann@example.com","secret":"wrong","type":100}`),
-		post("/v1/token/secret", `{"token":"x"}`),
-	}
-	address := strings.TrimPrefix(s.URL, "http://")
-	for _, request := range requests {
-		var wait sync.WaitGroup
-		for range 4 {
-			wait.Go(func() {
-				for range 50 {
-					status, body := halfClosed(t, address, request)
-					if status != 401 && status != 503 || body == "" {
-						t.Errorf("%.20q: %d %q", request, status, body)
-						return
-					}
-				}
-			})
-		}
-		wait.Wait()
-	}
-}
-
-// halfClosed sends a request and closes the sending half at once.
-func halfClosed(t *testing.T, address, request string) (status int, body string) {
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Error(err)
-		return 0, ""
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, request); err != nil {
-		t.Error(err)
-		return 0, ""
-	}
-	_ = conn.(*net.TCPConn).CloseWrite()
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Error(err)
-		return 0, ""
-	}
-	defer resp.Body.Close()
-	content, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(content)
-}
 
 // TestDatabaseReplaced: a server whose database file was removed, replaced or cut acknowledges nothing and is not
 // ready.
@@ -125,28 +64,6 @@ func TestDatabaseReplaced(t *testing.T) {
 	}
 }
 
-// TestFirstStartAtOnce: several commands on an empty data directory wait for each other.
-func TestFirstStartAtOnce(t *testing.T) {
-	for range 3 {
-		dir := filepath.Join(t.TempDir(), "data")
-		var wait sync.WaitGroup
-		for n := range 4 {
-			wait.Go(func() {
-				name := fmt.Sprintf("user%d@example.com", n)
-				_, said, code := latchkey(t, dir, "secret1\n", "--argon2-memory", "7168", "user", "add", name,
-					"--nickname", "Ann", "--secret-stdin")
-				if code != 0 {
-					t.Errorf("%s: exit %d: %s", name, code, said)
-				}
-			})
-		}
-		wait.Wait()
-		if got := strings.Count(mustRun(t, dir, "", "user", "list"), "\n"); got != 4 {
-			t.Errorf("%d users", got)
-		}
-	}
-}
-
 // TestLockedIsNotDamaged: a database that another program keeps locked is not called damaged.
 func TestLockedIsNotDamaged(t *testing.T) {
 	dir := t.TempDir()
@@ -164,15 +81,4 @@ func TestLockedIsNotDamaged(t *testing.T) {
 	if code != 1 || strings.Contains(said, "damaged") || !strings.Contains(said, "locked") {
 		t.Errorf("exit %d after %v: %s", code, time.Since(began), said)
 	}
-}
-
-// TestStopDespiteSlowUpload: a client that never ends its request does not keep the server from stopping in good order.
-func TestStopDespiteSlowUpload(t *testing.T) {
-	s := start(t, t.TempDir(), cheapHashes...)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
-	must(t, err)
-	defer conn.Close()
-	_, err = fmt.Fprintf(conn, "POST /v1/token HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: 500\r\n\r\n{", asJSON)
-	must(t, err)
-	must(t, s.stop(t))
 }

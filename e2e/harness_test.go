@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -169,13 +168,6 @@ func (s *server) stop(tb testing.TB) error {
 	}
 }
 
-// TestStop: SIGTERM ends the server in good order.
-func TestStop(t *testing.T) {
-	if err := start(t, t.TempDir()).stop(t); err != nil {
-		t.Error(err)
-	}
-}
-
 // latchkey runs a command on a data directory and returns its standard output, its standard error and exit code.
 func latchkey(tb testing.TB, dir, stdin string, args ...string) (stdout, stderr string, code int) {
 	tb.Helper()
@@ -201,44 +193,43 @@ func mustRun(tb testing.TB, dir, stdin string, args ...string) string {
 	return strings.TrimSuffix(out, "\n")
 }
 
-// reply is an HTTP answer, read whole.
-type reply struct {
-	Status int
-	Header http.Header
-	Body   string
+// await polls until a condition holds.
+func await(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited too long for %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
-// request sends one request; headers are "Name: value". Redirects are not followed.
-func request(tb testing.TB, method, url, body string, headers ...string) reply {
-	tb.Helper()
-	r, err := tryRequest(method, url, body, headers...)
+func must(t testing.TB, err error) {
+	t.Helper()
 	if err != nil {
-		tb.Fatalf("%s %s: %v", method, url, err)
+		t.Fatal(err)
 	}
-	return r
 }
 
-var client = &http.Client{
-	Timeout:       30 * time.Second,
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// tryStart is start for a server that may refuse, of which it returns what it said.
+func tryStart(t *testing.T, dir string, args ...string) (s *server, out string) {
+	t.Helper()
+	said := &lockedBuffer{}
+	cmd := exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, args...)...)
+	cmd.Stdout, cmd.Stderr = said, said
+	must(t, cmd.Start())
+	s = &server{Dir: dir, cmd: cmd, out: said, done: make(chan error, 1)}
+	go func() { s.done <- cmd.Wait() }()
+	for {
+		if match := addressLine.FindStringSubmatch(said.String()); match != nil && answered(match[1]+"/healthz") {
+			s.URL = match[1]
+			t.Cleanup(s.kill)
+			return s, ""
+		}
+		select {
+		case <-s.done:
+			return nil, said.String()
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
 }
-
-func tryRequest(method, url, body string, headers ...string) (reply, error) {
-	req, err := http.NewRequest(method, url, strings.NewReader(body))
-	if err != nil {
-		return reply{}, err
-	}
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		req.Header.Add(name, value)
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return reply{}, err
-	}
-	defer resp.Body.Close()
-	content, err := io.ReadAll(resp.Body)
-	return reply{resp.StatusCode, resp.Header, string(content)}, err
-}
-
-const asJSON = "Content-Type: application/json"

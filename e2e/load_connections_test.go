@@ -1,9 +1,11 @@
 package e2e_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,4 +127,59 @@ func TestSlowClients(t *testing.T) {
 	wait.Wait()
 	t.Logf("the last of them was cut off after %v", time.Since(began).Round(time.Millisecond))
 	await(t, "the descriptors to be given back", func() bool { return filesOf(t, s) <= idle })
+}
+
+// TestHalfClosed: a client that closes its half of the connection right after its request still gets the true answer,
+// never an empty success.
+func TestHalfClosed(t *testing.T) {
+	s := start(t, t.TempDir(), append(cheapHashes, "--account-tries", "100000")...)
+	account(t, s, "ann@example.com")
+	post := func(path, body string) string {
+		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: %d\r\n\r\n%s", path, asJSON, len(body), body)
+	}
+	requests := []string{
+		"GET /v1/user HTTP/1.1\r\nHost: x\r\n\r\n",
+		"DELETE /v1/user HTTP/1.1\r\nHost: x\r\n\r\n",
+		post("/v1/token", `{"account":"ann@example.com","secret":"wrong","type":100}`),
+		post("/v1/token/secret", `{"token":"x"}`),
+	}
+	address := strings.TrimPrefix(s.URL, "http://")
+	for _, request := range requests {
+		var wait sync.WaitGroup
+		for range 4 {
+			wait.Go(func() {
+				for range 50 {
+					status, body := halfClosed(t, address, request)
+					if status != 401 && status != 503 || body == "" {
+						t.Errorf("%.20q: %d %q", request, status, body)
+						return
+					}
+				}
+			})
+		}
+		wait.Wait()
+	}
+}
+
+// halfClosed sends a request and closes the sending half at once.
+func halfClosed(t *testing.T, address, request string) (status int, body string) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Error(err)
+		return 0, ""
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Error(err)
+		return 0, ""
+	}
+	_ = conn.(*net.TCPConn).CloseWrite()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Error(err)
+		return 0, ""
+	}
+	defer resp.Body.Close()
+	content, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(content)
 }

@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -91,14 +89,6 @@ func follow(t *testing.T, leader *postgrestest.Cluster) *postgrestest.Cluster {
 		return err == nil && state == "sync"
 	})
 	return standby
-}
-
-// nameOf is the name of the database in the place of a data directory's.
-func nameOf(t *testing.T, dir string) string {
-	t.Helper()
-	address, err := os.ReadFile(filepath.Join(dir, "postgres"))
-	must(t, err)
-	return postgrestest.NameIn(string(address))
 }
 
 // both is the environment that names a database on whichever of two servers takes writes.

@@ -47,3 +47,21 @@ func another(t testing.TB, dir string) string {
 	}
 	return other
 }
+
+// verifies says whether a node accepts a token; what it answers besides is an error.
+func verifies(t testing.TB, node *server, token string) bool {
+	t.Helper()
+	got := request(t, "GET", node.URL+"/v1/verify", "", bearer(token))
+	if got.Status != 200 && got.Status != 401 {
+		t.Errorf("verification: %d %s", got.Status, got.Body)
+	}
+	return got.Status == 200
+}
+
+// nameOf is the name of the database in the place of a data directory's.
+func nameOf(t *testing.T, dir string) string {
+	t.Helper()
+	address, err := os.ReadFile(filepath.Join(dir, "postgres"))
+	must(t, err)
+	return postgrestest.NameIn(string(address))
+}

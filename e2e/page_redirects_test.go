@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
@@ -102,15 +101,6 @@ func TestBrowserDoor(t *testing.T) {
 		t.Errorf("an image without a session: %s", got)
 	}
 	goTo(h.wiki+"/x", h.login+"/login?next=")
-}
-
-// promise waits for what a script promises. While the browser shows a dialog it keeps no promise.
-func (w *window) promise(script string) (result string) {
-	w.t.Helper()
-	w.do(chromedp.Evaluate(script, &result, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
-		return p.WithAwaitPromise(true)
-	}))
-	return result
 }
 
 // TestBrowserHostileNext: the browser itself reads where each hostile wish would lead it: nowhere but here.

@@ -5,12 +5,10 @@ package e2e_test
 import (
 	"fmt"
 	"math/rand"
-	"net"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // hostileSeed makes the same requests each time; another one makes others.
@@ -74,28 +72,6 @@ func (p *party) bombard(t *testing.T, requests []string) {
 	t.Logf("%d requests, answers by status: %v", len(requests), statuses)
 	if statuses["401"] < len(requests)/6 {
 		t.Errorf("only %d requests were good enough to be asked about", statuses["401"])
-	}
-}
-
-// raw sends bytes on a connection of their own and returns what comes back until the other end is done or silent.
-func (d *door) raw(t *testing.T, text string) string {
-	conn, err := net.Dial("tcp", bare(d.URL))
-	if err != nil {
-		t.Errorf("the proxy is gone: %v", err)
-		return ""
-	}
-	defer conn.Close()
-	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = conn.Write([]byte(text)) // the other end may close early
-	var answer []byte
-	buffer := make([]byte, 32<<10)
-	for patience := time.Second; ; patience = 100 * time.Millisecond {
-		_ = conn.SetReadDeadline(time.Now().Add(patience))
-		n, err := conn.Read(buffer)
-		answer = append(answer, buffer[:n]...)
-		if err != nil {
-			return string(answer)
-		}
 	}
 }
 

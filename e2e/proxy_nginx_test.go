@@ -4,28 +4,8 @@ package e2e_test
 
 import (
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 )
-
-// A door is a reverse proxy that runs from its recipe.
-type door struct {
-	URL string // http://127.0.0.1:PORT
-	Dir string // its files, logs among them
-	out *lockedBuffer
-}
-
-// bare is an address without its scheme.
-func bare(url string) string { return strings.TrimPrefix(url, "http://") }
-
-// write puts a file in a directory and returns its path.
-func write(tb testing.TB, dir, name, content string) string {
-	tb.Helper()
-	path := filepath.Join(dir, name)
-	must(tb, os.WriteFile(path, []byte(content), 0o600))
-	return path
-}
 
 // startNginx runs nginx with what a http section holds, at an address.
 func startNginx(tb testing.TB, address, dir, http string) *door {

@@ -1,0 +1,49 @@
+package e2e_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestCommandsExplain: what the commands say of tokens and keys.
+func TestCommandsExplain(t *testing.T) {
+	s := start(t, t.TempDir(), append(cheapHashes, "--scope", "read", "--scope", "metrics")...)
+	ann := account(t, s, "ann@example.com")
+	token := tokenIn(t, request(t, "POST", s.URL+"/v1/tokens", `{"label":"CI","scope":"metrics","lifetime":3600}`,
+		asJSON, bearer(ann)))
+	id := strings.Fields(mustRun(t, s.Dir, "", "token", "list", "ann@example.com"))[9]
+	if got := mustRun(t, s.Dir, "", "token", "list", "ann@example.com"); !strings.Contains(got, "metrics") ||
+		!strings.Contains(got, "CI") || strings.Contains(got, token) {
+		t.Errorf("list: %s", got)
+	}
+	if got := mustRun(t, s.Dir, "", "token", "inspect", token); !strings.Contains(got, `Valid: token `) ||
+		!strings.Contains(got, `"CI" of ann@example.com (user 1, active), e-mail, metrics`) {
+		t.Errorf("inspect: %s", got)
+	}
+	mustRun(t, s.Dir, "", "token", "revoke", id)
+	mustRun(t, s.Dir, "", "token", "revoke", "--all", "ann@example.com")
+	if got := mustRun(t, s.Dir, "", "token", "inspect", token); !strings.Contains(got, "it was ended 20") ||
+		!strings.Contains(got, "(ended on the command line)") {
+		t.Errorf("inspect: %s", got)
+	}
+	read := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--scope", "read", "--label", "backup")
+	if got := request(t, "POST", s.URL+"/v1/token/secret", fmt.Sprintf(`{"token":%q}`, read), asJSON); got.Status != 200 ||
+		!strings.Contains(got.Body, `"scope":"read"`) {
+		t.Errorf("introspection: %d %s", got.Status, got.Body)
+	}
+	if got := mustRun(t, s.Dir, "", "key", "list"); !strings.Contains(got, "signs") {
+		t.Errorf("key list: %s", got)
+	}
+	for _, refused := range [][]string{
+		{"token", "revoke"}, {"token", "revoke", "x"}, {"token", "revoke", "9-1795421052-0"},
+		{"token", "revoke", read, "--all", "ann@example.com"}, {"key", "retire", "1"}, {"key", "retire", "99", "--now"},
+		{"token", "issue", "ann@example.com", "--scope", "write"}, {"token", "list", "nobody@example.com"},
+		{"--revocation-lag", "1ms", "user", "list"}, {"--key-rotation", "1s", "user", "list"},
+		{"--token-ttl", "1000h", "user", "list"}, {"serve", "--addr", "127.0.0.1:0", "--scope", "Not A Name"},
+	} {
+		if out, said, code := latchkey(t, s.Dir, "", refused...); code == 0 || strings.Count(said, "\n") != 1 {
+			t.Errorf("%v: exit %d, %q, %q", refused, code, out, said)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+//go:build e2e || torture
+
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestNodesContract: with PostgreSQL, too, everything is answered as existing clients rely on.
+func TestNodesContract(t *testing.T) {
+	replayContract(t, startNodes(t, newCluster(t), 1)[0])
+}
+
+// TestNodesPooler: a node behind PgBouncer, which gives each transaction another connection, does all it does else.
+func TestNodesPooler(t *testing.T) {
+	c := newCluster(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	port := l.Addr().(*net.TCPAddr).Port
+	must(t, l.Close())
+	path := filepath.Join(c.Dir, "pgbouncer.ini")
+	must(t, os.WriteFile(path, fmt.Appendf(nil, `[databases]
+* = host=%s user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = %d
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 5
+logfile = %s
+`, c.Dir, port, filepath.Join(c.Dir, "pgbouncer.log")), 0o644))
+	pooler := c.Command(context.Background(), "pgbouncer", path)
+	must(t, pooler.Start())
+	defer func() {
+		_ = pooler.Process.Kill()
+		_ = pooler.Wait()
+	}()
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	await(t, "PgBouncer", func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	})
+	node := through(t, c, address, "default_query_exec_mode=exec", lenient...)
+	replayContract(t, node)
+	other := start(t, another(t, node.Dir), cheapHashes...)
+	token := account(t, node, "late@example.com")
+	await(t, "the other node to know the key", func() bool { return verifies(t, other, token) })
+	if got := request(t, "DELETE", node.URL+"/v1/token", "", bearer(token)); got.Status != 202 {
+		t.Errorf("%d %s", got.Status, got.Body)
+	}
+	began := time.Now()
+	await(t, "the other node to refuse the token", func() bool { return !verifies(t, other, token) })
+	if took := time.Since(began); took > 1500*time.Millisecond {
+		t.Errorf("refused only after %v", took)
+	}
+}

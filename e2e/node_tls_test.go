@@ -1,0 +1,60 @@
+//go:build e2e || torture
+
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestNodesTLS: a node that is to have a certificate of the database's name takes no other, and nothing in clear text.
+func TestNodesTLS(t *testing.T) {
+	c := newCluster(t)
+	certify := func(name, host string) {
+		t.Helper()
+		out, err := c.Command(context.Background(), "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+			"ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN="+host, "-addext",
+			"subjectAltName=DNS:"+host, "-keyout", name+".key", "-out", name+".crt").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	certify("right", "localhost")
+	certify("other", "localhost")
+	certify("elsewhere", "db.example.com")
+	dir := t.TempDir()
+	inPostgres(t, c, dir)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	port := l.Addr().(*net.TCPAddr).Port
+	must(t, l.Close())
+	serve := func(certificate string) {
+		t.Helper()
+		must(t, c.Stop(syscall.SIGQUIT))
+		must(t, c.Start(context.Background(), "ssl=on", "ssl_cert_file="+filepath.Join(c.Dir, certificate+".crt"),
+			"ssl_key_file="+filepath.Join(c.Dir, certificate+".key"), "listen_addresses=localhost",
+			fmt.Sprint("port=", port)))
+	}
+	list := func(mode, authority string) (string, int) {
+		address := fmt.Sprintf("postgres://postgres@localhost:%d/%s?sslmode=%s&sslrootcert=%s", port, nameOf(t, dir), mode,
+			filepath.Join(c.Dir, authority+".crt"))
+		_, said, code := latchkey(t, dir, "", "--database", address, "migrate")
+		return said, code
+	}
+	serve("right")
+	if said, code := list("verify-full", "right"); code != 0 {
+		t.Errorf("the right certificate: %s", said)
+	}
+	if said, code := list("verify-full", "other"); code != 1 || !strings.Contains(said, "certificate") {
+		t.Errorf("of another authority: exit %d, %s", code, said)
+	}
+	serve("elsewhere")
+	if said, code := list("verify-full", "elsewhere"); code != 1 || !strings.Contains(said, "certificate") {
+		t.Errorf("of another name: exit %d, %s", code, said)
+	}
+}

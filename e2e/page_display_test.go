@@ -1,0 +1,59 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+func TestBrowserNicknameIsText(t *testing.T) {
+	w := open(t, start(t, t.TempDir()).URL)
+	const nickname = `<img src=x onerror=1>`
+	w.signUp("ann@example.com", nickname)
+	if got := w.text(".who-name"); got != nickname {
+		t.Errorf("shown as %q", got)
+	}
+	if n := w.evaluate(`document.querySelectorAll("img[src=x]").length`); n != "0" {
+		t.Errorf("%s images", n)
+	}
+}
+
+func TestBrowserCountdown(t *testing.T) {
+	w := open(t, start(t, t.TempDir(), "--token-ttl", "50s").URL)
+	w.signUp("ann@example.com", "Ann")
+	first := w.text("#left")
+	await(t, "the time left to count down", func() bool { return w.text("#left") != first })
+}
+
+func TestBrowserWithoutScript(t *testing.T) {
+	w := open(t, start(t, t.TempDir()).URL)
+	w.do(emulation.SetScriptExecutionDisabled(true))
+	w.signUp("ann@example.com", "Ann")
+	w.signOut()
+	w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"}, "#token-title")
+	w.do(chromedp.Click(".token summary", chromedp.ByQuery),
+		chromedp.WaitVisible("#token-text", chromedp.ByQuery))
+	if got := w.text("#token-text"); len(got) != 56 {
+		t.Errorf("token %q", got)
+	}
+}
+
+func TestBrowserNarrow(t *testing.T) {
+	w := open(t, start(t, t.TempDir()).URL)
+	w.do(emulation.SetDeviceMetricsOverride(320, 700, 1, true))
+	w.signUp("a.rather.long.account.name@mail.example.com", strings.Repeat("W", 22))
+	for _, path := range []string{"/account", "/login", "/register", "/nothing"} {
+		if path == "/login" {
+			w.signOut()
+		}
+		w.visit(path)
+		got := w.evaluate("document.documentElement.scrollWidth")
+		if got != "320" {
+			t.Errorf("%s is %s pixels wide on a screen of 320", path, got)
+		}
+	}
+}
