@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -82,34 +81,6 @@ func CheckAccount(v ValidationError, t ClientType, account string) {
 // AddTaken notes that the account exists already.
 func AddTaken(v ValidationError) { v.Add("account", msgTaken) }
 
-// CheckNickname notes in v what is wrong with a nickname.
-func CheckNickname(v ValidationError, nickname string) {
-	n := utf8.RuneCountInString(nickname)
-	switch {
-	case v.Has("nickname"):
-	case nickname == "":
-		v.Require("nickname")
-	case n < MinNickname || n > MaxNickname:
-		v.Add("nickname", fmt.Sprintf(
-			"Field must be between %d and %d characters long.", MinNickname, MaxNickname))
-	case !isPrintable(nickname) || strings.TrimSpace(nickname) == "":
-		v.Add("nickname", msgText)
-	}
-}
-
-// CheckLabel notes in v what is wrong with the label of a token.
-func CheckLabel(v ValidationError, label string) {
-	switch {
-	case v.Has("label"):
-	case strings.TrimSpace(label) == "":
-		v.Require("label")
-	case utf8.RuneCountInString(label) > MaxLabel:
-		v.Add("label", fmt.Sprintf("Field cannot be longer than %d characters.", MaxLabel))
-	case !isPrintable(label):
-		v.Add("label", msgText)
-	}
-}
-
 // isMobile: an optional plus, then 5 to 15 digits that do not begin with zero (E.164).
 func isMobile(s string) bool {
 	digits := strings.TrimPrefix(s, "+")
@@ -149,19 +120,28 @@ func isDotted(s, extra string) bool {
 	return true
 }
 
-// IsText says whether a database can be asked for a text: PostgreSQL knows no NUL.
-func IsText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+// ClientType is how an account names itself; the numbers are the original service's.
+type ClientType uint16
 
-// isPrintable refuses what is no text: broken UTF-8, controls, format characters such as direction
-// overrides.
-func isPrintable(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
+// The client types. Only EMail and Mobile log in with an account and a secret.
+const (
+	EMail           ClientType = 100
+	Mobile          ClientType = 101
+	MiniProgram     ClientType = 200
+	OfficialAccount ClientType = 201
+)
+
+// String names the type in words.
+func (t ClientType) String() string {
+	switch t {
+	case EMail:
+		return "e-mail"
+	case Mobile:
+		return "mobile number"
+	case MiniProgram:
+		return "WeChat mini program"
+	case OfficialAccount:
+		return "WeChat official account"
 	}
-	for _, r := range s {
-		if r == utf8.RuneError || !unicode.IsGraphic(r) {
-			return false
-		}
-	}
-	return true
+	return fmt.Sprintf("client type %d", uint16(t))
 }

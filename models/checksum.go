@@ -2,8 +2,8 @@ package models
 
 import (
 	"crypto/sha256"
+	"database/sql"
 	"encoding/binary"
-	"fmt"
 )
 
 // Whoever may do what is stored with a checksum, so that a page gone bad, which SQLite itself does
@@ -22,42 +22,6 @@ func (r record) checksum() int64 {
 	return int64(binary.BigEndian.Uint64(sum[:8]))
 }
 
-// userRow is everything stored of a user that a decision rests on.
-type userRow struct {
-	User
-	accountKey     string
-	passwordHash   string // PHC string
-	epoch          int64
-	revokedThrough int64
-	checksum       int64
-}
-
-const userColumns = `id, account, client_type, nickname, role, state, created_at, updated_at,
-	last_login_at, account_key, secret_hash, epoch, ended_through, checksum`
-
-// fields are the places of userColumns.
-func (r *userRow) fields() []any {
-	return []any{&r.ID, &r.Account, &r.ClientType, &r.Nickname, &r.Role, &r.State, &r.CreatedAt,
-		&r.UpdatedAt, &r.LastLoginAt, &r.accountKey, &r.passwordHash, &r.epoch, &r.revokedThrough,
-		&r.checksum}
-}
-
-// sum is the checksum that the row must have.
-func (r *userRow) sum() int64 {
-	return record(nil).number(int64(r.ID)).text(r.Account).text(r.accountKey).
-		number(int64(r.ClientType)).text(r.Nickname).number(int64(r.Role)).number(int64(r.State)).
-		number(r.CreatedAt).text(r.passwordHash).number(r.epoch).number(r.revokedThrough).checksum()
-}
-
-// check refuses a row that is not as it was written.
-func (r *userRow) check() error {
-	if r.sum() != r.checksum {
-		return fmt.Errorf("%w: %w: user %d is not as it was written: "+
-			"run latchkey recover", ErrUnavailable, ErrDamaged, r.ID)
-	}
-	return nil
-}
-
 // checksum is that of one ending under its number. The checksum of all is their exclusive or.
 func (e Revocation) checksum(seq int64) int64 {
 	earlier := int64(0)
@@ -74,4 +38,26 @@ func (t transaction) updateChecksum(sum int64) error {
 	_, err := t.exec(`UPDATE sequences SET value = (value | $1) - (value & $2)
 		WHERE name = 'endings checksum'`, sum, sum)
 	return err
+}
+
+// sumRevocations reads rows of endings to their end.
+func sumRevocations(rows *sql.Rows) (count, checksum int64, err error) {
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	for rows.Next() {
+		e, seq, err := scanRevocation(rows.Scan)
+		if err != nil {
+			return 0, 0, err
+		}
+		count, checksum = count+1, checksum^e.checksum(seq)
+	}
+	return count, checksum, rows.Err()
+}
+
+func (t transaction) revocationsChecksum() (checksum int64, err error) {
+	rows, err := t.query("SELECT " + revocationColumns + " FROM endings")
+	if err != nil {
+		return 0, err
+	}
+	_, checksum, err = sumRevocations(rows)
+	return checksum, err
 }

@@ -48,24 +48,3 @@ func (s *Store) Nodes(ctx context.Context) ([]Node, error) {
 	})
 	return nodes, err
 }
-
-// ActivateKey lets a key sign that waits to, if every node knows a change to the keys of at least a
-// number. It says whether it did.
-func (s *Store) ActivateKey(ctx context.Context, id, ring int64) (done bool, err error) {
-	err = s.inTransaction(ctx, func(t transaction) error {
-		done = false
-		if err := t.lock("ring"); err != nil {
-			return err
-		}
-		rows, err := t.exec(`UPDATE keys SET signs_at = $1 WHERE id = $2 AND signs_at > $3 AND NOT EXISTS
-			(SELECT 1 FROM nodes WHERE ring < $4 AND seen_at + lag + 60 > $5)`,
-			now(), id, now(), ring, now())
-		if err != nil || rows == 0 {
-			return err
-		}
-		done = true
-		_, err = t.next("ring")
-		return err
-	})
-	return done, err
-}

@@ -9,9 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,13 +17,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-)
-
-// The faults of a PostgreSQL database or its address that stop the start, each returned wrapped.
-var (
-	ErrAddress = errors.New("not an address of a PostgreSQL database")
-	ErrSchema  = errors.New("the database is not set up for this program: run latchkey migrate")
-	ErrWeak    = errors.New("the database does not keep what it acknowledges")
 )
 
 // postgres is the engine of a PostgreSQL server.
@@ -67,50 +57,6 @@ func OpenPostgres(ctx context.Context, address string, o PostgresOptions) (*Stor
 		return nil, errors.Join(fmt.Errorf("%s: %w", e, e.classify(err)), s.Close())
 	}
 	return s, nil
-}
-
-// parseAddress reads the URL of a database. No error shows its password.
-func parseAddress(address string) (*pgx.ConnConfig, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return nil, fmt.Errorf("%w: it begins with postgres://", ErrAddress)
-	}
-	query := u.Query()
-	mode := query.Get("sslmode")
-	if mode == "prefer" || mode == "allow" {
-		return nil, fmt.Errorf("%w: sslmode=%s may mean none: name verify-full, or disable", ErrAddress,
-			mode)
-	}
-	if mode == "" {
-		query.Set("sslmode", "disable") // where nobody can listen, and a certificate elsewhere
-		u.RawQuery = query.Encode()
-	}
-	config, err := pgx.ParseConfig(u.String())
-	if err == nil && mode == "" && !isLocal(config) {
-		query.Set("sslmode", "verify-full")
-		u.RawQuery = query.Encode()
-		config, err = pgx.ParseConfig(u.String())
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrAddress, err)
-	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = connectTimeout
-	}
-	return config, nil
-}
-
-// isLocal says whether a server, and each that may take its place, is on this machine.
-func isLocal(config *pgx.ConnConfig) bool {
-	hosts := []string{config.Host}
-	for _, other := range config.Fallbacks {
-		hosts = append(hosts, other.Host)
-	}
-	return !slices.ContainsFunc(hosts, func(host string) bool {
-		ip, err := netip.ParseAddr(host)
-		return !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && host != "localhost" &&
-			(err != nil || !ip.IsLoopback())
-	})
 }
 
 // String names the database, without who uses it.

@@ -49,28 +49,3 @@ func (s *Store) Recover(ctx context.Context, known int64, seal Seal) (damaged []
 	})
 	return damaged, err
 }
-
-func (t transaction) userRows() (users []userRow, err error) {
-	rows, err := t.query("SELECT " + userColumns + " FROM users")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
-	for rows.Next() {
-		var row userRow
-		if err := rows.Scan(row.fields()...); err != nil {
-			return nil, err
-		}
-		users = append(users, row)
-	}
-	return users, rows.Err()
-}
-
-func (t transaction) revocationsChecksum() (checksum int64, err error) {
-	rows, err := t.query("SELECT " + revocationColumns + " FROM endings")
-	if err != nil {
-		return 0, err
-	}
-	_, checksum, err = sumRevocations(rows)
-	return checksum, err
-}

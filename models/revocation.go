@@ -2,7 +2,6 @@ package models
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 )
 
@@ -207,73 +206,4 @@ func (s *Store) RevocationReason(ctx context.Context, id TokenID) (at int64, rea
 			OR (earlier_too = 1 AND token_order >= $3))
 		ORDER BY seq LIMIT 1`, []any{id.UID, id.Order(), id.Order()}, &at, &reason)
 	return at, reason, err
-}
-
-// AdvanceClock lets the store's own time pass by at most so many seconds, not beyond this process's
-// clock, and returns it in Unix seconds. It never goes back, but while nothing is remembered it is
-// the clock's. What is forgotten is forgotten by it, for a clock may stand ahead.
-func (s *Store) AdvanceClock(ctx context.Context, seconds int64) (int64, error) {
-	var at int64
-	err := s.scan(ctx, "SELECT value FROM sequences WHERE name = $1", []any{"clock"}, &at)
-	if err == nil && seconds <= 0 || err != nil && !errors.Is(err, ErrNotFound) {
-		return at, err
-	}
-	err = s.inTransaction(ctx, func(t transaction) error {
-		most := now()
-		if _, err := t.exec(`INSERT INTO sequences (name, value) VALUES ($1, $2)
-			ON CONFLICT (name) DO NOTHING`, "clock", most); err != nil {
-			return err
-		}
-		return t.scan(`UPDATE sequences SET value = CASE
-			WHEN NOT EXISTS (SELECT 1 FROM tokens) AND NOT EXISTS (SELECT 1 FROM endings) THEN $1
-			WHEN value + $2 <= $3 THEN value + $4
-			WHEN value <= $5 THEN $6
-			ELSE value END WHERE name = $7 RETURNING value`,
-			[]any{most, seconds, most, seconds, most, most, "clock"}, &at)
-	})
-	return at, err
-}
-
-// Purge forgets tokens and endings that expired before the given Unix second, at most limit of
-// each, and returns how many rows went. It is called again until it returns 0.
-func (s *Store) Purge(ctx context.Context, before int64, limit int) (int64, error) {
-	var gone int64
-	err := s.inTransaction(ctx, func(t transaction) error {
-		tokens, err := t.exec(`DELETE FROM tokens WHERE (uid, issued_at, serial) IN
-			(SELECT uid, issued_at, serial FROM tokens WHERE expires_at < $1 LIMIT $2)`, before, limit)
-		if err != nil {
-			return err
-		}
-		endings, err := t.purgeRevocations(before, limit)
-		gone = tokens + endings
-		return err
-	})
-	return gone, err
-}
-
-func (t transaction) purgeRevocations(before int64, limit int) (gone int64, err error) {
-	rows, err := t.query(`DELETE FROM endings WHERE seq IN
-		(SELECT seq FROM endings WHERE expires_at < $1 LIMIT $2) RETURNING `+revocationColumns,
-		before, limit)
-	if err != nil {
-		return 0, err
-	}
-	gone, sum, err := sumRevocations(rows)
-	if err != nil || gone == 0 {
-		return 0, err
-	}
-	return gone, t.updateChecksum(sum)
-}
-
-// sumRevocations reads rows of endings to their end.
-func sumRevocations(rows *sql.Rows) (count, checksum int64, err error) {
-	defer rows.Close() //nolint:errcheck // rows.Err tells
-	for rows.Next() {
-		e, seq, err := scanRevocation(rows.Scan)
-		if err != nil {
-			return 0, 0, err
-		}
-		count, checksum = count+1, checksum^e.checksum(seq)
-	}
-	return count, checksum, rows.Err()
 }

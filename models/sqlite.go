@@ -20,17 +20,6 @@ import (
 // sqliteDriver is the name under which the driver registers itself.
 const sqliteDriver = "sqlite3"
 
-// DatabaseFile is the name of the SQLite database within the data directory.
-const DatabaseFile = "latchkey.db"
-
-// The faults of a database file that stop the start. Each is returned wrapped, with the path.
-var (
-	ErrNoDatabase    = errors.New("no Latchkey database")
-	ErrForeign       = errors.New("not a Latchkey database")
-	ErrDamaged       = errors.New("database is damaged")
-	ErrNewerDatabase = errors.New("database was written by a newer Latchkey")
-)
-
 // Open opens the database of a data directory, which must exist, and checks it; with create it
 // makes a missing or empty one. It does not migrate: Migrate does. Errors: ErrNoDatabase,
 // ErrForeign, ErrDamaged, ErrNewerDatabase, or the file system's.

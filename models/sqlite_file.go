@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // applicationID marks our databases in the SQLite header ("LKEY"), so that another program's file
@@ -29,32 +28,6 @@ const (
 	FileEmpty             // zero bytes
 	FilePresent
 )
-
-// Lock keeps other processes from opening a data directory, which must exist, until unlock is
-// called: two first starts at once would make the same things twice. Errors: ErrNoDatabase.
-func Lock(dir string) (unlock func() error, err error) {
-	f, err := os.Open(dir) //nolint:gosec // the operator names the data directory
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w in %s", ErrNoDatabase, dir)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := lockFile(f); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), f.Close())
-	}
-	return f.Close, nil
-}
-
-// lockFile waits until no other process has the file locked, and locks it.
-func lockFile(f *os.File) error {
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		if !errors.Is(err, syscall.EINTR) {
-			return err
-		}
-	}
-}
 
 // Inspect tells what stands at the database's path in a data directory without changing anything.
 // Errors: ErrForeign for a file that is no Latchkey database, ErrDamaged for one too short to be
@@ -149,3 +122,6 @@ func checkWritable(path string) (os.FileInfo, error) {
 	info, err := f.Stat()
 	return info, errors.Join(err, f.Close())
 }
+
+// DatabaseFile is the name of the SQLite database within the data directory.
+const DatabaseFile = "latchkey.db"

@@ -1,52 +1,10 @@
 package models
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
 )
-
-// MaxSerial is the highest serial: a user can be given 4,096 tokens in one second.
-const MaxSerial = 4095
-
-// TokenID names one token for ever: its owner, the second it was issued in, and its number within
-// that second. It is no secret; logs, lists and commands name a token by it.
-type TokenID struct {
-	UID      uint32
-	IssuedAt int64 // Unix seconds
-	Serial   uint16
-}
-
-// String is the id in text: "7-1795421052-0".
-func (id TokenID) String() string {
-	return fmt.Sprintf("%d-%d-%d", id.UID, id.IssuedAt, id.Serial)
-}
-
-// ParseTokenID reads the one spelling that String writes; ok is false for any other text.
-func ParseTokenID(s string) (id TokenID, ok bool) {
-	parts := strings.Split(s, "-")
-	if len(parts) != 3 {
-		return TokenID{}, false
-	}
-	uid, err1 := strconv.ParseUint(parts[0], 10, 32)
-	issued, err2 := strconv.ParseInt(parts[1], 10, 64)
-	serial, err3 := strconv.ParseUint(parts[2], 10, 12)
-	id = TokenID{UID: uint32(uid), IssuedAt: issued, Serial: uint16(serial)}
-	return id, errors.Join(err1, err2, err3) == nil && id.String() == s
-}
-
-// Order is the position among the tokens of one user: a later token has a higher one.
-func (id TokenID) Order() int64 { return id.IssuedAt<<12 | int64(id.Serial) }
-
-// idOf is the token of a user that stands at an order.
-func idOf(uid uint32, order int64) TokenID {
-	return TokenID{UID: uid, IssuedAt: order >> 12, Serial: uint16(order & MaxSerial)}
-}
 
 // Kind says what a token was issued for.
 type Kind uint8
@@ -261,41 +219,4 @@ func (s *Store) Tokens(ctx context.Context, f TokenFilter) ([]Token, error) {
 			return err
 		})
 	return tokens, err
-}
-
-// UpdateLastUsed remembers when tokens were last used. What it could not store, all or a part, it stores
-// when it is called again.
-func (s *Store) UpdateLastUsed(ctx context.Context, used map[TokenID]int64) error {
-	const most = 1000 // tokens a transaction
-	for ids := range slices.Chunk(slices.SortedFunc(maps.Keys(used), TokenID.compare), most) {
-		err := s.inTransaction(ctx, func(t transaction) error { return t.updateLastUsed(ids, used) })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// compare orders tokens, so that two processes that note the same ones do not wait for each other.
-func (id TokenID) compare(other TokenID) int {
-	return cmp.Or(cmp.Compare(id.UID, other.UID), cmp.Compare(id.Order(), other.Order()))
-}
-
-func (t transaction) updateLastUsed(ids []TokenID, used map[TokenID]int64) error {
-	var rows strings.Builder
-	args := make([]any, 0, 4*len(ids))
-	for i, id := range ids {
-		if i > 0 {
-			rows.WriteString(", ")
-		}
-		n := len(args)
-		fmt.Fprintf(&rows, "(CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), "+
-			"CAST($%d AS BIGINT))", n+1, n+2, n+3, n+4)
-		args = append(args, id.UID, id.IssuedAt, id.Serial, used[id])
-	}
-	_, err := t.exec("WITH seen (uid, issued_at, serial, at) AS (VALUES "+rows.String()+`)
-		UPDATE tokens SET used_at = seen.at FROM seen WHERE tokens.uid = seen.uid
-		AND tokens.issued_at = seen.issued_at AND tokens.serial = seen.serial
-		AND tokens.used_at < seen.at`, args...)
-	return err
 }

@@ -1,0 +1,34 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// Lock keeps other processes from opening a data directory, which must exist, until unlock is
+// called: two first starts at once would make the same things twice. Errors: ErrNoDatabase.
+func Lock(dir string) (unlock func() error, err error) {
+	f, err := os.Open(dir) //nolint:gosec // the operator names the data directory
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w in %s", ErrNoDatabase, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := lockFile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), f.Close())
+	}
+	return f.Close, nil
+}
+
+// lockFile waits until no other process has the file locked, and locks it.
+func lockFile(f *os.File) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
