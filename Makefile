@@ -5,7 +5,7 @@ FUZZTIME ?= 50000x
 LINT    := .cache/bin/golangci-lint
 
 # What else of the end-to-end tests is run on PostgreSQL; its own are TestNodes….
-ON_POSTGRES := ^Test(Carriers|Scripts|Ended|Command|KeyRotation|Kill|Restart|StopIsQuick|Upgrade|Secrets)
+ON_POSTGRES := ^Test(Carriers|Scripts|Revoked|Command|KeyRotation|Kill|Restart|StopIsQuick|Upgrade|Passwords)
 
 .PHONY: build test provision lint unit fuzz e2e bench torture
 .NOTPARALLEL: # the steps of "make test" follow each other under -j too

@@ -32,9 +32,9 @@ func endedServer(b *testing.B, ended int) (s *server, header string, started tim
 	return s, header, time.Since(began)
 }
 
-// BenchmarkEnded compares a server that holds a million ended tokens with one that holds none, in turns: requests a
+// BenchmarkRevoked compares a server that holds a million ended tokens with one that holds none, in turns: requests a
 // second, start, memory.
-func BenchmarkEnded(b *testing.B) {
+func BenchmarkRevoked(b *testing.B) {
 	none, header, startNone := endedServer(b, 1)
 	many, manyHeader, startMany := endedServer(b, million)
 	memory := residentKiB(b, many.cmd.Process.Pid) - residentKiB(b, none.cmd.Process.Pid)
@@ -49,9 +49,9 @@ func BenchmarkEnded(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkWhileEnding: how long a verification takes, over loopback, while 100 tokens a second are ended and while
+// BenchmarkWhileRevoking: how long a verification takes, over loopback, while 100 tokens a second are ended and while
 // none is.
-func BenchmarkWhileEnding(b *testing.B) {
+func BenchmarkWhileRevoking(b *testing.B) {
 	s, header := benchServer(b, "--log-level", "warn")
 	owner := login(b, s, "a@b.cn")
 	var tokens []string
@@ -102,8 +102,8 @@ func percentile(took []time.Duration, p int) time.Duration {
 	return took[len(took)*p/100]
 }
 
-// BenchmarkEndedFile prints how large a database with a million ended tokens is.
-func BenchmarkEndedFile(b *testing.B) {
+// BenchmarkRevokedFile prints how large a database with a million ended tokens is.
+func BenchmarkRevokedFile(b *testing.B) {
 	s, _, _ := endedServer(b, million)
 	info, err := os.Stat(filepath.Join(s.Dir, "latchkey.db"))
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TestCommandEndsTokens: a command in another process is seen by the running server soon. How soon is logged; half
+// TestCommandRevokesTokens: a command in another process is seen by the running server soon. How soon is logged; half
 // of them within 250 ms, whatever else the machine does.
-func TestCommandEndsTokens(t *testing.T) {
+func TestCommandRevokesTokens(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	owner := account(t, s, "ann@example.com")
 	const times = 40

@@ -66,8 +66,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestClosedAndHidden: the two switches that change what strangers are told.
-func TestClosedAndHidden(t *testing.T) {
+// TestClosedRegistrationAndHiddenAccounts: the two switches that change what strangers are told.
+func TestClosedRegistrationAndHiddenAccounts(t *testing.T) {
 	s := start(t, t.TempDir(), "--registration", "closed", "--hide-accounts")
 	body := `{"account":"a@b.cn","secret":"secret1","type":100,"nickname":"Ann"}`
 	got := request(t, "POST", s.URL+"/v1/client/register", body, asJSON)

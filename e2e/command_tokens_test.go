@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestCommandsExplain: what the commands say of tokens and keys.
-func TestCommandsExplain(t *testing.T) {
+// TestCommandsDescribeTokens: what the commands say of tokens and keys.
+func TestCommandsDescribeTokens(t *testing.T) {
 	s := start(t, t.TempDir(), append(cheapHashes, "--scope", "read", "--scope", "metrics")...)
 	ann := account(t, s, "ann@example.com")
 	token := tokenIn(t, request(t, "POST", s.URL+"/v1/tokens", `{"label":"CI","scope":"metrics","lifetime":3600}`,

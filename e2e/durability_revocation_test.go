@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestEndedTokensSurviveKill: of 1,000 tokens that were ended, some alone and some all at once, none is accepted
+// TestRevokedTokensSurviveKill: of 1,000 tokens that were ended, some alone and some all at once, none is accepted
 // after kill -9 and a restart; those that were not are.
-func TestEndedTokensSurviveKill(t *testing.T) {
+func TestRevokedTokensSurviveKill(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	ann, bob := account(t, s, "ann@example.com"), account(t, s, "bob@example.com")
 	var ended []string

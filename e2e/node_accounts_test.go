@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestNodesRegister: of twenty registrations of one account at once on three nodes one succeeds.
-func TestNodesRegister(t *testing.T) {
+// TestNodesRegisterConcurrently: of twenty registrations of one account at once on three nodes one succeeds.
+func TestNodesRegisterConcurrently(t *testing.T) {
 	nodes := startNodes(t, newCluster(t), 3, lenient...)
 	for round := range 5 {
 		body := fmt.Sprintf(`{"account":"Ann%d@example.com","secret":"secret1","type":100,"nickname":"Ann"}`, round)
@@ -37,8 +37,8 @@ func TestNodesRegister(t *testing.T) {
 	}
 }
 
-// TestNodesGuess: wrong tries count on every node.
-func TestNodesGuess(t *testing.T) {
+// TestNodesShareLoginLimits: wrong tries count on every node.
+func TestNodesShareLoginLimits(t *testing.T) {
 	nodes := startNodes(t, newCluster(t), 3, append(cheapHashes, "--trusted-proxy", "127.0.0.1/32")...)
 	account(t, nodes[0], "ann@example.com")
 	try := func(n int) reply {

@@ -17,8 +17,8 @@ func TestNodesContract(t *testing.T) {
 	replayContract(t, startNodes(t, newCluster(t), 1)[0])
 }
 
-// TestNodesPooler: a node behind PgBouncer, which gives each transaction another connection, does all it does else.
-func TestNodesPooler(t *testing.T) {
+// TestNodesPgBouncer: a node behind PgBouncer, which gives each transaction another connection, does all it does else.
+func TestNodesPgBouncer(t *testing.T) {
 	c := newCluster(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

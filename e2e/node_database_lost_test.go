@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// TestNodesCutOff: without its database a node goes on verifying for as long as it may, and says 503 to everything
+// TestNodesWithoutDatabase: without its database a node goes on verifying for as long as it may, and says 503 to everything
 // that needs it; when the database is back, it works again by itself.
-func TestNodesCutOff(t *testing.T) {
+func TestNodesWithoutDatabase(t *testing.T) {
 	c := newCluster(t)
 	node := startNodes(t, c, 1, append(cheapHashes, "--revocation-lag", "3s")...)[0]
 	token := account(t, node, "ann@example.com")

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestNodesWithoutTheirSecret: a node that lacks the others' secret says so, and changes nothing.
-func TestNodesWithoutTheirSecret(t *testing.T) {
+// TestNodesWithoutMasterKey: a node that lacks the others' secret says so, and changes nothing.
+func TestNodesWithoutMasterKey(t *testing.T) {
 	nodes := startNodes(t, newCluster(t), 1)
 	strange := another(t, nodes[0].Dir)
 	must(t, os.Remove(filepath.Join(strange, "secret")))
@@ -29,8 +29,8 @@ func TestNodesWithoutTheirSecret(t *testing.T) {
 	account(t, nodes[0], "ann@example.com")
 }
 
-// TestNodesRotate: a new key signs as soon as three nodes have it, and no good token is refused meanwhile.
-func TestNodesRotate(t *testing.T) {
+// TestNodesRotateKeys: a new key signs as soon as three nodes have it, and no good token is refused meanwhile.
+func TestNodesRotateKeys(t *testing.T) {
 	nodes := startNodes(t, newCluster(t), 3, lenient...)
 	token := account(t, nodes[0], "ann@example.com")
 	await(t, "the other nodes to know the key", func() bool {
@@ -58,8 +58,8 @@ func TestNodesRotate(t *testing.T) {
 	t.Logf("%d verifications, none refused", load.stop())
 }
 
-// TestNodesStartAtOnce: ten commands set a database up at once, and ten nodes start on it with one secret.
-func TestNodesStartAtOnce(t *testing.T) {
+// TestNodesStartTogether: ten commands set a database up at once, and ten nodes start on it with one secret.
+func TestNodesStartTogether(t *testing.T) {
 	c := newCluster(t)
 	dir := t.TempDir()
 	address, err := c.InPlaceOf(context.Background(), dir)

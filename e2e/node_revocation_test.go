@@ -13,9 +13,9 @@ import (
 	"latchkey/models/postgrestest"
 )
 
-// TestNodesRefuse: what one node has ended, another refuses within a moment, also when the connections on which the
+// TestNodesRevoke: what one node has ended, another refuses within a moment, also when the connections on which the
 // nodes listen are cut again and again.
-func TestNodesRefuse(t *testing.T) {
+func TestNodesRevoke(t *testing.T) {
 	nodesRefuse(t, 150, time.Second)
 }
 

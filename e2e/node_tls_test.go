@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestNodesTLS: a node that is to have a certificate of the database's name takes no other, and nothing in clear text.
-func TestNodesTLS(t *testing.T) {
+// TestNodesDatabaseTLS: a node that is to have a certificate of the database's name takes no other, and nothing in clear text.
+func TestNodesDatabaseTLS(t *testing.T) {
 	c := newCluster(t)
 	certify := func(name, host string) {
 		t.Helper()

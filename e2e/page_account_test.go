@@ -25,8 +25,8 @@ func TestBrowserDisabled(t *testing.T) {
 	w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"}, "#form-errors")
 }
 
-// TestBrowserReset: a link to set the secret works once, and looking at it does not spend it.
-func TestBrowserReset(t *testing.T) {
+// TestBrowserPasswordReset: a link to set the secret works once, and looking at it does not spend it.
+func TestBrowserPasswordReset(t *testing.T) {
 	s := start(t, t.TempDir())
 	w := open(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
@@ -56,8 +56,8 @@ func TestBrowserReset(t *testing.T) {
 	}
 }
 
-// TestBrowserChanges: the nickname and the secret.
-func TestBrowserChanges(t *testing.T) {
+// TestBrowserChangesNicknameAndPassword: the nickname and the secret.
+func TestBrowserChangesNicknameAndPassword(t *testing.T) {
 	s := start(t, t.TempDir())
 	w := open(t, s.URL)
 	w.signUp("ann@example.com", "Ann")

@@ -40,9 +40,9 @@ func newHouse(t *testing.T) house {
 	return h
 }
 
-// TestBrowserDoor: a page behind nginx leads to the login page and back to where its reader wanted to go; one login
+// TestBrowserSingleSignOn: a page behind nginx leads to the login page and back to where its reader wanted to go; one login
 // opens every host of the domain and one logout closes them; scripts are refused without a dialog.
-func TestBrowserDoor(t *testing.T) {
+func TestBrowserSingleSignOn(t *testing.T) {
 	h := newHouse(t)
 	w := open(t, h.login)
 	goTo := func(address, want string) {

@@ -64,7 +64,7 @@ func TestBrowserSession(t *testing.T) {
 	}
 }
 
-func TestBrowserWrongSecret(t *testing.T) {
+func TestBrowserWrongPassword(t *testing.T) {
 	s := start(t, t.TempDir())
 	w := open(t, s.URL)
 	w.signUp("ann@example.com", "Ann")

@@ -10,8 +10,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestBrowserEndsAnother: one browser ends the session of another, which is thrown out at its next click.
-func TestBrowserEndsAnother(t *testing.T) {
+// TestBrowserRevokesAnother: one browser ends the session of another, which is thrown out at its next click.
+func TestBrowserRevokesAnother(t *testing.T) {
 	s := start(t, t.TempDir())
 	here, there := open(t, s.URL), open(t, s.URL)
 	here.signUp("ann@example.com", "Ann")
@@ -43,8 +43,8 @@ func TestBrowserEndsAnother(t *testing.T) {
 		chromedp.WaitVisible(`form[action="/login"]`, chromedp.ByQuery))
 }
 
-// TestBrowserService: a token for a program is made in the form, shown once, listed, and works.
-func TestBrowserService(t *testing.T) {
+// TestBrowserServiceToken: a token for a program is made in the form, shown once, listed, and works.
+func TestBrowserServiceToken(t *testing.T) {
 	s := start(t, t.TempDir(), "--scope", "read")
 	w := open(t, s.URL)
 	w.signUp("ann@example.com", "Ann")

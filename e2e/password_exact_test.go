@@ -33,9 +33,9 @@ var typed = []struct{ name, secret, other string }{
 	{"beyond a block", strings.Repeat("x", 1023) + "a", strings.Repeat("x", 1023) + "b"},
 }
 
-// TestSecretsExactlyAsTyped: whichever way a secret comes in, it is the same one on every other way, and the one that
+// TestPasswordsExactlyAsTyped: whichever way a secret comes in, it is the same one on every other way, and the one that
 // it might be mistaken for is not it.
-func TestSecretsExactlyAsTyped(t *testing.T) {
+func TestPasswordsExactlyAsTyped(t *testing.T) {
 	s := start(t, t.TempDir(), append(cheapHashes, "--bridge")...)
 	registrations := map[string]func(account, secret string) reply{
 		"api": func(account, secret string) reply {
@@ -77,8 +77,8 @@ func TestSecretsExactlyAsTyped(t *testing.T) {
 	}
 }
 
-// TestSecretsThatAreNoText: what is no Unicode text would be altered on some way, and is refused on all.
-func TestSecretsThatAreNoText(t *testing.T) {
+// TestPasswordsMustBeUnicode: what is no Unicode text would be altered on some way, and is refused on all.
+func TestPasswordsMustBeUnicode(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	const member = `{"account":"a@example.com","type":100,"nickname":"Ann","secret":"`
 	for name, body := range map[string]string{

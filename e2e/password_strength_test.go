@@ -18,9 +18,9 @@ var (
 	tokenInLink     = regexp.MustCompile(`token=([^"]+)`)
 )
 
-// TestSecretStrength: with --secret-strength every way to set a secret refuses the same ones, says why and what to do
+// TestPasswordStrength: with --secret-strength every way to set a secret refuses the same ones, says why and what to do
 // and never repeats the secret.
-func TestSecretStrength(t *testing.T) {
+func TestPasswordStrength(t *testing.T) {
 	flags := append(slices.Clone(cheapHashes), "--secret-strength", "3", "--public-url", "http://login.fruitstand.example")
 	s := start(t, t.TempDir(), flags...)
 	ways := settings(t, s)

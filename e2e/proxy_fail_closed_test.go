@@ -114,9 +114,9 @@ func (d *door) closed(t *testing.T, behind *service, more ...string) {
 	}
 }
 
-// TestProxiesBelieve says what happens when something answers 200 at Latchkey's address without saying who it is:
+// TestProxiesAnswerWithoutIdentity says what happens when something answers 200 at Latchkey's address without saying who it is:
 // the service never gets a client's own word for it.
-func TestProxiesBelieve(t *testing.T) {
+func TestProxiesAnswerWithoutIdentity(t *testing.T) {
 	for _, proxy := range proxies {
 		t.Run(proxy.name, func(t *testing.T) {
 			t.Parallel()

@@ -42,9 +42,9 @@ func listener(tb testing.TB) (url string, questions func() []asked) {
 	}
 }
 
-// TestProxiesAsk: what a proxy tells Latchkey is the client's credentials and what tells a person from a program, as
+// TestProxiesVerifyRequest: what a proxy tells Latchkey is the client's credentials and what tells a person from a program, as
 // the client sent them; where the request goes and where it comes from, as the proxy sees it; and no body.
-func TestProxiesAsk(t *testing.T) {
+func TestProxiesVerifyRequest(t *testing.T) {
 	for _, proxy := range proxies {
 		t.Run(proxy.name, func(t *testing.T) {
 			t.Parallel()

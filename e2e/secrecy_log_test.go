@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// TestOwnLog: wherever a client puts a token, and wherever but in a path a secret, Latchkey's own log holds neither, in
+// TestLogAndDatabaseHoldNoSecrets: wherever a client puts a token, and wherever but in a path a secret, Latchkey's own log holds neither, in
 // clear or encoded, at its most talkative, nor does its database; and neither holds the secret that seals the keys.
-func TestOwnLog(t *testing.T) {
+func TestLogAndDatabaseHoldNoSecrets(t *testing.T) {
 	const secret = "correct-horse-battery-staple"
 	for _, format := range []string{"text", "json"} {
 		t.Run(format, func(t *testing.T) {

@@ -86,9 +86,9 @@ func badSecrets() []badStart {
 	return bad
 }
 
-// TestSecretSpoiltMeanwhile: whatever becomes of the secret's file while the server runs, it goes on with the keys that
+// TestMasterKeyDamagedWhileServing: whatever becomes of the secret's file while the server runs, it goes on with the keys that
 // it has, and a command that needs the file says so and changes nothing.
-func TestSecretSpoiltMeanwhile(t *testing.T) {
+func TestMasterKeyDamagedWhileServing(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	token := account(t, s, "ann@example.com")
 	secret, db := filepath.Join(s.Dir, "secret"), filepath.Join(s.Dir, "latchkey.db")

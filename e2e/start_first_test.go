@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestFirstStartAtOnce: several commands on an empty data directory wait for each other.
-func TestFirstStartAtOnce(t *testing.T) {
+// TestConcurrentFirstStart: several commands on an empty data directory wait for each other.
+func TestConcurrentFirstStart(t *testing.T) {
 	for range 3 {
 		dir := filepath.Join(t.TempDir(), "data")
 		var wait sync.WaitGroup
@@ -32,9 +32,9 @@ func TestFirstStartAtOnce(t *testing.T) {
 	}
 }
 
-// TestProvidedSecret: a first start takes a secret that lies outside the data directory, but only while that one is
+// TestProvidedMasterKey: a first start takes a secret that lies outside the data directory, but only while that one is
 // empty: beside anything else a missing database is a loss.
-func TestProvidedSecret(t *testing.T) {
+func TestProvidedMasterKey(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "provided")
 	text := base64.StdEncoding.EncodeToString([]byte("0123456789abcdefghijklmnopqrstuv")) + "\n"
 	must(t, os.WriteFile(secret, []byte(text), 0o600))

@@ -34,8 +34,8 @@ func TestTortureDatabaseLocked(t *testing.T) { lockRepeatedly(t, 100) }
 // TestTortureSyncedBeforeAnswered is TestSyncedBeforeAnswered with a thousand writes.
 func TestTortureSyncedBeforeAnswered(t *testing.T) { syncedBeforeAnswered(t, 1000) }
 
-// TestTortureNodesRefuse is TestNodesRefuse with a thousand tokens, a hundred users disabled and a hundred roles.
-func TestTortureNodesRefuse(t *testing.T) { nodesRefuse(t, 1000, 10*time.Second) }
+// TestTortureNodesRevoke is TestNodesRevoke with a thousand tokens, a hundred users disabled and a hundred roles.
+func TestTortureNodesRevoke(t *testing.T) { nodesRefuse(t, 1000, 10*time.Second) }
 
 // TestTortureNodesPostgresRestarts is TestNodesPostgresRestarts fifty times.
 func TestTortureNodesPostgresRestarts(t *testing.T) { postgresRestarts(t, 50) }

@@ -101,9 +101,9 @@ func through(t *testing.T, c *postgrestest.Cluster, address, options string, arg
 	return start(t, dir, args...)
 }
 
-// TestNodesCable: when everything on the way to the database is swallowed, every request is answered within three
+// TestNodesSilentDatabase: when everything on the way to the database is swallowed, every request is answered within three
 // seconds and verification goes on; afterwards the node works again within seconds.
-func TestNodesCable(t *testing.T) {
+func TestNodesSilentDatabase(t *testing.T) {
 	c := newCluster(t)
 	w := newCable(t, c)
 	node := through(t, c, w.address, "", lenient...)
