@@ -45,7 +45,7 @@ func TestBrowserPasswordReset(t *testing.T) {
 	w.visit(path)
 	w.submit(map[string]string{"secret": "short"}, "#secret-wrong")
 	w.submit(map[string]string{"secret": "battery staple"}, `form[action="/login"]`)
-	if got := w.text(".notice"); !strings.Contains(got, "Your secret is changed") {
+	if got := w.text(".notice"); !strings.Contains(got, "Password changed.") {
 		t.Errorf("%q", got)
 	}
 	w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"}, "#form-errors")
@@ -67,7 +67,7 @@ func TestBrowserChangesNicknameAndPassword(t *testing.T) {
 		t.Errorf("called %q", got)
 	}
 	token := w.text("#token-text")
-	w.unfold("Change your secret")
+	w.unfold("Change your password")
 	w.submitTo("/account/secret", map[string]string{"old": "wrong", "new": "battery staple"}, "#old-wrong")
 	w.submitTo("/account/secret", map[string]string{"old": "correct horse", "new": "battery staple"},
 		`form[action="/login"]`)

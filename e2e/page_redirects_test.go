@@ -64,7 +64,7 @@ func TestBrowserSingleSignOn(t *testing.T) {
 	}
 	page := h.app + "/a/page?b=c%20d&e=%26"
 	goTo(page, h.login+"/login?next=")
-	if got := w.text("main"); !strings.Contains(got, "Sign in to go on to "+h.app+".") {
+	if got := w.text("main"); !strings.Contains(got, "Sign in to continue to "+h.app+".") {
 		t.Errorf("the login page does not say what for: %s", got)
 	}
 	signIn(page)

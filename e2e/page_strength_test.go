@@ -50,7 +50,7 @@ func TestBrowserStrength(t *testing.T) {
 		}},
 		{"reset", "/reset?" + reset.Encode(), "secret", formSetting(t, s, "/reset", reset, "secret"), func() {}},
 		{"change", "/account", "new", formSetting(t, s, "/account/secret", url.Values{"old": {"six words"}}, "new",
-			"Cookie: latchkey="+token), func() { w.unfold("Change your secret") }},
+			"Cookie: latchkey="+token), func() { w.unfold("Change your password") }},
 	}
 	w.visit("/login")
 	w.submit(map[string]string{"account": "quincetree@page.example", "secret": "six words"}, "#token-title")
@@ -84,7 +84,7 @@ func TestBrowserStrength(t *testing.T) {
 	}
 	w.submitTo("/account/secret", map[string]string{"old": "six words", "new": "lantern vole drizzle"},
 		`form[action="/login"]`)
-	if got := w.text("main"); !strings.Contains(got, "Your secret is changed") {
+	if got := w.text("main"); !strings.Contains(got, "Password changed.") {
 		t.Errorf("after the change: %q", got)
 	}
 }

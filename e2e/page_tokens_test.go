@@ -21,9 +21,9 @@ func TestBrowserRevokesAnother(t *testing.T) {
 	if n := here.evaluate(`document.querySelectorAll(".row").length`); n != "2" {
 		t.Fatalf("%s tokens are listed", n)
 	}
-	here.do(chromedp.Click(`//li[contains(@class, "row")][not(contains(., "This one"))]//button`, chromedp.BySearch),
+	here.do(chromedp.Click(`//li[contains(@class, "row")][not(contains(., "This session"))]//button`, chromedp.BySearch),
 		chromedp.WaitVisible(".notice", chromedp.ByQuery))
-	if got := here.text(".notice"); got != "The token has ended." {
+	if got := here.text(".notice"); got != "Token revoked." {
 		t.Errorf("%q", got)
 	}
 	if !there.thrownOut() {
@@ -48,10 +48,10 @@ func TestBrowserServiceToken(t *testing.T) {
 	s := start(t, t.TempDir(), "--scope", "read")
 	w := open(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
-	w.unfold("Make a token for a program")
+	w.unfold("Create a service token")
 	w.submitTo("/account/tokens", map[string]string{"label": "CI <b>", "scope": "read", "lifetime": "604800"},
-		"#made-title")
-	token := w.text("#made-text")
+		"#created-title")
+	token := w.text("#created-text")
 	body := `{"token":"` + token + `"}`
 	if got := request(t, "POST", s.URL+"/v1/token/secret", body, asJSON); !strings.Contains(got.Body, `"scope":"read"`) {
 		t.Errorf("introspection: %d %s", got.Status, got.Body)

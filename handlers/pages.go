@@ -85,9 +85,9 @@ func (s *Server) loginPage(c echo.Context) error {
 	case c.QueryParams().Has("signed-out"):
 		p.Notice = "You are signed out."
 	case c.QueryParams().Has("secret-changed"):
-		p.Notice = "Your secret is changed. Please sign in with it."
+		p.Notice = "Password changed. Sign in with the new one."
 	case origin(next) != "":
-		p.Notice = "Sign in to go on to " + origin(next) + "."
+		p.Notice = "Sign in to continue to " + origin(next) + "."
 	}
 	return render(c, http.StatusOK, p)
 }
@@ -124,13 +124,13 @@ func formProblems(err error) (problems templates.FieldErrors, status int) {
 	case errors.As(err, &invalid):
 		return templates.FieldErrors(invalid), http.StatusUnprocessableEntity
 	case errors.Is(err, auth.ErrUnknownAccount), errors.Is(err, auth.ErrWrongPassword):
-		return templates.FieldErrors{"": {"The account or the secret is wrong."}},
+		return templates.FieldErrors{"": {"The account or the password is wrong."}},
 			http.StatusUnprocessableEntity
 	case errors.Is(err, auth.ErrTooManyAttempts):
-		return templates.FieldErrors{"": {"Too many wrong tries. Please wait " +
-			humanDuration(retryAfter(err)) + "."}}, http.StatusTooManyRequests
+		return templates.FieldErrors{"": {"Too many failed attempts. Wait " +
+			humanDuration(retryAfter(err)) + ", then try again."}}, http.StatusTooManyRequests
 	case errors.Is(err, auth.ErrBusy), errors.Is(err, models.ErrUnavailable):
-		return templates.FieldErrors{"": {"The server is busy. Please try again in a moment."}},
+		return templates.FieldErrors{"": {"The server is busy. Try again in a moment."}},
 			http.StatusServiceUnavailable
 	}
 	return nil, 0
@@ -230,12 +230,12 @@ func (s *Server) setupForm(c echo.Context) error {
 func (s *Server) setupProblem(c echo.Context, err error) error {
 	switch {
 	case errors.Is(err, models.ErrSetupDone):
-		return s.linkProblem(c, err, "An administrator exists already. Please sign in.")
+		return s.linkProblem(c, err, "An administrator already exists. Sign in instead.")
 	case errors.Is(err, wire.ErrTokenExpired):
-		return s.linkProblem(c, err, "This setup link has expired. Restart the server for a new one.")
+		return s.linkProblem(c, err, "This setup link has expired. Restart the server to get a new one.")
 	case errors.Is(err, wire.ErrTokenInvalid):
 		return s.linkProblem(c, err,
-			"This setup link is not valid. Take the one that the server printed last.")
+			"This setup link is not valid. Use the last one that the server printed.")
 	}
 	return err
 }
@@ -290,7 +290,7 @@ func (s *Server) resetProblem(c echo.Context, err error) error {
 		return s.linkProblem(c, err, "This link has expired. Ask your administrator for a new one.")
 	case errors.Is(err, wire.ErrTokenInvalid):
 		return s.linkProblem(c, err,
-			"This link was used already or replaced by a newer one. Ask your administrator for another.")
+			"This link was used already, or a newer one replaced it. Ask your administrator for another.")
 	}
 	return err
 }

@@ -45,11 +45,11 @@ func (s *Server) accountPage(c echo.Context, identity auth.Identity, token strin
 		return err
 	}
 	for notice, text := range map[string]string{
-		"fresh": "Your fresh token is ready.", "ended": "The token has ended.",
-		"ended-others": "All your other tokens have ended.", "renamed": "Your nickname is changed.",
-		"elsewhere": "You are signed in, but the site you came from does not see it. It may not be " +
-			"under the domain of this server's cookie, or your browser may hold an older cookie of it: " +
-			"then delete the cookies of both and sign in again.",
+		"fresh": "New token issued.", "ended": "Token revoked.",
+		"ended-others": "All your other tokens are revoked.", "renamed": "Nickname changed.",
+		"elsewhere": "You are signed in, but the site that sent you here does not see it. Either it is " +
+			"outside this server's cookie domain, or your browser keeps an older cookie. In that case " +
+			"delete the cookies of both sites and sign in again.",
 	} {
 		if c.QueryParams().Has(notice) {
 			p.Notice = text
@@ -79,22 +79,22 @@ func (s *Server) accountView(
 		kind = "Mobile number"
 	}
 	return templates.Account{
-		Chrome:      chromeOf(user),
-		UID:         user.ID,
-		AccountName: user.Account,
-		Kind:        kind,
-		Scope:       s.authority.ScopeName(identity.Scope),
-		Role:        user.Role.String(),
-		Token:       token,
-		IssuedAt:    utc(identity.TokenID.IssuedAt),
-		ExpiresAt:   utc(identity.ExpiresAt),
-		Now:         time.Now().UTC(),
-		BaseURL:     s.baseURL(c),
-		Tokens:      s.rows(tokens, identity),
-		More:        len(tokens) > tokenRows,
-		Service:     s.serviceForm(c, identity),
-		Name:        templates.NameForm{Nickname: user.Nickname},
-		Secret:      templates.PasswordForm{Rule: s.passwordRule(c, user)},
+		Chrome:       chromeOf(user),
+		UID:          user.ID,
+		AccountName:  user.Account,
+		AccountLabel: kind,
+		Scope:        s.authority.ScopeName(identity.Scope),
+		Role:         user.Role.String(),
+		Token:        token,
+		IssuedAt:     utc(identity.TokenID.IssuedAt),
+		ExpiresAt:    utc(identity.ExpiresAt),
+		Now:          time.Now().UTC(),
+		BaseURL:      s.baseURL(c),
+		Tokens:       s.rows(tokens, identity),
+		More:         len(tokens) > tokenRows,
+		Service:      s.serviceForm(c, identity),
+		Name:         templates.NameForm{Nickname: user.Nickname},
+		Password:     templates.PasswordForm{Rule: s.passwordRule(c, user)},
 	}, nil
 }
 
@@ -185,7 +185,7 @@ func (s *Server) createServiceToken(c echo.Context, identity auth.Identity, toke
 	if err != nil {
 		return err
 	}
-	p.Made = &templates.CreatedToken{Token: issued.Token, Label: form.Get("label")}
+	p.Created = &templates.CreatedToken{Token: issued.Token, Label: form.Get("label")}
 	p.Service.Label = ""
 	return render(c, http.StatusOK, p)
 }
@@ -234,7 +234,7 @@ func (s *Server) changePassword(c echo.Context, identity auth.Identity, token st
 		form.Get("old"), form.Get("new"), s.hostName(c), models.ValidationError{})
 	if err != nil {
 		return s.accountError(c, identity, token, err,
-			func(p *templates.Account, e templates.FieldErrors) { p.Secret.Errors = e })
+			func(p *templates.Account, e templates.FieldErrors) { p.Password.Errors = e })
 	}
 	s.writeCookie(c, "", -1)
 	return c.Redirect(http.StatusSeeOther, "/login?secret-changed")

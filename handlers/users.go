@@ -226,10 +226,10 @@ func (s *Server) hostName(c echo.Context) string {
 // passwordRule is what the forms show of the rule for new secrets, of a user that is there or of one
 // who types account and nickname into the same form.
 func (s *Server) passwordRule(c echo.Context, u models.User) templates.PasswordRule {
-	r := templates.PasswordRule{Least: s.config.MinPassword, Strength: s.config.PasswordStrength,
-		About: []string{s.hostName(c)}}
+	r := templates.PasswordRule{MinLength: s.config.MinPassword, Strength: s.config.PasswordStrength,
+		Related: []string{s.hostName(c)}}
 	if u.ID != 0 {
-		r.About = append(r.About, u.Account, u.Nickname)
+		r.Related = append(r.Related, u.Account, u.Nickname)
 	}
 	return r
 }

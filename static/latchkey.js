@@ -1,20 +1,20 @@
-// Latchkey's pages work without this script. With it they can show a secret, copy with one press,
-// count down the life of a token, tell the time in the reader's own zone and say how strong a new
-// secret is. It sends nothing anywhere.
+// Latchkey's pages work without this script. It adds buttons that show a password and copy a text,
+// counts down to the token's expiry, converts times to the reader's time zone and rates new
+// passwords. It sends no data.
 "use strict";
 
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const byID = (id) => document.getElementById(id);
 
-  // announce lets screen readers hear what only the eye would see.
+  // announce makes screen readers read a text that only appears on the screen.
   function announce(text) {
     const region = byID("announce");
     region.textContent = "";
     setTimeout(() => { region.textContent = text; }, 50);
   }
 
-  // Show and hide a secret. It is hidden again before it is sent, so that browsers offer to keep it.
+  // Show and hide a password. The form hides it before it is sent, or browsers do not offer to save it.
   function setUpToggle(button) {
     const input = byID(button.dataset.toggle);
     const show = (on) => {
@@ -38,23 +38,23 @@
     input.addEventListener("blur", () => { warning.hidden = true; });
   }
 
-  // Say how strong a new secret is, as the server would. The rule and its list of words come when
-  // somebody begins to type one.
+  // Rate a new password with the server's own meter. The meter and its word list load when the user
+  // starts to type.
   function setUpStrength(meter) {
     const input = byID(meter.dataset.strengthOf);
     const [name, advice] = all("[role=status]", meter);
-    const least = Number(meter.dataset.least);
+    const minLength = Number(meter.dataset.minLength);
     const required = Number(meter.dataset.required);
-    const about = JSON.parse(meter.dataset.about);
+    const related = JSON.parse(meter.dataset.related);
     const show = (element, text) => {
       if (element.textContent !== text) { element.textContent = text; }
     };
     let rule = null;
-    const judge = () => {
+    const rate = () => {
       const fields = input.form.elements;
       const typed = [fields.account, fields.nickname].map((field) => field?.value ?? "");
-      const short = [...input.value].length < least;
-      const result = rule.measure(input.value, [...about, ...typed]);
+      const short = [...input.value].length < minLength;
+      const result = rule.measure(input.value, [...related, ...typed]);
       const weak = short || result.score < Math.max(required, 2);
       meter.hidden = input.value === "";
       meter.dataset.score = result.score;
@@ -67,16 +67,16 @@
       try {
         rule ??= await import("/static/strength.js");
       } catch {
-        return; // without it the server alone judges
+        return; // the server still checks the password
       }
-      judge();
+      rate();
     };
     all("input", input.form).forEach((field) => field.addEventListener("input", () => {
       if (input.value !== "" || rule) { look(); }
     }));
   }
 
-  // A form is sent once, however often its button is pressed.
+  // Send a form only once, even if its button is pressed twice.
   function setUpForm(form) {
     const button = form.querySelector("button[data-busy]");
     const label = button.textContent;
@@ -94,7 +94,7 @@
     });
   }
 
-  // copyBySelection serves plain http hosts, where browsers offer no clipboard to scripts.
+  // copyBySelection works on plain http, where scripts have no access to the clipboard.
   function copyBySelection(text) {
     const area = document.createElement("textarea");
     area.value = text;
@@ -123,7 +123,7 @@
     }
   }
 
-  // selectText opens the fold around the text and marks it, for a copy by hand.
+  // selectText opens the fold around the text and selects it, to be copied with the keyboard.
   function selectText(source) {
     const fold = source.closest("details");
     if (fold) { fold.open = true; }
@@ -139,7 +139,7 @@
       const done = await copy(source.textContent);
       if (!done) {
         selectText(source);
-        announce("The text is selected. Copy it with your keyboard.");
+        announce("The text is selected. Copy it with the keyboard.");
         return;
       }
       announce("Copied: " + button.dataset.what);
@@ -163,8 +163,8 @@
     element.textContent = format.format(when);
   }
 
-  // left says how long is left, in the words of the server (left.go).
-  function left(seconds) {
+  // remaining returns the time left in the server's words (templates/remaining.go).
+  function remaining(seconds) {
     const d = Math.floor(seconds / 86400);
     const h = Math.floor(seconds / 3600) % 24;
     const m = Math.floor(seconds / 60) % 60;
@@ -176,8 +176,8 @@
     return `${s} s left`;
   }
 
-  // switchOver shows what is true after the end of the token, and keeps the keyboard's place.
-  function switchOver() {
+  // showExpired shows what applies after the token's expiry and keeps the keyboard focus.
+  function showExpired() {
     const held = document.activeElement?.closest("[data-while=alive]");
     for (const part of all("[data-while]")) {
       part.hidden = part.dataset.while === "alive";
@@ -186,30 +186,30 @@
     if (held) { byID("over-sign-in").focus(); }
   }
 
-  // The server's clock counts: the page was made at data-now, so its own clock may be wrong.
+  // Count by the server's clock, which data-now gives: the browser's clock may be wrong.
   function setUpCountdown(card) {
-    const ends = Number(card.dataset.ends);
+    const expires = Number(card.dataset.expires);
     const ahead = Number(card.dataset.now) - Date.now() / 1000;
     const text = byID("left");
     const meter = byID("meter");
     const soon = Number(card.dataset.soon);
-    let warned = ends - Number(card.dataset.now) <= soon;
+    let warned = expires - Number(card.dataset.now) <= soon;
     const tick = () => {
-      const rest = Math.ceil(ends - Date.now() / 1000 - ahead);
+      const rest = Math.ceil(expires - Date.now() / 1000 - ahead);
       if (rest <= 0) {
         clearInterval(timer);
         document.removeEventListener("visibilitychange", tick);
-        switchOver();
+        showExpired();
         return;
       }
-      const words = left(rest);
+      const words = remaining(rest);
       if (text.textContent !== words) { text.textContent = words; }
       meter.value = rest;
       if (rest <= soon && !warned) {
         warned = true;
         card.classList.add("soon");
-        byID("state").textContent = "Ends soon";
-        announce("Your token ends soon: " + words);
+        byID("state").textContent = "Expires soon";
+        announce("Your token expires soon: " + words);
       }
     };
     const timer = setInterval(tick, 1000);
@@ -223,5 +223,5 @@
   all("form:has(button[data-busy])").forEach(setUpForm);
   all("[data-copy]").forEach(setUpCopy);
   all("time").forEach(setUpTime);
-  all("[data-ends]").forEach(setUpCountdown);
+  all("[data-expires]").forEach(setUpCountdown);
 })();

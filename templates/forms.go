@@ -7,53 +7,63 @@ import (
 	"slices"
 )
 
-// PasswordRule is what is asked of a new secret.
+// PasswordRule describes what the server requires of a new password.
 type PasswordRule struct {
-	Least    int      // characters
-	Strength int      // on the meter's scale from 0 to 4; 0: nothing is refused
-	About    []string // what makes no good secret, beside what the form's own fields say
+	MinLength int      // in characters
+	Strength  int      // the minimum on the meter's scale from 0 to 4; 0 rejects nothing
+	Related   []string // words that make a password weak, in addition to the form's own fields
 }
 
-// Words is About as a JSON array.
-func (r PasswordRule) Words() (string, error) {
-	b, err := json.Marshal(r.About)
+// RelatedJSON returns Related as a JSON array, for the script.
+func (r PasswordRule) RelatedJSON() (string, error) {
+	b, err := json.Marshal(r.Related)
 	return string(b), err
 }
 
-// Login is the page on which a person signs in. It posts account, secret and next to /login.
+// Login is the sign-in page. Its form posts account, secret and next to /login.
 type Login struct {
 	Chrome
 	Account          string // as typed before, or empty
-	Next             string // where to go afterwards, or empty; the caller has checked it
+	Next             string // where to go afterwards, or empty; the caller has validated it
 	RegistrationOpen bool   // whether to offer /register
 	Notice           string // such as "You are signed out."; may be empty
 	Errors           FieldErrors
 }
 
-// Register is the page on which a person creates an account. It posts account, nickname, secret
-// and next to /register.
+// Register is the page that creates an account. Its form posts account, nickname, secret and next
+// to /register.
 type Register struct {
 	Chrome
 	Account, Nickname string // as typed before, or empty
-	Next              string // where to go afterwards, or empty; the caller has checked it
+	Next              string // where to go afterwards, or empty; the caller has validated it
 	Rule              PasswordRule
 	Errors            FieldErrors
 }
 
-// Setup is the page that creates the first administrator. It posts token, account, nickname and
-// secret to /setup.
+// Setup is the page that creates the first administrator. Its form posts token, account, nickname
+// and secret to /setup.
 type Setup struct {
 	Chrome
-	Token             string // proof of the right to set up, sent back as it is
+	Token             string // from the setup link; the form sends it back unchanged
 	Account, Nickname string // as typed before, or empty
 	Rule              PasswordRule
 	Errors            FieldErrors
 }
 
-// Render writes the page. Nothing is written when it fails.
+// Reset is the page that sets a new password by a one-time link. Its form posts token and secret
+// to /reset.
+type Reset struct {
+	Chrome
+	Token       string // from the reset link; the form sends it back unchanged
+	AccountName string
+	Rule        PasswordRule
+	Errors      FieldErrors
+}
+
+// Render writes the page. It writes nothing if it fails.
 func (p Login) Render(w io.Writer) error {
 	f := newForm("/login", p.Errors, accountInput(p.Account, ""),
-		passwordInput("secret", "Secret", "current-password", ""))
+		passwordInput("secret", "Password", "current-password", ""))
 	f.Button, f.Busy = "Sign in", "Signing in…"
 	f.hide("next", p.Next)
 	body := struct {
@@ -63,7 +73,7 @@ func (p Login) Render(w io.Writer) error {
 	return render(w, "login", view{Chrome: p.Chrome, Title: f.title("Sign in"), Body: body})
 }
 
-// Render writes the page. Nothing is written when it fails.
+// Render writes the page. It writes nothing if it fails.
 func (p Register) Render(w io.Writer) error {
 	f := newForm("/register", p.Errors, newAccountInputs(p.Account, p.Nickname, p.Rule)...)
 	f.Button, f.Busy = "Create account", "Creating the account…"
@@ -76,58 +86,49 @@ func (p Register) Render(w io.Writer) error {
 		view{Chrome: p.Chrome, Title: f.title("Create an account"), Body: body})
 }
 
-// Render writes the page. Nothing is written when it fails.
+// Render writes the page. It writes nothing if it fails.
 func (p Setup) Render(w io.Writer) error {
 	f := newForm("/setup", p.Errors, newAccountInputs(p.Account, p.Nickname, p.Rule)...)
 	f.Button, f.Busy = "Create administrator", "Creating the account…"
 	f.hide("token", p.Token)
-	return render(w, "setup", view{Chrome: p.Chrome, Title: f.title("Set up"), Body: f})
+	return render(w, "setup", view{Chrome: p.Chrome, Title: f.title("Set up Latchkey"), Body: f})
 }
 
-// Reset is the page on which a person sets the secret anew by a one-time link. It posts token and
-// secret to /reset.
-type Reset struct {
-	Chrome
-	Token       string // of the link, sent back as it is
-	AccountName string
-	Rule        PasswordRule
-	Errors      FieldErrors
-}
-
-// Render writes the page. Nothing is written when it fails.
+// Render writes the page. It writes nothing if it fails.
 func (p Reset) Render(w io.Writer) error {
 	account := accountInput(p.AccountName, "")
 	account.Label, account.Fixed = "Account", true
-	f := newForm("/reset", p.Errors, account, newPasswordInput("secret", p.Rule))
-	f.Button, f.Busy = "Set the secret", "Setting the secret…"
+	f := newForm("/reset", p.Errors, account, newPasswordInput("secret", "New password", p.Rule))
+	f.Button, f.Busy = "Set password", "Setting the password…"
 	f.hide("token", p.Token)
-	return render(w, "reset", view{Chrome: p.Chrome, Title: f.title("A new secret"), Body: f})
+	return render(w, "reset",
+		view{Chrome: p.Chrome, Title: f.title("Set a new password"), Body: f})
 }
 
-// form is what the "form" part shows.
+// form is the data of the "form" part.
 type form struct {
 	Action       string
-	Button, Busy string // the button's words, before and after it is pressed
+	Button, Busy string // the button's text, before and after it is pressed
 	Hidden       []hidden
 	Inputs       []input
-	Whole        []string  // sentences about the form as a whole
-	Problems     []problem // sentences about fields, in the order of the form
+	Whole        []string  // errors of the form as a whole
+	Problems     []problem // errors of single fields, in the order of the form
 }
 
-// hidden is a field that is sent along unseen.
+// hidden is a hidden field.
 type hidden struct{ Name, Value string }
 
-// input is a field and its label. Its name is its id too.
+// input is a field with its label. Its name is also its id.
 type input struct {
 	Name, Label, Hint   string
 	Value, Autocomplete string
-	Secret, Account     bool // which keyboard, which type
+	Password, Account   bool // which input type and keyboard
 	Rule                *PasswordRule
-	Fixed               bool // shown, not to be changed
+	Fixed               bool // read-only
 	Options             []Option
 	Focus               bool // whether the page opens with the cursor here
 	Errors              []string
-	Whole               bool // whether the sentences about the whole form describe this field
+	Whole               bool // whether the errors of the whole form describe this field
 }
 
 // Option is one choice of a field.
@@ -136,11 +137,11 @@ type Option struct {
 	Chosen       bool
 }
 
-// problem is one line of the summary. Field is empty when the form has no such field.
+// problem is one line of the error summary. Field is empty if the form has no such field.
 type problem struct{ Field, Label, Text string }
 
-// newForm puts the errors where they belong and chooses where the cursor starts: at the first
-// wrong field, else at the first empty one.
+// newForm assigns the errors to their fields and chooses where the cursor starts: at the first
+// field with an error, otherwise at the first empty one.
 func newForm(action string, errs FieldErrors, inputs ...input) form {
 	f := form{Action: action, Inputs: inputs, Whole: errs[""]}
 	for i := range f.Inputs {
@@ -156,14 +157,15 @@ func newForm(action string, errs FieldErrors, inputs ...input) form {
 	if start < 0 {
 		start = slices.IndexFunc(f.Inputs, func(in input) bool { return in.Value == "" })
 	}
-	if start >= 0 { // a form without a secret may have every field filled
+	if start >= 0 { // every field of a form without a password may be filled
 		f.Inputs[start].Focus = true
 		f.Inputs[start].Whole = len(f.Whole) > 0
 	}
 	return f
 }
 
-// embedded is a form among other things: the cursor goes into it only when something is wrong.
+// embedded returns the form for a page with other content: the cursor starts in it only after an
+// error.
 func (f form) embedded() form {
 	for i := range f.Inputs {
 		f.Inputs[i].Focus = f.Inputs[i].Focus && f.Wrong()
@@ -171,35 +173,35 @@ func (f form) embedded() form {
 	return f
 }
 
-// Wrong says whether the form comes back with errors.
+// Wrong reports whether the form has errors.
 func (f form) Wrong() bool { return len(f.Whole)+len(f.Problems) > 0 }
 
-// addUnmatched keeps sentences about fields that the form does not have from being lost.
+// addUnmatched keeps errors of fields that the form does not have.
 func (f *form) addUnmatched(errs FieldErrors) {
-	var strays []string
+	var unmatched []string
 	for name := range errs {
 		known := slices.ContainsFunc(f.Inputs, func(in input) bool { return in.Name == name })
 		if name != "" && !known {
-			strays = append(strays, name)
+			unmatched = append(unmatched, name)
 		}
 	}
-	slices.Sort(strays)
-	for _, name := range strays {
+	slices.Sort(unmatched)
+	for _, name := range unmatched {
 		for _, text := range errs[name] {
 			f.Problems = append(f.Problems, problem{"", name, text})
 		}
 	}
 }
 
-// hide adds a hidden field, unless it would be empty.
+// hide adds a hidden field unless its value is empty.
 func (f *form) hide(name, value string) {
 	if value != "" {
 		f.Hidden = append(f.Hidden, hidden{name, value})
 	}
 }
 
-// title marks the title of a page that comes back with errors: it is what a screen reader says
-// first.
+// title puts "Error: " in front of the title if the form has errors, because screen readers read
+// the title first.
 func (f *form) title(title string) string {
 	if f.Wrong() {
 		return "Error: " + title
@@ -213,17 +215,13 @@ func accountInput(value, hint string) input {
 }
 
 func passwordInput(name, label, autocomplete, hint string) input {
-	return input{Name: name, Label: label, Hint: hint, Autocomplete: autocomplete, Secret: true}
+	return input{Name: name, Label: label, Hint: hint, Autocomplete: autocomplete, Password: true}
 }
 
-// newPasswordInput is the field of a secret that is set.
-func newPasswordInput(name string, rule PasswordRule) input {
-	label := "Secret"
-	if name == "new" {
-		label = "New secret"
-	}
+// newPasswordInput returns the field for a new password.
+func newPasswordInput(name, label string, rule PasswordRule) input {
 	in := passwordInput(name, label, "new-password",
-		fmt.Sprintf("At least %d characters. Any characters, exactly as typed.", rule.Least))
+		fmt.Sprintf("At least %d characters. All characters and spaces count.", rule.MinLength))
 	in.Rule = &rule
 	return in
 }
@@ -233,11 +231,11 @@ func nicknameInput(value string) input {
 		Autocomplete: "nickname"}
 }
 
-// newAccountInputs are the fields of a form that creates an account.
+// newAccountInputs returns the fields of a form that creates an account.
 func newAccountInputs(account, nickname string, rule PasswordRule) []input {
 	return []input{
-		accountInput(account, "A mobile number is digits only, country code first."),
+		accountInput(account, "Type a mobile number as digits only, country code first."),
 		nicknameInput(nickname),
-		newPasswordInput("secret", rule),
+		newPasswordInput("secret", "Password", rule),
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// remaining says how long is left, in whole seconds, growing finer towards the end. The script says
-// the same words (latchkey.js).
+// remaining returns the time left in words, to the second in the last ten minutes. The script
+// uses the same words (latchkey.js).
 func remaining(d time.Duration) string {
 	s := int64(d / time.Second)
 	days, h, m := s/86400, s/3600%24, s/60%60

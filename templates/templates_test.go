@@ -15,27 +15,27 @@ type page interface{ Render(w io.Writer) error }
 
 const hostile = `<b onclick="x">&'"</b>`
 
-// pages is every page, with hostile text wherever a user's text goes.
+// pages returns every page, with hostile text wherever a user's text appears.
 func pages() map[string]page {
 	someone := templates.Chrome{SignedIn: true, Nickname: hostile, Administrator: true}
 	wrong := templates.FieldErrors{"": {hostile}, "account": {hostile}, "secret": {hostile}}
 	at := time.Unix(1795421052, 0).UTC()
-	rule := templates.PasswordRule{Least: 6, Strength: 3, About: []string{hostile}}
+	rule := templates.PasswordRule{MinLength: 6, Strength: 3, Related: []string{hostile}}
 	return map[string]page{
 		"login": templates.Login{Account: hostile, Next: "/account?" + hostile, RegistrationOpen: true,
 			Notice: hostile, Errors: wrong},
 		"register": templates.Register{Account: hostile, Nickname: hostile, Next: "/", Rule: rule, Errors: wrong},
 		"setup":    templates.Setup{Token: hostile, Account: hostile, Nickname: hostile, Rule: rule, Errors: wrong},
-		"account": templates.Account{Chrome: someone, UID: 7, AccountName: hostile, Kind: "E-mail",
+		"account": templates.Account{Chrome: someone, UID: 7, AccountName: hostile, AccountLabel: "E-mail",
 			Scope: "UserScope", Role: "user", Token: strings.Repeat("aB-_", 14), IssuedAt: at,
 			ExpiresAt: at.Add(2 * time.Hour), Now: at.Add(time.Minute), BaseURL: "http://127.0.0.1:8080",
-			Notice: hostile, Made: &templates.CreatedToken{Token: strings.Repeat("Cd-_", 14), Label: hostile},
+			Notice: hostile, Created: &templates.CreatedToken{Token: strings.Repeat("Cd-_", 14), Label: hostile},
 			Tokens: []templates.TokenRow{{ID: "7-1-0", Scope: "UserScope", UserAgent: hostile, Current: true},
 				{ID: "7-2-0", Label: hostile, Scope: "read", IssuedAt: at.Add(-999 * time.Hour),
 					ExpiresAt: at.Add(72 * time.Hour), ExpiresSoon: true}},
 			Service: templates.ServiceForm{Label: hostile, Scopes: []templates.Option{{Value: "read", Label: "read"}},
 				Lifetimes: []templates.Option{{Value: "60", Label: hostile}}, Errors: templates.FieldErrors{"label": {hostile}}},
-			Name: templates.NameForm{Nickname: hostile}, Secret: templates.PasswordForm{Rule: rule}},
+			Name: templates.NameForm{Nickname: hostile}, Password: templates.PasswordForm{Rule: rule}},
 		"reset":    templates.Reset{Token: hostile, AccountName: hostile, Rule: rule, Errors: wrong},
 		"continue": templates.Continue{Next: "https://app.example.com/?" + hostile, Site: hostile},
 		"problem":  templates.Problem{Chrome: someone, Status: 404, Title: hostile, Message: hostile, RequestID: "abc"},
@@ -51,7 +51,7 @@ func render(t *testing.T, p page) string {
 	return b.String()
 }
 
-// TestPages: every page escapes what users typed and holds to the content security policy.
+// TestPages: every page escapes user input and complies with the content security policy.
 func TestPages(t *testing.T) {
 	forbidden := map[string]*regexp.Regexp{
 		"an inline style":         regexp.MustCompile(`(?i)<style|<[^>]*\sstyle=`),
@@ -67,9 +67,9 @@ func TestPages(t *testing.T) {
 				if strings.Contains(value, "//") {
 					return value
 				}
-				return `""` // what stands escaped in an attribute is text
+				return `""` // an escaped attribute value is text
 			})
-			tags = strings.ReplaceAll(tags, `href="https://app.example.com/`, `href="/`) // where onward leads
+			tags = strings.ReplaceAll(tags, `href="https://app.example.com/`, `href="/`) // the link of the continue page
 			for what, pattern := range forbidden {
 				if found := pattern.FindString(tags); found != "" {
 					t.Errorf("%s: %q", what, found)
@@ -84,7 +84,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestFields: every field that is shown has a label, and password managers are told what it is.
+// TestFields: every visible field has a label and says what a password manager may fill in.
 func TestFields(t *testing.T) {
 	input, attribute := regexp.MustCompile(`(?s)<(?:input|select)[^>]*>`), regexp.MustCompile(`id="([^"]+)"`)
 	want := map[string]string{"login": "current-password", "register": "new-password", "setup": "new-password",
@@ -109,19 +109,20 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// TestRecipes: the account page has the ready-made lines with the token in them.
+// TestRecipes: the commands on the account page put the token in the password slot, but for the last.
 func TestRecipes(t *testing.T) {
 	token := strings.Repeat("aB-_", 14)
 	html := strings.NewReplacer("&#39;", "'", "&#34;", `"`).Replace(render(t, pages()["account"]))
-	for _, want := range []string{"curl -u '" + token + ":' ", "machine 127.0.0.1 login " + token,
-		"username=" + token, `"` + token + `"`, "anyname:" + token, "1 h 59 min left"} {
+	for _, want := range []string{"curl -u 'latchkey:" + token + "' ", "machine 127.0.0.1 login latchkey password " + token,
+		`username=latchkey\npassword=` + token, `"latchkey", "` + token + `"`, "curl -u '" + token + ":' ",
+		"1 h 59 min left"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %q", want)
 		}
 	}
 }
 
-// TestTokenRows: the account page names every token in words, and says which end soon.
+// TestTokenRows: the account page names every token and warns about those that expire soon.
 func TestTokenRows(t *testing.T) {
 	chrome := "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 	for agent, want := range map[string]string{
@@ -136,7 +137,7 @@ func TestTokenRows(t *testing.T) {
 		}
 	}
 	html := render(t, pages()["account"])
-	for _, want := range []string{"expires in 2 days", `value="7-2-0"`, "never used", "This one", "Copy it now"} {
+	for _, want := range []string{"expires in 2 days", `value="7-2-0"`, "never used", "This session", "Copy it now"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %q", want)
 		}

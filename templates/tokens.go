@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// TokenRow is one of the tokens that the account page lists.
+// TokenRow is one token in the account page's list.
 type TokenRow struct {
 	ID          string
-	Label       string // of a program's token; empty for a sign-in
+	Label       string // of a service token; empty for a sign-in
 	Scope       string
-	UserAgent   string // of the client it was issued to
-	Address     string // of the client it was issued to
+	UserAgent   string // of the client that the token was issued to
+	Address     string // of the client that the token was issued to
 	IssuedAt    time.Time
 	ExpiresAt   time.Time
 	UsedAt      time.Time // zero: never
-	Current     bool      // the one of this session
-	ExpiresSoon bool      // a program's token that must be replaced before long
+	Current     bool      // whether it is the session's token
+	ExpiresSoon bool      // whether a service token needs a replacement soon
 }
 
-// Name is what the token is called on the page.
+// Name returns what the page calls the token.
 func (r TokenRow) Name() string {
 	if r.Label != "" {
 		return r.Label
@@ -28,10 +28,10 @@ func (r TokenRow) Name() string {
 	return "Sign-in, " + agentName(r.UserAgent)
 }
 
-// Used says whether it was ever used.
+// Used reports whether the token was ever used.
 func (r TokenRow) Used() bool { return !r.UsedAt.IsZero() }
 
-// Days is how many days are left, as words.
+// Days returns when the token expires, in words.
 func (r TokenRow) Days(now time.Time) string {
 	switch days := int(r.ExpiresAt.Sub(now).Hours() / 24); days {
 	case 0:
@@ -43,7 +43,8 @@ func (r TokenRow) Days(now time.Time) string {
 	}
 }
 
-// expiringSoon are those that the page begins with: not one that was made a moment ago for a week.
+// expiringSoon returns the tokens that the page warns about. It leaves out those in the first half
+// of their life, so that a new token for a week does not cause a warning.
 func expiringSoon(rows []TokenRow, now time.Time) (soon []TokenRow) {
 	for _, row := range rows {
 		if row.ExpiresSoon && row.ExpiresAt.Sub(now) < now.Sub(row.IssuedAt) {
@@ -53,7 +54,7 @@ func expiringSoon(rows []TokenRow, now time.Time) (soon []TokenRow) {
 	return soon
 }
 
-// agentName is a user agent in few words: browser and system, or the first name it gives itself.
+// agentName shortens a user agent: to browser and system, or to its first product name.
 func agentName(agent string) string {
 	find := func(marks [][2]string) string {
 		for _, mark := range marks {
@@ -80,18 +81,19 @@ func agentName(agent string) string {
 	return name + " on " + system
 }
 
-// CreatedToken is a token for a program that was made just now. It is shown this once.
+// CreatedToken is a service token that was created by this request. The page shows it once.
 type CreatedToken struct{ Token, Label string }
 
 type createdTokenBody struct {
 	CreatedToken
-	Line string // ready-made, for curl
+	Line string // a curl command
 }
 
-// newCreatedToken returns nil for nil, and errUnsafe for what must not stand in a command line.
+// newCreatedToken returns nil for nil, and errUnsafe for a token or base URL that must not appear
+// in a shell command.
 func newCreatedToken(m *CreatedToken, base string) (*createdTokenBody, error) {
 	if m == nil {
-		return nil, nil //nolint:nilnil // nothing was made
+		return nil, nil //nolint:nilnil // no token was created
 	}
 	s, err := parseBase(base)
 	if err != nil {
@@ -100,16 +102,16 @@ func newCreatedToken(m *CreatedToken, base string) (*createdTokenBody, error) {
 	if !plainToken.MatchString(m.Token) {
 		return nil, fmt.Errorf("token: %w", errUnsafe)
 	}
-	return &createdTokenBody{*m, "curl -u '" + m.Token + ":' " + s.Base + "/v1/user"}, nil
+	return &createdTokenBody{*m, curlLine(anyUser+":"+m.Token, s)}, nil
 }
 
-// foldedForm is a form that is opened when it is wanted, or when it comes back with errors.
+// foldedForm is a form inside a closed fold, which is open if the form has errors.
 type foldedForm struct {
 	form
 	Summary, Lead string
 }
 
-// ServiceForm makes a token for a program. It posts label, scope and lifetime (seconds) to
+// ServiceForm creates a service token. It posts label, scope and lifetime (in seconds) to
 // /account/tokens.
 type ServiceForm struct {
 	Label     string // as typed before, or empty
@@ -121,12 +123,13 @@ type ServiceForm struct {
 func (p ServiceForm) form() foldedForm {
 	f := newForm("/account/tokens", p.Errors,
 		input{Name: "label", Label: "Label", Value: p.Label, Autocomplete: "off",
-			Hint: "By which you know it again, such as the program's name."},
+			Hint: "To recognise it later, such as the program's name."},
 		input{Name: "scope", Label: "Scope", Options: p.Scopes},
 		input{Name: "lifetime", Label: "Lifetime", Options: p.Lifetimes})
-	f.Button, f.Busy = "Make a token", "Making a token…"
-	return foldedForm{f.embedded(), "Make a token for a program",
-		"For a backup, a build, a scraper: it lives longer, and you can end it by itself."}
+	f.Button, f.Busy = "Create token", "Creating the token…"
+	return foldedForm{f.embedded(), "Create a service token",
+		"For a backup, a build or a scraper. It lives longer than a sign-in, and you can revoke it " +
+			"on its own."}
 }
 
 // NameForm changes the nickname. It posts nickname to /account/nickname.
@@ -137,11 +140,11 @@ type NameForm struct {
 
 func (p NameForm) form() foldedForm {
 	f := newForm("/account/nickname", p.Errors, nicknameInput(p.Nickname))
-	f.Button, f.Busy = "Change the nickname", "Changing…"
+	f.Button, f.Busy = "Change nickname", "Changing…"
 	return foldedForm{f.embedded(), "Change your nickname", ""}
 }
 
-// PasswordForm changes the secret. It posts old and new to /account/secret.
+// PasswordForm changes the password. It posts old and new to /account/secret.
 type PasswordForm struct {
 	Rule   PasswordRule
 	Errors FieldErrors
@@ -149,8 +152,9 @@ type PasswordForm struct {
 
 func (p PasswordForm) form() foldedForm {
 	f := newForm("/account/secret", p.Errors,
-		passwordInput("old", "Present secret", "current-password", ""),
-		newPasswordInput("new", p.Rule))
-	f.Button, f.Busy = "Change the secret", "Changing…"
-	return foldedForm{f.embedded(), "Change your secret", "Every token of yours ends, this one too."}
+		passwordInput("old", "Current password", "current-password", ""),
+		newPasswordInput("new", "New password", p.Rule))
+	f.Button, f.Busy = "Change password", "Changing…"
+	return foldedForm{f.embedded(), "Change your password",
+		"This revokes all your tokens, including this one."}
 }
