@@ -11,10 +11,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 var (
@@ -55,9 +58,16 @@ type Store struct {
 // New is the wallet in a file, which need not exist yet.
 func New(path string) *Store { return &Store{path: path, server: newServer()} }
 
-// DefaultPath is latchkey/tokens.json in the user's directory for configurations.
+// DefaultPath returns where the logins are stored unless the user names another file:
+// ~/.config/latchkey/tokens.json on Linux, or below $XDG_CONFIG_HOME if that is set;
+// ~/Library/Application Support/latchkey/tokens.json on macOS, and
+// %LocalAppData%\latchkey\tokens.json on Windows. The error says that the environment names no
+// such directory.
 func DefaultPath() (string, error) {
 	dir, err := os.UserConfigDir()
+	if runtime.GOOS == "windows" { // a profile on a network would share %AppData%, and its logins
+		dir, err = os.UserCacheDir() // %LocalAppData%
+	}
 	return filepath.Join(dir, "latchkey", "tokens.json"), err
 }
 
@@ -71,13 +81,8 @@ func (w *Store) Logins() ([]Login, error) {
 		return nil, fmt.Errorf("%w: %w", ErrFile, err)
 	}
 	defer f.Close() //nolint:errcheck // it was read only
-	info, err := f.Stat()
-	if err != nil {
+	if err := checkPrivate(f); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFile, err)
-	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%w: %s must be a file for its owner alone: chmod 600 %s",
-			ErrFile, w.path, w.path)
 	}
 	var logins []Login
 	if err := json.NewDecoder(f).Decode(&logins); err != nil {
@@ -255,55 +260,11 @@ func (w *Store) write(logins []Login) error {
 	return nil
 }
 
-// lock keeps other processes from changing the logins.
+// lock waits until no other process changes the logins, and keeps it so.
 func (w *Store) lock(ctx context.Context) (unlock func() error, err error) {
-	f, err := os.OpenFile(w.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
+	lock := flock.New(w.path + ".lock")
+	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
 		return nil, err
 	}
-	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), f.Close())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f.Close, nil
-}
-
-// WriteFile replaces a file, readable for its owner alone, whole or not at all, and returns when
-// it lies on the disk. A symbolic link is followed.
-func WriteFile(path string, content []byte) (err error) {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".latchkey-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir) //nolint:gosec // the directory of the file that the user names
-	if err != nil {
-		return nil // the file is there; such a directory cannot be synced
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return lock.Unlock, nil
 }
