@@ -106,7 +106,7 @@ func hostileNext(t testing.TB) (spellings []string) {
 // TestHostileNext: a login leads to no host but its own and those of its domain, however the wish is spelt, as a
 // browser reads the answer; in every place that takes a wish.
 func TestHostileNext(t *testing.T) {
-	h := newHouse(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
+	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	})
@@ -171,10 +171,10 @@ func FuzzNext(f *testing.F) {
 	})
 }
 
-// TestToLogin: verify sends a person to the login page and back, when a trusted proxy asks for it and says where the
+// TestRedirectToLogin: verify sends a person to the login page and back, when a trusted proxy asks for it and says where the
 // person wanted to go; anybody else gets the refusal of a program.
-func TestToLogin(t *testing.T) {
-	h := newHouse(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
+func TestRedirectToLogin(t *testing.T) {
+	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	})
@@ -247,7 +247,7 @@ func TestToLogin(t *testing.T) {
 // TestSharedCookie: with a domain every host of it gets the cookie, and one of another kind counts for nothing; a
 // login leads back once, and never round in circles.
 func TestSharedCookie(t *testing.T) {
-	h := newHouse(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
+	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
 		c.ReturnHosts = []string{"old.example.org"}
 	})
@@ -293,7 +293,7 @@ func TestSharedCookie(t *testing.T) {
 // TestTwoCookies: with two cookies of the session's name, of which one is good, a logout ends the good one, and a
 // login deletes the narrower one.
 func TestTwoCookies(t *testing.T) {
-	h := newHouse(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
+	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
 	})
 	both := "Cookie: __Secure-latchkey=stale; __Secure-latchkey="
@@ -314,10 +314,10 @@ func TestTwoCookies(t *testing.T) {
 	}
 }
 
-// TestRoundAndRound: a browser that is sent here again and again, although it is signed in, is not sent back again
+// TestRedirectLoop: a browser that is sent here again and again, although it is signed in, is not sent back again
 // and again.
-func TestRoundAndRound(t *testing.T) {
-	h := newHouse(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
+func TestRedirectLoop(t *testing.T) {
+	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
 	})
 	session := "Cookie: __Secure-latchkey=" + h.admin

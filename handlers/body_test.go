@@ -6,14 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 
-	"github.com/labstack/echo/v4"
-
 	"latchkey/auth"
-	"latchkey/client/wire"
 	"latchkey/models"
 )
 
@@ -83,65 +79,13 @@ func FuzzReadObject(f *testing.F) {
 	})
 }
 
-func TestExplain(t *testing.T) {
-	wrapped := func(err error) error { return fmt.Errorf("context: %w", err) }
-	s := &Server{errorMappings: errorMappings()}
-	hiding := &Server{errorMappings: errorMappings(), config: Config{HideAccounts: true}}
-	tests := []struct {
-		s            *Server
-		err          error
-		status, code int
-	}{
-		{s, wrapped(wire.ErrTokenExpired), 401, wire.CodeToken},
-		{s, wrapped(auth.ErrUnknownAccount), 404, wire.CodeNotFound},
-		{hiding, wrapped(auth.ErrUnknownAccount), 401, wire.CodePassword},
-		{s, wrapped(models.ErrUnavailable), 503, wire.CodeBusy},
-		{s, wrapped(models.ValidationError{"x": {"y"}}), 400, wire.CodeValidation},
-		{s, wrapped(echo.ErrMethodNotAllowed), 405, wire.CodeHTTP},
-		{s, errors.New("disk on fire at 10.0.0.1"), 500, wire.CodeFault},
-	}
-	for _, test := range tests {
-		got := test.s.toResponse(test.err)
-		if got.status != test.status || got.ErrorCode != test.code {
-			t.Errorf("%v: %d/%d, want %d/%d", test.err, got.status, got.ErrorCode, test.status, test.code)
+// TestBodyLimit: the server reads a body of 16 KiB and rejects one more byte.
+func TestBodyLimit(t *testing.T) {
+	h := newHarness(t, auth.Options{})
+	for size, want := range map[int]int{16 << 10: 400, 16<<10 + 1: 413} {
+		body := `{"account":"` + strings.Repeat("a", size-len(`{"account":""}`)) + `"}`
+		if w := h.ask("POST", "/v1/token", body); w.Code != want {
+			t.Errorf("%d bytes: %d, want %d", size, w.Code, want)
 		}
-		if strings.Contains(fmt.Sprint(got.Msg), "10.0.0.1") {
-			t.Errorf("a fault's text is shown: %v", got.Msg)
-		}
-	}
-}
-
-// TestForwardedHeaders: who is asking comes from the connection unless a trusted proxy tells otherwise.
-func TestForwardedHeaders(t *testing.T) {
-	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-	tests := []struct {
-		name          string
-		trusted       []netip.Prefix
-		remote        string
-		address, kind string
-	}{
-		{"nobody is trusted", nil, "127.0.0.1:1", "127.0.0.1", "http"},
-		{"a stranger", trusted, "192.0.2.1:1", "192.0.2.1", "http"},
-		{"loopback is no proxy of itself", trusted, "127.0.0.1:1", "127.0.0.1", "http"},
-		{"the proxy", trusted, "10.1.2.3:1", "203.0.113.9", "https"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			address, scheme := extractors(test.trusted)
-			r := httptest.NewRequest(http.MethodGet, "/", nil)
-			r.RemoteAddr = test.remote
-			r.Header.Set("X-Forwarded-For", "198.51.100.7, 203.0.113.9")
-			r.Header.Set("X-Forwarded-Proto", "https")
-			if a, k := address(r), scheme(r); a != test.address || k != test.kind {
-				t.Errorf("%s, %s, want %s, %s", a, k, test.address, test.kind)
-			}
-		})
-	}
-}
-
-func TestMaskTokens(t *testing.T) {
-	token := strings.Repeat("aB3-", 14)
-	if got := maskTokens("/v1/" + token + "/x"); got != "/v1/[token]/x" {
-		t.Errorf("%q", got)
 	}
 }
