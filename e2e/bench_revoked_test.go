@@ -26,7 +26,7 @@ func endedServer(b *testing.B, ended int) (s *server, header string, started tim
 		SELECT i, 2 + i %% 1000, (%d - i / 4096) * 4096 + i %% 4096, 0, %d, 0, %d, 'logged out' FROM n`,
 		ended, now, now+86400, now))
 	execSQL(b, path, fmt.Sprintf("UPDATE sequences SET value = %d WHERE name = 'ending'", ended))
-	sealEndings(b, path)
+	rewriteRevocationChecksum(b, path)
 	began := time.Now()
 	s = start(b, s.Dir, "--log-level", "warn")
 	return s, header, time.Since(began)

@@ -15,36 +15,36 @@ import (
 	"time"
 )
 
-const pageSize = 4096 // bytes of a page of the database
+const pageSize = 4096 // bytes in a page of the database
 
-// damages are the ways in which a data directory goes bad. Each changes the files of one, at random places.
+// damages are the ways to damage the files of a data directory. Many choose random places.
 var damages = map[string]func(t *testing.T, dir string, random *rand.Rand){
-	"a bit":           atUsedBytes(1, func(b byte, r *rand.Rand) byte { return b ^ 1<<r.IntN(8) }),
-	"three bits":      atUsedBytes(3, func(b byte, r *rand.Rand) byte { return b ^ 1<<r.IntN(8) }),
-	"forty bytes":     atUsedBytes(40, func(_ byte, r *rand.Rand) byte { return byte(r.IntN(256)) }),
-	"cut":             changeFile("latchkey.db", cut),
-	"a page of zeros": changePages(func(page, _ []byte) { clear(page) }),
-	"a page twice":    changePages(func(page, other []byte) { copy(page, other) }),
-	"pages swapped":   changePages(func(page, other []byte) { swap(page, other) }),
-	"half a page":     changePages(func(page, other []byte) { copy(page[pageSize/2:], other[pageSize/2:]) }),
-	"log: three bits": changeFile("latchkey.db-wal", flipThree),
-	"log: cut":        changeFile("latchkey.db-wal", cut),
-	"an older log":    putBack("latchkey.db-wal"),
-	"an older copy":   putBack("latchkey.db"),
-	"an ending gone":  bySQL("DELETE FROM endings WHERE seq = (SELECT seq FROM endings ORDER BY random() LIMIT 1)"),
-	"an ending moved": bySQL("UPDATE endings SET token_order = token_order - 1 WHERE seq % 3 = 0"),
-	"endings swapped": bySQL("UPDATE endings SET seq = -seq; " +
+	"one bit":            atUsedBytes(1, func(b byte, r *rand.Rand) byte { return b ^ 1<<r.IntN(8) }),
+	"three bits":         atUsedBytes(3, func(b byte, r *rand.Rand) byte { return b ^ 1<<r.IntN(8) }),
+	"forty bytes":        atUsedBytes(40, func(_ byte, r *rand.Rand) byte { return byte(r.IntN(256)) }),
+	"truncated":          changeFile("latchkey.db", truncate),
+	"a zeroed page":      changePages(func(page, _ []byte) { clear(page) }),
+	"a page repeated":    changePages(func(page, other []byte) { copy(page, other) }),
+	"pages swapped":      changePages(func(page, other []byte) { swap(page, other) }),
+	"half a page":        changePages(func(page, other []byte) { copy(page[pageSize/2:], other[pageSize/2:]) }),
+	"WAL: three bits":    changeFile("latchkey.db-wal", flipThree),
+	"WAL: truncated":     changeFile("latchkey.db-wal", truncate),
+	"an older WAL":       restoreOlder("latchkey.db-wal"),
+	"an older database":  restoreOlder("latchkey.db"),
+	"a revocation lost":  executing("DELETE FROM endings WHERE seq = (SELECT seq FROM endings ORDER BY random() LIMIT 1)"),
+	"a revocation moved": executing("UPDATE endings SET token_order = token_order - 1 WHERE seq % 3 = 0"),
+	"revocations swapped": executing("UPDATE endings SET seq = -seq; " +
 		"UPDATE endings SET seq = 1 + (-seq) % (SELECT value FROM sequences WHERE name = 'ending')"),
-	"fewer endings":    bySQL("UPDATE sequences SET value = value - 1 WHERE name = 'ending'"),
-	"a role":           bySQL("UPDATE users SET role = 2"),
-	"a state":          bySQL("UPDATE users SET state = 1"),
-	"another's secret": bySQL("UPDATE users SET secret_hash = (SELECT secret_hash FROM users WHERE id = 2)"),
-	"another's name": bySQL("UPDATE users SET account_key = id; " +
+	"a revocation uncounted":  executing("UPDATE sequences SET value = value - 1 WHERE name = 'ending'"),
+	"a role":                  executing("UPDATE users SET role = 2"),
+	"a state":                 executing("UPDATE users SET state = 1"),
+	"another user's password": executing("UPDATE users SET secret_hash = (SELECT secret_hash FROM users WHERE id = 2)"),
+	"another user's account": executing("UPDATE users SET account_key = id; " +
 		"UPDATE users SET account_key = 'good1@example.com' WHERE id = 2"),
 }
 
-// putBack brings a file of the older copy back.
-func putBack(name string) func(*testing.T, string, *rand.Rand) {
+// restoreOlder replaces a file by its version in the older copy.
+func restoreOlder(name string) func(*testing.T, string, *rand.Rand) {
 	return func(t *testing.T, dir string, _ *rand.Rand) {
 		content, err := os.ReadFile(filepath.Join(dir, "older", name))
 		must(t, err)
@@ -58,7 +58,7 @@ func swap(a, b []byte) {
 	copy(b, c)
 }
 
-func cut(b []byte, r *rand.Rand) []byte { return b[:r.IntN(len(b))] }
+func truncate(b []byte, r *rand.Rand) []byte { return b[:r.IntN(len(b))] }
 
 func flipThree(b []byte, r *rand.Rand) []byte {
 	for range 3 {
@@ -76,7 +76,7 @@ func changeFile(name string, change func([]byte, *rand.Rand) []byte) func(*testi
 	}
 }
 
-// atUsedBytes changes so many bytes that are not zero: most of a small database is.
+// atUsedBytes changes count bytes that are not zero; most bytes of a small database are zero.
 func atUsedBytes(count int, change func(byte, *rand.Rand) byte) func(*testing.T, string, *rand.Rand) {
 	return changeFile("latchkey.db", func(b []byte, r *rand.Rand) []byte {
 		for count := count; count > 0; {
@@ -89,7 +89,7 @@ func atUsedBytes(count int, change func(byte, *rand.Rand) byte) func(*testing.T,
 	})
 }
 
-// changePages changes one page, or two, that are not the first.
+// changePages changes one or two random pages, never the first.
 func changePages(change func(page, other []byte)) func(*testing.T, string, *rand.Rand) {
 	return changeFile("latchkey.db", func(b []byte, r *rand.Rand) []byte {
 		page := func() []byte {
@@ -101,41 +101,42 @@ func changePages(change func(page, other []byte)) func(*testing.T, string, *rand
 	})
 }
 
-func bySQL(statement string) func(*testing.T, string, *rand.Rand) {
+func executing(statement string) func(*testing.T, string, *rand.Rand) {
 	return func(t *testing.T, dir string, _ *rand.Rand) { execSQL(t, filepath.Join(dir, "latchkey.db"), statement) }
 }
 
-// patient is a data directory with all kinds of accounts and tokens, to be spoiled.
-type patient struct {
-	dir    string   // after an orderly stop; everything is in the file
-	killed string   // after kill -9; a part is in the log
-	ended  []string // tokens
+// damageFixture is a data directory with all kinds of accounts and tokens.
+type damageFixture struct {
+	dir     string   // after an orderly stop; everything is in the file
+	killed  string   // after kill -9; a part is in the log
+	revoked []string // tokens
 }
 
-func newPatient(t *testing.T) *patient {
+func newDamageFixture(t *testing.T) *damageFixture {
 	t.Helper()
 	s, older := start(t, t.TempDir(), lenient...), t.TempDir()
 	mustRun(t, s.Dir, "secret1\n", "user", "add", "admin@example.com", "--nickname", "Root", "--admin", "--secret-stdin")
-	must(t, s.stop(t)) // so that all this is in the file
+	must(t, s.stop(t)) // moves the administrator into the database file
 	s = start(t, s.Dir, lenient...)
-	p := &patient{dir: s.Dir, killed: t.TempDir()}
+	p := &damageFixture{dir: s.Dir, killed: t.TempDir()}
 	for n := range 12 {
-		if n == 6 { // an older copy
+		if n == 6 { // the older copy
 			s.kill()
 			must(t, os.CopyFS(older, os.DirFS(s.Dir)))
 			s = start(t, s.Dir, lenient...)
 		}
 		good, bad := fmt.Sprintf("good%d@example.com", n), fmt.Sprintf("bad%d@example.com", n)
 		account(t, s, good)
-		p.ended = append(p.ended, account(t, s, bad))
+		p.revoked = append(p.revoked, account(t, s, bad))
 		mustRun(t, s.Dir, "", "user", "disable", bad)
 		for range 2 {
 			token := login(t, s, good)
 			request(t, "DELETE", s.URL+"/v1/token", "", bearer(token))
-			p.ended = append(p.ended, token)
+			p.revoked = append(p.revoked, token)
 		}
 	}
-	mustRun(t, s.Dir, "secret2\n", "user", "passwd", "good0@example.com", "--secret-stdin") // the one with another secret
+	// The one account with another password.
+	mustRun(t, s.Dir, "secret2\n", "user", "passwd", "good0@example.com", "--secret-stdin")
 	s.kill()
 	must(t, os.CopyFS(filepath.Join(s.Dir, "older"), os.DirFS(older)))
 	must(t, os.CopyFS(p.killed, os.DirFS(s.Dir)))
@@ -143,120 +144,121 @@ func newPatient(t *testing.T) *patient {
 	return p
 }
 
-// TestDamage: in whatever way a database goes bad, the server refuses to start, or says 503, or goes on; it lets nobody
-// in who was not let in before, and does not hang.
+// TestDamage damages the database. The server does not start, or answers 503, or works. It accepts
+// no token, password or role that it did not accept before, and does not hang.
 func TestDamage(t *testing.T) { damageRepeatedly(t, 4) }
 
-// damageRepeatedly does every damage so many times.
+// damageRepeatedly applies each damage several times.
 func damageRepeatedly(t *testing.T, times int) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	p := newPatient(t)
+	p := newDamageFixture(t)
 	tried, refused, served := 0, 0, 0
 	for _, name := range slices.Sorted(maps.Keys(damages)) {
 		for range times {
 			source, dir := p.dir, filepath.Join(t.TempDir(), "data")
-			if strings.HasPrefix(name, "log: ") {
+			if strings.HasPrefix(name, "WAL: ") {
 				source = p.killed
 			}
-			must(t, os.CopyFS(dir, os.DirFS(source)))
-			must(t, os.Chmod(dir, 0o700))
-			must(t, os.Chmod(filepath.Join(dir, "secret"), 0o600))
+			copyData(t, source, dir)
 			damages[name](t, dir, random)
 			tried++
 			switch p.survives(t, dir) {
 			case false:
 				refused++
-			case strings.Contains(name, "ending") || strings.Contains(name, "older"):
-				t.Error("the server starts")
+			case strings.Contains(name, "revocation") || strings.Contains(name, "older"):
+				t.Error("the server starts, want an error")
 			default:
 				served++
 			}
 			if t.Failed() {
-				t.Fatalf("by %s", name)
+				t.Fatalf("with the damage %q", name)
 			}
 			must(t, os.RemoveAll(dir))
 		}
 	}
-	t.Logf("%d databases damaged in %d ways: %d starts refused, %d served, nobody let in", tried, len(damages), refused,
-		served)
+	t.Logf("%d databases damaged in %d ways: %d starts failed, %d servers ran, nothing wrong accepted",
+		tried, len(damages), refused, served)
 }
 
-// survives starts a server on a damaged directory and sees whom it lets in. It says whether the server started.
-func (p *patient) survives(t *testing.T, dir string) bool {
+// survives starts a server on a damaged directory and checks whom it accepts. It returns whether the
+// server started.
+func (p *damageFixture) survives(t *testing.T, dir string) bool {
 	t.Helper()
 	began := time.Now()
 	s, out := tryStart(t, dir, lenient...)
 	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("the start took %v", took)
+		t.Errorf("the start took %v, want at most 5 s", took)
 	}
 	if s == nil {
 		if strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "latchkey: ") {
-			t.Errorf("a bad start says %q", out)
+			t.Errorf("a failed start prints %q, want one line", out)
 		}
 		return false
 	}
 	defer s.kill()
-	for _, token := range p.ended {
+	for _, token := range p.revoked {
 		if got := p.ask(t, "GET", s.URL+"/v1/verify", "", bearer(token)); got.Status != 401 && got.Status != 503 {
-			t.Errorf("an ended token: %d %s", got.Status, got.Body)
+			t.Errorf("a revoked token: status %d, want 401 or 503: %s", got.Status, got.Body)
 		}
 	}
 	for n := 1; n < 12; n++ {
-		p.refuses(t, s, fmt.Sprintf("bad%d@example.com", n), "secret1")
-		p.refuses(t, s, fmt.Sprintf("good%d@example.com", n), "secret2")
-		p.neverAdministrator(t, s, fmt.Sprintf("good%d@example.com", n))
+		p.rejectsLogin(t, s, fmt.Sprintf("bad%d@example.com", n), "secret1")
+		p.rejectsLogin(t, s, fmt.Sprintf("good%d@example.com", n), "secret2")
+		p.rejectsAdmin(t, s, fmt.Sprintf("good%d@example.com", n))
 	}
 	if log := s.out.String(); strings.Contains(log, "panic") || strings.Contains(log, "goroutine ") {
-		t.Errorf("a panic: %s", log)
+		t.Errorf("the server panicked: %s", log)
 	}
 	return true
 }
 
-// ask sends a request, which must be answered soon.
-func (p *patient) ask(t *testing.T, method, url, body string, headers ...string) reply {
+// ask sends a request and requires an answer within 5 seconds.
+func (p *damageFixture) ask(t *testing.T, method, url, body string, headers ...string) reply {
 	t.Helper()
 	began := time.Now()
 	got := request(t, method, url, body, append(headers, asJSON)...)
 	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("%s %s took %v", method, url, took)
+		t.Errorf("%s %s took %v, want at most 5 s", method, url, took)
 	}
 	return got
 }
 
-func (p *patient) refuses(t *testing.T, s *server, account, secret string) {
+// rejectsLogin requires that a login fails.
+func (p *damageFixture) rejectsLogin(t *testing.T, s *server, account, password string) {
 	t.Helper()
-	body := fmt.Sprintf(`{"account":%q,"secret":%q,"type":100}`, account, secret)
+	body := fmt.Sprintf(`{"account":%q,"secret":%q,"type":100}`, account, password)
 	if got := p.ask(t, "POST", s.URL+"/v1/token", body); got.Status < 400 {
-		t.Errorf("%s gets in with %s", account, secret)
+		t.Errorf("%s logs in with %s: status %d, want an error", account, password, got.Status)
 	}
 }
 
-func (p *patient) neverAdministrator(t *testing.T, s *server, account string) {
+// rejectsAdmin requires that a user has no administrator's rights, if the user can log in at all.
+func (p *damageFixture) rejectsAdmin(t *testing.T, s *server, account string) {
 	t.Helper()
-	got := p.ask(t, "POST", s.URL+"/v1/token", fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100}`, account))
+	body := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100}`, account)
+	got := p.ask(t, "POST", s.URL+"/v1/token", body)
 	if got.Status != http.StatusCreated {
 		return
 	}
-	if got := p.ask(t, "GET", s.URL+"/v1/users", "", bearer(tokenIn(t, got))); got.Status < 400 {
-		t.Errorf("%s became an administrator", account)
+	got = p.ask(t, "GET", s.URL+"/v1/users", "", bearer(tokenIn(t, got)))
+	if got.Status < 400 {
+		t.Errorf("%s lists the users: status %d, want an error", account, got.Status)
 	}
 }
 
-// TestRecover: whatever made the server refuse to start, latchkey recover lets it go on: no token from before is
-// accepted, damaged accounts are disabled and named, all others log in.
+// TestRecover runs latchkey recover on a data directory that the server rejects. After it the server
+// starts: all earlier tokens are invalid, damaged accounts are disabled and listed, all others log in.
 func TestRecover(t *testing.T) {
-	p := newPatient(t)
-	for _, name := range []string{"an older copy", "an ending gone", "endings swapped", "a role"} {
+	p := newDamageFixture(t)
+	for _, name := range []string{"an older database", "a revocation lost", "revocations swapped", "a role"} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")
-			must(t, os.CopyFS(dir, os.DirFS(p.dir)))
-			must(t, os.Chmod(dir, 0o700))
-			must(t, os.Chmod(filepath.Join(dir, "secret"), 0o600))
+			copyData(t, p.dir, dir)
 			s, _ := tryStart(t, dir, lenient...)
 			live := ""
-			if name != "an older copy" { // in which there is no such account
+			if name != "an older database" { // which does not have the account
 				live = login(t, s, "good7@example.com")
 			}
 			must(t, s.stop(t))
@@ -265,26 +267,26 @@ func TestRecover(t *testing.T) {
 				execSQL(t, filepath.Join(dir, "latchkey.db"),
 					"UPDATE users SET role = 1 WHERE account NOT IN ('good3@example.com', 'admin@example.com')")
 			} else if s, _ := tryStart(t, dir, lenient...); s != nil {
-				t.Fatal("the server starts")
+				t.Fatal("the server starts on the damaged data directory, want an error")
 			}
-			said := mustRun(t, dir, "", "recover")
-			if name == "a role" != strings.Contains(said, "good3@example.com") ||
-				!strings.Contains(said, "every token and every link has ended") {
-				t.Errorf("recover says %s", said)
+			out := mustRun(t, dir, "", "recover")
+			if name == "a role" != strings.Contains(out, "good3@example.com") ||
+				!strings.Contains(out, "every token and every link has ended") {
+				t.Errorf("recover prints %q", out)
 			}
 			s = start(t, dir, lenient...)
-			for _, token := range append(slices.Clone(p.ended), live) {
+			for _, token := range append(slices.Clone(p.revoked), live) {
 				if got := statusOf(t, s, token); got != http.StatusUnauthorized {
-					t.Errorf("a token from before: %d", got)
+					t.Errorf("a token from before: status %d, want 401", got)
 				}
 			}
 			if name == "a role" {
-				p.refuses(t, s, "good3@example.com", "secret1")
+				p.rejectsLogin(t, s, "good3@example.com", "secret1")
 				mustRun(t, dir, "", "user", "enable", "good3@example.com")
 			}
 			for _, token := range []string{account(t, s, "new@example.com"), login(t, s, "admin@example.com")} {
 				if got := statusOf(t, s, token); got != http.StatusOK {
-					t.Errorf("a new token: %d", got)
+					t.Errorf("a new token: status %d, want 200", got)
 				}
 			}
 			must(t, s.stop(t))

@@ -16,11 +16,11 @@ import (
 	"time"
 )
 
-// fault is one point at which the kernel refuses a call of the server's, or kills it there: the nth of a thread, or
-// that and all after.
+// fault makes one system call fail, or kills the server there: the nth call of a thread, or with
+// forever that call and all after it.
 type fault struct {
 	call    string
-	does    string // error=EIO, signal=SIGKILL
+	does    string // strace's action, such as error=EIO or signal=SIGKILL
 	nth     int
 	forever bool
 }
@@ -36,7 +36,7 @@ func (f fault) String() string {
 func (f fault) kills() bool { return f.does == "signal=SIGKILL" }
 
 // faults lists points in the order in which they are worth looking at.
-func faults(depth int) (all []fault) {
+func diskFaults(depth int) (all []fault) {
 	for nth := 1; nth <= depth; nth++ {
 		for _, call := range []string{"fsync", "pwrite64", "pread64", "ftruncate"} {
 			for _, errno := range []string{"EIO", "ENOSPC"} {
@@ -49,12 +49,12 @@ func faults(depth int) (all []fault) {
 	return all
 }
 
-// TestDiskFaults: whatever call to the disk fails, once or from then on, nothing that was answered as done is lost,
-// nobody is let in who should not be, and the server says 503 and lives.
-func TestDiskFaults(t *testing.T) { injectFaults(t, faults(25), 9) }
+// TestDiskFaults makes disk calls fail, once or from then on. The server answers 503 and keeps
+// running, loses nothing that it acknowledged, and accepts no invalid token.
+func TestDiskFaults(t *testing.T) { injectDiskFaults(t, diskFaults(25), 9) }
 
-// injectFaults tries every nth of the points.
-func injectFaults(t *testing.T, points []fault, each int) {
+// injectDiskFaults tries every each-th point.
+func injectDiskFaults(t *testing.T, points []fault, each int) {
 	t.Helper()
 	origin := start(t, t.TempDir(), cheapHashes...)
 	user := account(t, origin, "old@example.com")
@@ -62,38 +62,38 @@ func injectFaults(t *testing.T, points []fault, each int) {
 	tried, injected, refused := 0, 0, 0
 	for i := 0; i < len(points); i += each {
 		dir := t.TempDir()
-		must(t, os.CopyFS(dir, os.DirFS(origin.Dir)))
-		must(t, os.Chmod(dir, 0o700))
-		must(t, os.Chmod(filepath.Join(dir, "secret"), 0o600))
+		copyData(t, origin.Dir, dir)
 		l := &acknowledged{accounts: map[string]string{"old@example.com": "secret1"}, old: user}
-		hits := underFault(t, dir, points[i], l)
+		hits := runWithFault(t, dir, points[i], l)
 		tried, refused = tried+1, refused+l.refused
 		if hits > 0 {
 			injected++
 		}
 		if t.Failed() {
-			t.Fatalf("at %v", points[i])
+			t.Fatalf("with the fault %v", points[i])
 		}
 	}
-	t.Logf("%d points tried, %d of them hit, %d requests refused, none falsely acknowledged", tried, injected, refused)
+	t.Logf("%d points tried, %d hit, %d requests answered 503, no false acknowledgement",
+		tried, injected, refused)
 	if injected < tried/4 {
-		t.Errorf("only %d of %d points were hit", injected, tried)
+		t.Errorf("%d of %d points were hit, want at least a quarter", injected, tried)
 	}
 }
 
-// acknowledged is what a server said was done, as its client knows it.
+// acknowledged records what the server acknowledged to its client.
 type acknowledged struct {
-	accounts map[string]string // account to secret; "" when it is not known which of two
-	old      string            // a token from before, which nothing ends
-	ended    []string          // tokens of which an end was acknowledged
+	accounts map[string]string // account → password; "" if either of two may be valid
+	old      string            // a token from before the fault that is never revoked
+	revoked  []string          // tokens whose revocation was acknowledged
 	refused  int
-	mortal   bool // the server is to be killed at some moment
-	gone     bool // it was
+	killable bool // the fault kills the server
+	killed   bool // it has
 	starts   []time.Duration
 }
 
-// underFault runs a session against a server with a fault, then looks with a sound one at what became of it.
-func underFault(t *testing.T, dir string, f fault, l *acknowledged) (hits int) {
+// runWithFault runs a session against a server with a fault, then audits the data directory with a
+// server without one. hits counts how often the fault occurred.
+func runWithFault(t *testing.T, dir string, f fault, l *acknowledged) (hits int) {
 	t.Helper()
 	trace := filepath.Join(t.TempDir(), "trace")
 	out := &lockedBuffer{}
@@ -114,9 +114,9 @@ func underFault(t *testing.T, dir string, f fault, l *acknowledged) (hits int) {
 			break
 		}
 		select {
-		case <-done: // it refused to start, or was killed
+		case <-done: // the start failed, or the server was killed
 			if !f.kills() && strings.Count(out.String(), "latchkey: ") != 1 {
-				t.Errorf("a bad start: %s", out)
+				t.Errorf("a failed start prints %q, want one line", out)
 			}
 		case <-time.After(5 * time.Millisecond):
 			continue
@@ -125,7 +125,7 @@ func underFault(t *testing.T, dir string, f fault, l *acknowledged) (hits int) {
 	}
 	stop()
 	if strings.Contains(out.String(), "panic") {
-		t.Errorf("a panic: %s", out)
+		t.Errorf("the server panicked: %s", out)
 	}
 	text, err := os.ReadFile(trace)
 	must(t, err)
@@ -136,13 +136,14 @@ func underFault(t *testing.T, dir string, f fault, l *acknowledged) (hits int) {
 	return strings.Count(string(text), "(INJECTED)") + strings.Count(string(text), "killed by SIGKILL")
 }
 
-// do sends a request and says whether it was acknowledged. Any refusal must be 503.
+// do sends a request and returns whether the server acknowledged it. The only other valid answer is
+// 503.
 func (l *acknowledged) do(t *testing.T, method, url, body string, headers ...string) (got reply, done bool) {
 	t.Helper()
 	started := time.Now()
 	got, err := tryRequest(method, url, body, append(headers, asJSON)...)
 	if err != nil {
-		if l.gone = true; !l.mortal {
+		if l.killed = true; !l.killable {
 			t.Errorf("%s %s: %v", method, url, err)
 		}
 		return got, false
@@ -150,19 +151,20 @@ func (l *acknowledged) do(t *testing.T, method, url, body string, headers ...str
 	if done = got.Status < 300; !done {
 		l.refused++
 		if got.Status != http.StatusServiceUnavailable {
-			t.Errorf("%s %s: %d %s", method, url, got.Status, got.Body)
+			t.Errorf("%s %s: status %d, want 503: %s", method, url, got.Status, got.Body)
 		}
 	}
 	if took := time.Since(started); took > 10*time.Second {
-		t.Errorf("%s %s took %v", method, url, took)
+		t.Errorf("%s %s took %v, want at most 10 s", method, url, took)
 	}
 	return got, done
 }
 
-// session registers, logs in, ends tokens and changes secrets, for as long as most faults are away.
+// session registers, logs in, revokes tokens and changes passwords: enough requests to reach most
+// faults.
 func (l *acknowledged) session(t *testing.T, url string) {
 	t.Helper()
-	for n := 0; n < 6 && !l.gone; n++ {
+	for n := 0; n < 6 && !l.killed; n++ {
 		name := fmt.Sprintf("new%d@example.com", n)
 		credentials := `{"account":"` + name + `","secret":"secret1","type":100`
 		registration := credentials + `,"nickname":"New ` + strconv.Itoa(n) + `"}`
@@ -177,55 +179,56 @@ func (l *acknowledged) session(t *testing.T, url string) {
 		token := tokenIn(t, got)
 		if n%2 == 0 {
 			if _, done := l.do(t, "DELETE", url+"/v1/token", "", bearer(token)); done {
-				l.ended = append(l.ended, token)
+				l.revoked = append(l.revoked, token)
 			}
 			continue
 		}
 		if _, done := l.do(t, "PUT", url+"/v1/user/secret", `{"old":"secret1","new":"secret2"}`, bearer(token)); done {
-			l.accounts[name], l.ended = "secret2", append(l.ended, token)
+			l.accounts[name], l.revoked = "secret2", append(l.revoked, token)
 		} else {
 			l.accounts[name] = ""
 		}
 	}
-	for _, token := range append(slices.Clone(l.ended), l.old+"x") {
+	for _, token := range append(slices.Clone(l.revoked), l.old+"x") {
 		got, err := tryRequest("GET", url+"/v1/verify", "", bearer(token))
-		if err != nil && l.mortal {
+		if err != nil && l.killable {
 			return
 		}
 		if err != nil || got.Status != 401 && got.Status != 503 {
-			t.Errorf("an ended or bad token: %d, %v", got.Status, err)
+			t.Errorf("a revoked or invalid token: status %d, %v, want 401 or 503", got.Status, err)
 		}
 	}
 }
 
-// audit looks for everything that was acknowledged.
+// audit checks that the server has everything that was acknowledged.
 func (l *acknowledged) audit(t *testing.T, s *server) {
 	t.Helper()
 	defer s.kill()
-	for account, secret := range l.accounts {
-		works := 0
-		for _, try := range []string{"secret1", "secret2"} {
-			got := request(t, "POST", s.URL+"/v1/token", `{"account":"`+account+`","secret":"`+try+`","type":100}`, asJSON)
+	for account, password := range l.accounts {
+		valid := 0
+		for _, attempt := range []string{"secret1", "secret2"} {
+			body := `{"account":"` + account + `","secret":"` + attempt + `","type":100}`
+			got := request(t, "POST", s.URL+"/v1/token", body, asJSON)
 			if got.Status == http.StatusCreated {
-				works++
+				valid++
 			}
-			if right := got.Status == http.StatusCreated; secret != "" && right != (try == secret) {
-				t.Errorf("%s with %s: %d, the acknowledged one is %s", account, try, got.Status, secret)
+			if ok := got.Status == http.StatusCreated; password != "" && ok != (attempt == password) {
+				t.Errorf("%s with %s: status %d; acknowledged is %s", account, attempt, got.Status, password)
 			}
 		}
-		if works != 1 {
-			t.Errorf("%s: %d secrets work", account, works)
+		if valid != 1 {
+			t.Errorf("%s has %d valid passwords, want 1", account, valid)
 		}
 	}
-	for _, token := range l.ended {
+	for _, token := range l.revoked {
 		if got := statusOf(t, s, token); got != http.StatusUnauthorized {
-			t.Errorf("an ended token after a restart: %d", got)
+			t.Errorf("a revoked token after a restart: status %d, want 401", got)
 		}
 	}
 	if l.old == "" {
 		return
 	}
 	if got := statusOf(t, s, l.old); got != http.StatusOK {
-		t.Errorf("the old token: %d", got)
+		t.Errorf("the old token: status %d, want 200", got)
 	}
 }

@@ -25,8 +25,8 @@ func mount(t *testing.T, kind, options string) (dir string) {
 	return dir
 }
 
-// fillUp takes all the space of a file system, and gives it back.
-func fillUp(t *testing.T, dir string) (free func()) {
+// fillDisk takes all the space of a file system, and gives it back.
+func fillDisk(t *testing.T, dir string) (free func()) {
 	t.Helper()
 	path := filepath.Join(dir, "ballast")
 	f, err := os.Create(path)
@@ -40,7 +40,7 @@ func fillUp(t *testing.T, dir string) (free func()) {
 }
 
 // writing is clients that write without a pause, and one that verifies.
-type writing struct {
+type diskLoad struct {
 	mu       sync.Mutex
 	accounts []string // acknowledged
 	refusals []time.Duration
@@ -51,19 +51,19 @@ type writing struct {
 	wait     sync.WaitGroup
 }
 
-// startWriting registers accounts that begin so, and verifies, until stopped. Every answer must be right, or 503 for
+// startWriters registers accounts that begin so, and verifies, until stopped. Every answer must be right, or 503 for
 // what writes.
-func startWriting(t *testing.T, s *server, token, prefix string) *writing {
-	w := &writing{stop: make(chan struct{})}
+func startWriters(t *testing.T, s *server, token, prefix string) *diskLoad {
+	w := &diskLoad{stop: make(chan struct{})}
 	for writer := range 3 {
 		w.wait.Go(func() {
-			for n := 0; w.goesOn(); n++ {
+			for n := 0; w.running(); n++ {
 				w.register(t, s, fmt.Sprintf("%s%d-%d@example.com", prefix, writer, n))
 			}
 		})
 	}
 	w.wait.Go(func() {
-		for n := 0; w.goesOn(); n++ {
+		for n := 0; w.running(); n++ {
 			sent, want := token, http.StatusOK
 			if n%2 == 1 {
 				sent, want = tamper(token), http.StatusUnauthorized
@@ -78,7 +78,7 @@ func startWriting(t *testing.T, s *server, token, prefix string) *writing {
 	return w
 }
 
-func (w *writing) goesOn() bool {
+func (w *diskLoad) running() bool {
 	select {
 	case <-w.stop:
 		return false
@@ -87,7 +87,7 @@ func (w *writing) goesOn() bool {
 	}
 }
 
-func (w *writing) register(t *testing.T, s *server, name string) {
+func (w *diskLoad) register(t *testing.T, s *server, name string) {
 	began := time.Now()
 	body := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100,"nickname":"Ann"}`, name)
 	got, err := tryRequest("POST", s.URL+"/v1/client/register", body, asJSON)
@@ -105,29 +105,29 @@ func (w *writing) register(t *testing.T, s *server, name string) {
 }
 
 // until waits for the nth more account, or refusal.
-func (w *writing) until(t *testing.T, what string, more func() int) (took time.Duration) {
+func (w *diskLoad) awaitNext(t *testing.T, what string, more func() int) (took time.Duration) {
 	t.Helper()
 	began, before := time.Now(), more()
 	await(t, what, func() bool { return more() > before })
 	return time.Since(began)
 }
 
-func (w *writing) acknowledged() int { return int(w.made.Load()) }
+func (w *diskLoad) acknowledged() int { return int(w.made.Load()) }
 
-func (w *writing) refused() int {
+func (w *diskLoad) refused() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.refusals)
 }
 
 // end stops the clients and waits for them.
-func (w *writing) end() {
+func (w *diskLoad) stopAndWait() {
 	close(w.stop)
 	w.wait.Wait()
 }
 
 // report says how the clients fared.
-func (w *writing) report(t *testing.T, back []time.Duration) {
+func (w *diskLoad) report(t *testing.T, back []time.Duration) {
 	t.Helper()
 	t.Logf("%d accounts acknowledged, %d requests refused by 503, %d verifications, all right; "+
 		"the first write afterwards, in steps of 5 ms: %v", len(w.accounts), len(w.refusals), w.verified.Load(),
@@ -145,19 +145,19 @@ func fillRepeatedly(t *testing.T, times int) {
 	dir := filepath.Join(mount(t, "tmpfs", "size=4m"), "data")
 	s := start(t, dir, cheapHashes...)
 	token := account(t, s, "ann@example.com")
-	w := startWriting(t, s, token, "w")
+	w := startWriters(t, s, token, "w")
 	var back []time.Duration
 	for range times {
-		w.until(t, "a write", w.acknowledged)
-		free := fillUp(t, filepath.Dir(dir))
-		w.until(t, "a refusal", w.refused)
+		w.awaitNext(t, "a write", w.acknowledged)
+		free := fillDisk(t, filepath.Dir(dir))
+		w.awaitNext(t, "a refusal", w.refused)
 		free()
-		back = append(back, w.until(t, "a write after there is space", w.acknowledged))
+		back = append(back, w.awaitNext(t, "a write after there is space", w.acknowledged))
 	}
-	w.end()
+	w.stopAndWait()
 	w.report(t, back)
 	s.kill()
-	requireIntact(t, dir)
+	requireIntegrity(t, dir)
 	requireAccounts(t, dir, w.accounts)
 }
 
@@ -168,14 +168,14 @@ func TestDatabaseLocked(t *testing.T) { lockRepeatedly(t, 3) }
 func lockRepeatedly(t *testing.T, times int) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	token := account(t, s, "ann@example.com")
-	w := startWriting(t, s, token, "w")
+	w := startWriters(t, s, token, "w")
 	var back []time.Duration
 	for range times {
-		w.until(t, "a write", w.acknowledged)
-		lockFor(t, filepath.Join(s.Dir, "latchkey.db"), 3*time.Second)
-		back = append(back, w.until(t, "a write after the lock", w.acknowledged))
+		w.awaitNext(t, "a write", w.acknowledged)
+		holdLock(t, filepath.Join(s.Dir, "latchkey.db"), 3*time.Second)
+		back = append(back, w.awaitNext(t, "a write after the lock", w.acknowledged))
 	}
-	w.end()
+	w.stopAndWait()
 	w.report(t, back)
 	s.kill()
 	requireAccounts(t, s.Dir, w.accounts)

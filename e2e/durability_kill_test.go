@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// ledger is what the server acknowledged: accounts it made, tokens it gave and tokens it ended.
+// ledger is what the server acknowledged: accounts it made, tokens it gave and tokens it revoked.
 type ledger struct {
 	mu       sync.Mutex
 	accounts []string
 	live     []string
-	ended    []string
+	revoked  []string
 	checked  int           // verifications while all this was written
 	answered chan struct{} // one for each acknowledgement
 }
@@ -51,17 +51,17 @@ func (l *ledger) work(url, prefix string) {
 		if err != nil || got.Status != 202 {
 			return
 		}
-		l.note(&l.ended, answer.Token)
+		l.note(&l.revoked, answer.Token)
 	}
 }
 
-// verify asks about the newest live and the newest ended token in turns, until the server is gone.
+// verify asks about the newest live and the newest revoked token in turns, until the server is gone.
 func (l *ledger) verify(t *testing.T, url string) {
 	for n := 0; ; n++ {
 		l.mu.Lock()
 		list, want := l.live, 200
 		if n%2 == 1 {
-			list, want = l.ended, 401
+			list, want = l.revoked, 401
 		}
 		token := "none"
 		if len(list) > 0 {
@@ -86,15 +86,15 @@ func killRepeatedly(t *testing.T, times int) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	live, ended := 0, 0 // the first tokens of the round before
+	live, revoked := 0, 0 // the first tokens of the round before
 	var starts []time.Duration
 	for round := range times {
 		started := time.Now()
 		s := start(t, dir, append(cheapHashes, "--log-level", "error")...)
 		starts = append(starts, time.Since(started))
 		requireStatus(t, s, all.live[live:], 200)
-		requireStatus(t, s, all.ended[ended:], 401)
-		live, ended = len(all.live), len(all.ended)
+		requireStatus(t, s, all.revoked[revoked:], 401)
+		live, revoked = len(all.live), len(all.revoked)
 		all.answered = make(chan struct{}, 1000)
 		var wait sync.WaitGroup
 		for writer := range 3 {
@@ -115,11 +115,11 @@ func killRepeatedly(t *testing.T, times int) {
 		}
 	}
 	last := start(t, dir, cheapHashes...)
-	requireStatus(t, last, all.ended, 401)
+	requireStatus(t, last, all.revoked, 401)
 	last.kill()
 	requireAccounts(t, dir, all.accounts)
 	t.Logf("%d kills; acknowledged %d accounts, %d tokens, %d ends of tokens, 0 lost; %d verifications under load; "+
-		"the start afterwards: %v", times, len(all.accounts), len(all.live), len(all.ended), all.checked,
+		"the start afterwards: %v", times, len(all.accounts), len(all.live), len(all.revoked), all.checked,
 		quantilesOf(starts))
 }
 

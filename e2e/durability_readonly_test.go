@@ -51,13 +51,13 @@ func TestTortureReadOnlyDisk(t *testing.T) {
 	for n := range 20 {
 		s := start(t, dir, append(cheapHashes, "--network-tries", "100000")...)
 		token := account(t, s, fmt.Sprintf("ann%d@example.com", n))
-		w := startWriting(t, s, token, fmt.Sprintf("r%d-", n))
-		w.until(t, "a write", w.acknowledged)
+		w := startWriters(t, s, token, fmt.Sprintf("r%d-", n))
+		w.awaitNext(t, "a write", w.acknowledged)
 		must(t, os.WriteFile("/sys/fs/ext4/"+filepath.Base(device)+"/trigger_fs_error", []byte("test"), 0o200))
-		w.until(t, "a refusal", w.refused)
+		w.awaitNext(t, "a refusal", w.refused)
 		verified := w.verified.Load()
 		await(t, "verification to go on", func() bool { return w.verified.Load() > verified+100 })
-		w.end()
+		w.stopAndWait()
 		accounts, refusals = append(accounts, w.accounts...), append(refusals, w.refusals...)
 		s.kill()
 		began := time.Now()
@@ -74,6 +74,6 @@ func TestTortureReadOnlyDisk(t *testing.T) {
 	}
 	t.Logf("20 times read-only: %d accounts acknowledged, %d requests refused by 503 within %v", len(accounts),
 		len(refusals), quantilesOf(refusals))
-	requireIntact(t, dir)
+	requireIntegrity(t, dir)
 	requireAccounts(t, dir, accounts)
 }

@@ -27,8 +27,8 @@ func querySQL(t testing.TB, path, statement string) (number int64) {
 	return number
 }
 
-// sealEndings gives what is in the list of ended tokens the checksum by which it is held to be whole.
-func sealEndings(t testing.TB, path string) {
+// rewriteRevocationChecksum gives what is in the list of ended tokens the checksum by which it is held to be whole.
+func rewriteRevocationChecksum(t testing.TB, path string) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", path)
 	must(t, err)
@@ -52,8 +52,8 @@ func sealEndings(t testing.TB, path string) {
 	must(t, err)
 }
 
-// lockFor has the database for itself for so long.
-func lockFor(t testing.TB, path string, length time.Duration) {
+// holdLock has the database for itself for so long.
+func holdLock(t testing.TB, path string, length time.Duration) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", path)
 	must(t, err)

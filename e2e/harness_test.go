@@ -204,6 +204,15 @@ func await(t testing.TB, what string, holds func() bool) {
 	}
 }
 
+// copyData copies a data directory and restores the file modes that the server requires.
+func copyData(tb testing.TB, from, to string) {
+	tb.Helper()
+	must(tb, os.CopyFS(to, os.DirFS(from)))
+	must(tb, os.Chmod(to, 0o700))
+	must(tb, os.Chmod(filepath.Join(to, "secret"), 0o600))
+}
+
+// must fails the test on an error.
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

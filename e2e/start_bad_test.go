@@ -111,10 +111,8 @@ func TestBadStart(t *testing.T) {
 	for _, bad := range ways {
 		t.Run(bad.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "d") // short enough for a socket in it
-			must(t, os.CopyFS(dir, os.DirFS(origin)))
-			must(t, os.Chmod(dir, 0o700))
+			copyData(t, origin, dir)
 			secret := filepath.Join(dir, "secret")
-			must(t, os.Chmod(secret, 0o600))
 			key, err := os.ReadFile(secret)
 			must(t, err)
 			bad.spoil(t, dir, filepath.Join(dir, "latchkey.db"), secret)

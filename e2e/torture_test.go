@@ -11,7 +11,7 @@ import (
 func TestTortureKill(t *testing.T) { killRepeatedly(t, 1000) }
 
 // TestTortureCrashPoints is TestCrashPoints at every write up to the 16th of a thread, five hundred times.
-func TestTortureCrashPoints(t *testing.T) { crashAt(t, crashPoints(16), 1, 500) }
+func TestTortureCrashPoints(t *testing.T) { crashRepeatedly(t, crashPoints(16), 1, 500) }
 
 // TestTortureDamage is TestDamage a thousand times.
 func TestTortureDamage(t *testing.T) { damageRepeatedly(t, 60) }
@@ -20,7 +20,7 @@ func TestTortureDamage(t *testing.T) { damageRepeatedly(t, 60) }
 func TestTortureRestart(t *testing.T) { restartUnderLoad(t, 100, 5000) }
 
 // TestTortureDiskFaults is TestDiskFaults at every point up to the 40th call of each kind.
-func TestTortureDiskFaults(t *testing.T) { injectFaults(t, faults(40), 1) }
+func TestTortureDiskFaults(t *testing.T) { injectDiskFaults(t, diskFaults(40), 1) }
 
 // TestTortureClockJumps is TestClockJumps ten times over, with a restart in every place.
 func TestTortureClockJumps(t *testing.T) { jumpUnderLoad(t, 10, 1) }
