@@ -43,7 +43,7 @@ func benchNodes(b *testing.B, count int, settings ...string) (nodes []*server, h
 	b.Helper()
 	c := newCluster(b, settings...)
 	nodes = startNodes(b, c, count, "--account-tries", "100000", "--log-level", "warn")
-	mustRun(b, nodes[0].Dir, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+	addUser(b, nodes[0].Dir, "a@b.cn")
 	token := mustRun(b, nodes[0].Dir, "", "token", "issue", "a@b.cn", "--ttl", "24h")
 	return nodes, strings.TrimPrefix(basic(token, ""), "Authorization: "), c.Dir
 }
@@ -101,7 +101,7 @@ func BenchmarkNodeLogin(b *testing.B) {
 	node := startNodes(b, c, 1, "--account-tries", "100000", "--log-level", "warn")[0]
 	alone := start(b, b.TempDir(), "--account-tries", "100000", "--log-level", "warn")
 	for _, s := range []*server{node, alone} {
-		mustRun(b, s.Dir, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+		addUser(b, s.Dir, "a@b.cn")
 	}
 	const logins = 60
 	loginRate := func(s *server) float64 {

@@ -148,7 +148,7 @@ func median(values []float64) float64 {
 func benchServer(b *testing.B, args ...string) (s *server, header string) {
 	b.Helper()
 	dir := b.TempDir()
-	mustRun(b, dir, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+	addUser(b, dir, "a@b.cn")
 	token := mustRun(b, dir, "", "token", "issue", "a@b.cn", "--ttl", "24h")
 	return start(b, dir, args...), strings.TrimPrefix(basic(token, ""), "Authorization: ")
 }

@@ -80,7 +80,7 @@ func TestExamples(t *testing.T) {
 			if got := request(t, "GET", url+"/hello", "", bearer(ended)); got.Status != 200 {
 				t.Fatalf("before its end: %d", got.Status)
 			}
-			request(t, "DELETE", s.URL+"/v1/token", "", bearer(ended))
+			revoke(t, s, ended)
 			endedAt := time.Now()
 			await(t, "the end to be felt", func() bool {
 				return request(t, "GET", url+"/hello", "", bearer(ended)).Status == 401

@@ -16,8 +16,7 @@ func TestNewman(t *testing.T) {
 	collection(t, s, admin, true, true)
 	collection(t, s, admin, true, true)
 	collection(t, s, "", false, false)
-	mustRun(t, s.Dir, "secret1\n", "user", "add", "second@example.com", "--nickname", "Second", "--admin",
-		"--secret-stdin")
+	addUser(t, s.Dir, "second@example.com", "--admin")
 	collection(t, s, admin, true, false)
 	if got := request(t, "GET", s.URL+"/v1/users", "", bearer(admin)); got.Status != 200 {
 		t.Errorf("the administrator after the runs: %d %s", got.Status, got.Body)

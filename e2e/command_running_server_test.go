@@ -15,8 +15,7 @@ func TestCommandRevokesTokens(t *testing.T) {
 	const times = 40
 	var took []time.Duration
 	for n := range times {
-		body := fmt.Sprintf(`{"label":"service %d","lifetime":86400}`, n)
-		token := tokenIn(t, request(t, "POST", s.URL+"/v1/tokens", body, asJSON, bearer(owner)))
+		token := serviceToken(t, s, owner, fmt.Sprint("service ", n))
 		if statusOf(t, s, token) != 200 {
 			t.Fatal("a new token is refused")
 		}
@@ -46,7 +45,7 @@ func TestCommandsWhileServing(t *testing.T) {
 	for name, args := range changes {
 		t.Run(name, func(t *testing.T) {
 			account := name + "@example.com"
-			mustRun(t, dir, "secret1\n", "user", "add", account, "--nickname", name, "--secret-stdin")
+			addUser(t, dir, account)
 			token := mustRun(t, dir, "", "token", "issue", account)
 			if got := request(t, "GET", s.URL+"/v1/user", "", basic(token, "")); got.Status != 200 {
 				t.Fatalf("status %d", got.Status)

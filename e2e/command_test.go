@@ -14,7 +14,7 @@ import (
 
 func TestCommands(t *testing.T) {
 	dir := t.TempDir()
-	mustRun(t, dir, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+	addUser(t, dir, "a@b.cn")
 	tests := []struct {
 		name, stdin string
 		args        []string
@@ -52,7 +52,7 @@ func TestCommands(t *testing.T) {
 // TestEnvironment: every flag can be given as LATCHKEY_ and its name.
 func TestEnvironment(t *testing.T) {
 	dir := t.TempDir()
-	mustRun(t, dir, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+	addUser(t, dir, "a@b.cn")
 	cmd := exec.Command(binary, "token", "issue", "a@b.cn", "--json")
 	cmd.Env = []string{"LATCHKEY_DATA=" + dir, "LATCHKEY_TOKEN_TTL=90s"}
 	out, err := cmd.Output()

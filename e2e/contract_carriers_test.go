@@ -10,7 +10,7 @@ import (
 func TestCarriers(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
-	mustRun(t, dir, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+	addUser(t, dir, "a@b.cn")
 	one, two := mustRun(t, dir, "", "token", "issue", "a@b.cn"), mustRun(t, dir, "", "token", "issue", "a@b.cn")
 	raw := base64.StdEncoding.EncodeToString([]byte(one + ":"))
 	tests := []struct {

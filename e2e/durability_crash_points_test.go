@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// crashPoints lists the system calls at which the server is killed, the earliest first. depth is the
-// highest number of a call within a thread.
+// crashPoints lists the system calls at which the server is killed, the earliest first. depth is
+// the highest number of a call within a thread.
 func crashPoints(depth int) (all []fault) {
 	for nth := 1; nth <= depth; nth++ {
 		for _, call := range []string{"pwrite64", "fsync", "ftruncate", "unlink", "unlinkat", "linkat", "renameat", "write"} {
@@ -25,9 +25,9 @@ func crashPoints(depth int) (all []fault) {
 // It starts again and has lost nothing that it acknowledged.
 func TestCrashPoints(t *testing.T) { crashRepeatedly(t, crashPoints(12), 3, 8) }
 
-// crashRepeatedly visits every each-th point, alternately in a data directory with an account and in
-// an empty one. Threads interleave differently in every run, so it repeats the list until the server
-// was killed at least minKills times.
+// crashRepeatedly visits every each-th point, alternately in a data directory with an account and
+// in an empty one. Threads interleave differently in every run, so it repeats the list until the
+// server was killed at least minKills times.
 func crashRepeatedly(t *testing.T, points []fault, each, minKills int) {
 	t.Helper()
 	origin := start(t, t.TempDir(), cheapHashes...)

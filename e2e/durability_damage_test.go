@@ -115,7 +115,7 @@ type damageFixture struct {
 func newDamageFixture(t *testing.T) *damageFixture {
 	t.Helper()
 	s, older := start(t, t.TempDir(), lenient...), t.TempDir()
-	mustRun(t, s.Dir, "secret1\n", "user", "add", "admin@example.com", "--nickname", "Root", "--admin", "--secret-stdin")
+	addUser(t, s.Dir, "admin@example.com", "--admin")
 	must(t, s.stop(t)) // moves the administrator into the database file
 	s = start(t, s.Dir, lenient...)
 	p := &damageFixture{dir: s.Dir, killed: t.TempDir()}
@@ -131,7 +131,7 @@ func newDamageFixture(t *testing.T) *damageFixture {
 		mustRun(t, s.Dir, "", "user", "disable", bad)
 		for range 2 {
 			token := login(t, s, good)
-			request(t, "DELETE", s.URL+"/v1/token", "", bearer(token))
+			revoke(t, s, token)
 			p.revoked = append(p.revoked, token)
 		}
 	}
@@ -182,8 +182,8 @@ func damageRepeatedly(t *testing.T, times int) {
 		tried, len(damages), refused, served)
 }
 
-// survives starts a server on a damaged directory and checks whom it accepts. It returns whether the
-// server started.
+// survives starts a server on a damaged directory and checks whom it accepts. It returns whether
+// the server started.
 func (p *damageFixture) survives(t *testing.T, dir string) bool {
 	t.Helper()
 	began := time.Now()
@@ -248,8 +248,9 @@ func (p *damageFixture) rejectsAdmin(t *testing.T, s *server, account string) {
 	}
 }
 
-// TestRecover runs latchkey recover on a data directory that the server rejects. After it the server
-// starts: all earlier tokens are invalid, damaged accounts are disabled and listed, all others log in.
+// TestRecover runs latchkey recover on a data directory that the server rejects. After it the
+// server starts: all earlier tokens are invalid, damaged accounts are disabled and listed, all
+// others log in.
 func TestRecover(t *testing.T) {
 	p := newDamageFixture(t)
 	for _, name := range []string{"an older database", "a revocation lost", "revocations swapped", "a role"} {

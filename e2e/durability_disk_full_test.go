@@ -14,18 +14,18 @@ import (
 	"time"
 )
 
-// mount mounts a file system for the length of a test.
+// mount mounts a file system until the test ends.
 func mount(t *testing.T, kind, options string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := syscall.Mount("none", dir, kind, 0, options); err != nil {
-		t.Fatalf("mounting %s: %v (the tests of disks need root)", kind, err)
+		t.Fatalf("mount %s: %v (this test needs root)", kind, err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return dir
 }
 
-// fillDisk takes all the space of a file system, and gives it back.
+// fillDisk uses up the space of a file system; free releases it.
 func fillDisk(t *testing.T, dir string) (free func()) {
 	t.Helper()
 	path := filepath.Join(dir, "ballast")
@@ -39,7 +39,7 @@ func fillDisk(t *testing.T, dir string) (free func()) {
 	return func() { must(t, os.Remove(path)) }
 }
 
-// writing is clients that write without a pause, and one that verifies.
+// diskLoad is three clients that register accounts without a pause, and one that verifies tokens.
 type diskLoad struct {
 	mu       sync.Mutex
 	accounts []string // acknowledged
@@ -51,8 +51,8 @@ type diskLoad struct {
 	wait     sync.WaitGroup
 }
 
-// startWriters registers accounts that begin so, and verifies, until stopped. Every answer must be right, or 503 for
-// what writes.
+// startWriters starts the clients; prefix begins the names of their accounts. A write may be
+// answered with 503; every other answer must be right.
 func startWriters(t *testing.T, s *server, token, prefix string) *diskLoad {
 	w := &diskLoad{stop: make(chan struct{})}
 	for writer := range 3 {
@@ -70,7 +70,7 @@ func startWriters(t *testing.T, s *server, token, prefix string) *diskLoad {
 			}
 			got, err := tryRequest("GET", s.URL+"/v1/verify", "", bearer(sent))
 			if err != nil || got.Status != want {
-				t.Errorf("verification: %d, %v, want %d", got.Status, err, want)
+				t.Errorf("verification: status %d, %v, want %d", got.Status, err, want)
 			}
 			w.verified.Add(1)
 		}
@@ -100,11 +100,11 @@ func (w *diskLoad) register(t *testing.T, s *server, name string) {
 	case err == nil && got.Status == http.StatusServiceUnavailable:
 		w.refusals = append(w.refusals, time.Since(began))
 	default:
-		t.Errorf("%s: %d %s, %v", name, got.Status, got.Body, err)
+		t.Errorf("registration of %s: status %d, %v, want 201 or 503: %s", name, got.Status, err, got.Body)
 	}
 }
 
-// until waits for the nth more account, or refusal.
+// awaitNext waits until a count has grown.
 func (w *diskLoad) awaitNext(t *testing.T, what string, more func() int) (took time.Duration) {
 	t.Helper()
 	began, before := time.Now(), more()
@@ -120,25 +120,25 @@ func (w *diskLoad) refused() int {
 	return len(w.refusals)
 }
 
-// end stops the clients and waits for them.
+// stopAndWait stops the clients and waits for them.
 func (w *diskLoad) stopAndWait() {
 	close(w.stop)
 	w.wait.Wait()
 }
 
-// report says how the clients fared.
+// report logs what the clients saw; back is how long writes took to succeed again.
 func (w *diskLoad) report(t *testing.T, back []time.Duration) {
 	t.Helper()
-	t.Logf("%d accounts acknowledged, %d requests refused by 503, %d verifications, all right; "+
-		"the first write afterwards, in steps of 5 ms: %v", len(w.accounts), len(w.refusals), w.verified.Load(),
-		quantilesOf(back))
+	t.Logf("%d accounts acknowledged, %d requests answered 503, %d verifications, all right; "+
+		"first write afterwards, in steps of 5 ms: %v", len(w.accounts), len(w.refusals),
+		w.verified.Load(), quantilesOf(back))
 	if len(w.refusals) > 0 {
-		t.Logf("refused within %v", quantilesOf(w.refusals))
+		t.Logf("503 after %v", quantilesOf(w.refusals))
 	}
 }
 
-// TestDiskFull: each time the disk is full, what writes is refused and verification goes on; when there is space again,
-// so do the writes, and nothing acknowledged is lost.
+// TestDiskFull fills the disk several times. Meanwhile writes are answered with 503 and
+// verification works. Once there is space, writes succeed again. Nothing acknowledged is lost.
 func TestDiskFull(t *testing.T) { fillRepeatedly(t, 5) }
 
 func fillRepeatedly(t *testing.T, times int) {
@@ -150,9 +150,9 @@ func fillRepeatedly(t *testing.T, times int) {
 	for range times {
 		w.awaitNext(t, "a write", w.acknowledged)
 		free := fillDisk(t, filepath.Dir(dir))
-		w.awaitNext(t, "a refusal", w.refused)
+		w.awaitNext(t, "a 503", w.refused)
 		free()
-		back = append(back, w.awaitNext(t, "a write after there is space", w.acknowledged))
+		back = append(back, w.awaitNext(t, "a write once there is space", w.acknowledged))
 	}
 	w.stopAndWait()
 	w.report(t, back)
@@ -161,8 +161,8 @@ func fillRepeatedly(t *testing.T, times int) {
 	requireAccounts(t, dir, w.accounts)
 }
 
-// TestDatabaseLocked: while another program has the database for itself, verification goes on, and what writes waits,
-// or is refused.
+// TestDatabaseLocked locks the database from another program. Meanwhile verification works, and
+// writes wait or are answered with 503.
 func TestDatabaseLocked(t *testing.T) { lockRepeatedly(t, 3) }
 
 func lockRepeatedly(t *testing.T, times int) {

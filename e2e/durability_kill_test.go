@@ -10,25 +10,25 @@ import (
 	"time"
 )
 
-// ledger is what the server acknowledged: accounts it made, tokens it gave and tokens it revoked.
+// ledger records what the server acknowledged: accounts, tokens and revocations.
 type ledger struct {
 	mu       sync.Mutex
 	accounts []string
-	live     []string
-	revoked  []string
-	checked  int           // verifications while all this was written
-	answered chan struct{} // one for each acknowledgement
+	live     []string      // tokens
+	revoked  []string      // tokens
+	checked  int           // verifications meanwhile
+	answered chan struct{} // receives one value for each acknowledgement
 }
 
-// note takes down what was acknowledged.
-func (l *ledger) note(list *[]string, what string) {
+// record adds an acknowledged account or token to a list.
+func (l *ledger) record(list *[]string, entry string) {
 	l.mu.Lock()
-	*list = append(*list, what)
+	*list = append(*list, entry)
 	l.mu.Unlock()
 	l.answered <- struct{}{}
 }
 
-// work makes an account, logs it in and ends every other token, until the server is gone.
+// work registers accounts, logs in and revokes every other token until the server is killed.
 func (l *ledger) work(url, prefix string) {
 	for n := 0; ; n++ {
 		account := fmt.Sprintf("%s-%d@example.com", prefix, n)
@@ -37,25 +37,25 @@ func (l *ledger) work(url, prefix string) {
 		if err != nil || got.Status != 201 {
 			return
 		}
-		l.note(&l.accounts, account)
+		l.record(&l.accounts, account)
 		got, err = tryRequest("POST", url+"/v1/token", body, asJSON)
-		var answer struct{ Token string }
-		if err != nil || got.Status != 201 || json.Unmarshal([]byte(got.Body), &answer) != nil {
+		var issued struct{ Token string }
+		if err != nil || got.Status != 201 || json.Unmarshal([]byte(got.Body), &issued) != nil {
 			return
 		}
 		if n%2 == 0 {
-			l.note(&l.live, answer.Token)
+			l.record(&l.live, issued.Token)
 			continue
 		}
-		got, err = tryRequest("DELETE", url+"/v1/token", "", bearer(answer.Token))
+		got, err = tryRequest("DELETE", url+"/v1/token", "", bearer(issued.Token))
 		if err != nil || got.Status != 202 {
 			return
 		}
-		l.note(&l.revoked, answer.Token)
+		l.record(&l.revoked, issued.Token)
 	}
 }
 
-// verify asks about the newest live and the newest revoked token in turns, until the server is gone.
+// verify checks the newest live and the newest revoked token in turns until the server is killed.
 func (l *ledger) verify(t *testing.T, url string) {
 	for n := 0; ; n++ {
 		l.mu.Lock()
@@ -75,18 +75,18 @@ func (l *ledger) verify(t *testing.T, url string) {
 			return
 		}
 		if l.checked++; got.Status != want {
-			t.Errorf("verification under load: %d, want %d", got.Status, want)
+			t.Errorf("verification under load: status %d, want %d", got.Status, want)
 		}
 	}
 }
 
-// killRepeatedly kills the server under load so many times; everything answered must be there afterwards.
+// killRepeatedly kills the server under load. Everything it acknowledged must be there afterwards.
 func killRepeatedly(t *testing.T, times int) {
 	dir, all := t.TempDir(), &ledger{}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	live, revoked := 0, 0 // the first tokens of the round before
+	live, revoked := 0, 0 // how many tokens are checked already
 	var starts []time.Duration
 	for round := range times {
 		started := time.Now()
@@ -101,7 +101,7 @@ func killRepeatedly(t *testing.T, times int) {
 			wait.Go(func() { all.work(s.URL, fmt.Sprintf("r%d-w%d", round, writer)) })
 		}
 		wait.Go(func() { all.verify(t, s.URL) })
-		for range 1 + random.IntN(12) { // the moment of the kill: after so many answers
+		for range 1 + random.IntN(12) { // the kill comes at a random moment
 			select {
 			case <-all.answered:
 			case <-time.After(10 * time.Second):
@@ -118,21 +118,22 @@ func killRepeatedly(t *testing.T, times int) {
 	requireStatus(t, last, all.revoked, 401)
 	last.kill()
 	requireAccounts(t, dir, all.accounts)
-	t.Logf("%d kills; acknowledged %d accounts, %d tokens, %d ends of tokens, 0 lost; %d verifications under load; "+
-		"the start afterwards: %v", times, len(all.accounts), len(all.live), len(all.revoked), all.checked,
-		quantilesOf(starts))
+	t.Logf("%d kills; %d accounts, %d tokens and %d revocations acknowledged, none lost; "+
+		"%d verifications under load; next start: %v", times, len(all.accounts), len(all.live),
+		len(all.revoked), all.checked, quantilesOf(starts))
 }
 
-// requireStatus has every token answered so.
+// requireStatus checks the status of GET /v1/user with each token.
 func requireStatus(t *testing.T, s *server, tokens []string, want int) {
 	t.Helper()
 	for _, token := range tokens {
 		if got := statusOf(t, s, token); got != want {
-			t.Errorf("after a restart: %d, want %d", got, want)
+			t.Errorf("a token after a restart: status %d, want %d", got, want)
 		}
 	}
 }
 
+// requireAccounts checks that the accounts are stored.
 func requireAccounts(t *testing.T, dir string, accounts []string) {
 	t.Helper()
 	stored := map[string]bool{}
@@ -148,5 +149,5 @@ func requireAccounts(t *testing.T, dir string, accounts []string) {
 	}
 }
 
-// TestKill: kill -9 under load, a hundred times.
+// TestKill kills the server under load (SIGKILL) a hundred times.
 func TestKill(t *testing.T) { killRepeatedly(t, 100) }

@@ -19,10 +19,10 @@ import (
 // powerCuts is how often TestTorturePower cuts the power.
 const powerCuts = 200
 
-// TestTorturePower cuts the power of a whole machine, 200 times in a stream of registrations, logins, endings and
-// changes of secrets: the server runs in user-mode-linux on a disk with ext4, and the machine is killed, so that
-// everything it had not written to its disk is gone. After each cut the next boot looks for all that was
-// acknowledged since the last one, and in the end for all there ever was.
+// TestTorturePower cuts the power of a machine 200 times during registrations, logins, revocations
+// and password changes. The server runs in user-mode-linux on an ext4 disk. Killing that machine
+// loses everything it has not written to its disk. The next boot looks for all that was
+// acknowledged since the last one; the final boot looks for everything.
 func TestTorturePower(t *testing.T) {
 	m := newMachine(t, "POWER_PROGRAM="+binary)
 	kept := 0
@@ -34,15 +34,15 @@ func TestTorturePower(t *testing.T) {
 	}
 	m.ledger = m.all
 	everything := m.boot(t, 0, true)
-	t.Logf("%d cuts, %d acknowledgements, %d of them looked for at the next boot, %d found at the end, %d lost", powerCuts,
-		len(m.all), kept, everything, m.lost)
+	t.Logf("%d cuts, %d acknowledgements, %d found at the next boot, %d at the end, %d lost",
+		powerCuts, len(m.all), kept, everything, m.lost)
 	if m.lost > 0 || everything != len(m.all) || len(m.all) < powerCuts {
-		t.Error("something is lost")
+		t.Error("acknowledged changes are lost")
 	}
 }
 
-// TestTorturePowerControl shows that the cuts are real: the same driver with the same settings but for
-// synchronous=NORMAL loses acknowledged rows in nearly every cut, with FULL in none.
+// TestTorturePowerControl shows that the cuts lose data: with synchronous=NORMAL the same driver
+// loses acknowledged rows in nearly every cut, with FULL in none.
 func TestTorturePowerControl(t *testing.T) {
 	const cuts = 20
 	for mode, fits := range map[string]func(losing int) bool{
@@ -62,13 +62,13 @@ func TestTorturePowerControl(t *testing.T) {
 			}
 			t.Logf("%d cuts, %d of %d acknowledged rows lost, in %d of the cuts", cuts, m.lost, rows, losing)
 			if !fits(losing) {
-				t.Errorf("%d cuts with a loss", losing)
+				t.Errorf("%d of %d cuts lost rows", losing, cuts)
 			}
 		})
 	}
 }
 
-// machine is a virtual machine with a disk of its own; for the rest it sees this one's files and cannot change them.
+// machine is a virtual machine with its own disk. It sees the host's other files read-only.
 type machine struct {
 	dir         string
 	environment []string
@@ -78,7 +78,7 @@ type machine struct {
 	random      *rand.Rand
 }
 
-// newMachine makes a machine with an empty disk, which it gives the environment to.
+// newMachine creates a machine with an empty disk; environment configures its first program.
 func newMachine(t *testing.T, environment ...string) *machine {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -100,9 +100,9 @@ func newMachine(t *testing.T, environment ...string) *machine {
 	return m
 }
 
-// boot starts the machine, which looks for what is in the ledger, and cuts its power after so many acknowledgements
-// and a moment. The last boot makes no new ones and ends in good order. It returns how many entries of the ledger
-// were found.
+// boot starts the machine, which looks for the entries of the ledger and then works. Shortly after
+// the given number of acknowledgements boot cuts the power. The last boot does no work and shuts
+// down. kept is how many entries were found.
 func (m *machine) boot(t *testing.T, acknowledgements int, last bool) (kept int) {
 	t.Helper()
 	must(t, os.WriteFile(filepath.Join(m.dir, "ledger"), []byte(strings.Join(m.ledger, "\n")), 0o600))
@@ -126,7 +126,7 @@ func (m *machine) boot(t *testing.T, acknowledgements int, last bool) (kept int)
 			m.ledger = append(m.ledger, entry)
 		}
 		if audited && !last && len(m.ledger) == acknowledgements {
-			time.Sleep(time.Duration(m.random.IntN(20)) * time.Millisecond) // the cut comes at any moment
+			time.Sleep(time.Duration(m.random.IntN(20)) * time.Millisecond) // a random moment
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		}
 	}
@@ -139,7 +139,7 @@ func (m *machine) boot(t *testing.T, acknowledgements int, last bool) (kept int)
 	return kept
 }
 
-// start starts the machine and returns its process, the first of a group, and what it prints.
+// start starts the machine and returns its process, which leads a process group, and its output.
 func (m *machine) start(t *testing.T, last bool) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	args := []string{"mem=192M", "ubd0=" + filepath.Join(m.dir, "image"), "rootfstype=hostfs", "rootflags=/", "ro",

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// loopDisk makes a small ext4 file system in a file, on a loop device.
+// loopDisk creates a small ext4 file system on a loop device.
 func loopDisk(t *testing.T) (device string) {
 	t.Helper()
 	image := filepath.Join(t.TempDir(), "disk")
@@ -25,7 +25,7 @@ func loopDisk(t *testing.T) (device string) {
 	return device
 }
 
-// tool runs a program of the system and returns what it prints.
+// tool runs a program of the system and returns its output.
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()
@@ -35,8 +35,9 @@ func tool(t *testing.T, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// TestTortureReadOnlyDisk: a file system that turns read-only under the server, as Linux does after an error, refuses
-// what writes, verification goes on, the server does not start on it, and nothing acknowledged is lost.
+// TestTortureReadOnlyDisk makes the file system read-only under the server, as Linux does after an
+// error. Writes are answered with 503, verification works, and a new server does not start on it.
+// Nothing acknowledged is lost.
 func TestTortureReadOnlyDisk(t *testing.T) {
 	device, point := loopDisk(t), t.TempDir()
 	mountDisk := func() {
@@ -54,26 +55,26 @@ func TestTortureReadOnlyDisk(t *testing.T) {
 		w := startWriters(t, s, token, fmt.Sprintf("r%d-", n))
 		w.awaitNext(t, "a write", w.acknowledged)
 		must(t, os.WriteFile("/sys/fs/ext4/"+filepath.Base(device)+"/trigger_fs_error", []byte("test"), 0o200))
-		w.awaitNext(t, "a refusal", w.refused)
+		w.awaitNext(t, "a 503", w.refused)
 		verified := w.verified.Load()
-		await(t, "verification to go on", func() bool { return w.verified.Load() > verified+100 })
+		await(t, "verification to continue", func() bool { return w.verified.Load() > verified+100 })
 		w.stopAndWait()
 		accounts, refusals = append(accounts, w.accounts...), append(refusals, w.refusals...)
 		s.kill()
 		began := time.Now()
-		refused, out := tryStart(t, dir, cheapHashes...)
-		if refused != nil || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "latchkey: ") {
-			t.Errorf("a start on a read-only file system: %q", out)
+		started, out := tryStart(t, dir, cheapHashes...)
+		if started != nil || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "latchkey: ") {
+			t.Errorf("a start on a read-only file system prints %q, want one line", out)
 		}
 		if took := time.Since(began); took > time.Second {
-			t.Errorf("it takes %v to refuse", took)
+			t.Errorf("the start fails after %v, want at most 1 s", took)
 		}
 		must(t, syscall.Unmount(point, 0))
-		_ = exec.Command("e2fsck", "-p", device).Run() // 1: it had to mend something
+		_ = exec.Command("e2fsck", "-p", device).Run() // exits 1 after a repair
 		mountDisk()
 	}
-	t.Logf("20 times read-only: %d accounts acknowledged, %d requests refused by 503 within %v", len(accounts),
-		len(refusals), quantilesOf(refusals))
+	t.Logf("20 times read-only: %d accounts acknowledged, %d requests answered 503 after %v",
+		len(accounts), len(refusals), quantilesOf(refusals))
 	requireIntegrity(t, dir)
 	requireAccounts(t, dir, accounts)
 }

@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// TestSyncedBeforeAnswered: what the kernel was asked shows that each answer to a write left after the disk had said
-// that everything written to the database's log is on it.
+// TestSyncedBeforeAnswered traces the server's system calls: it answers a write only after fsync of
+// the write-ahead log has succeeded.
 func TestSyncedBeforeAnswered(t *testing.T) { syncedBeforeAnswered(t, 100) }
 
-// syncedBeforeAnswered traces the system calls of so many writes.
+// syncedBeforeAnswered traces the system calls of the given number of writes.
 func syncedBeforeAnswered(t *testing.T, writes int) {
 	dir, trace := t.TempDir(), filepath.Join(t.TempDir(), "trace")
 	program := filepath.Join(t.TempDir(), "latchkey")
@@ -26,7 +26,7 @@ func syncedBeforeAnswered(t *testing.T, writes int) {
 	for n := range writes / 2 {
 		token := account(t, s, fmt.Sprintf("user%d@example.com", n)) // two writes: the account, the token
 		if n%10 == 0 {
-			request(t, "DELETE", s.URL+"/v1/token", "", bearer(token))
+			revoke(t, s, token)
 		}
 	}
 	must(t, s.stop(t))
@@ -51,8 +51,8 @@ func syncedBeforeAnswered(t *testing.T, writes int) {
 			}
 		}
 	}
-	t.Logf("%d answers to writes, %d before everything was on the disk", answered, early)
+	t.Logf("%d writes answered, %d of them before fsync", answered, early)
 	if answered < writes || early > 0 {
-		t.Errorf("want at least %d answers, none early", writes)
+		t.Errorf("%d writes answered, %d before fsync; want at least %d, none before", answered, early, writes)
 	}
 }

@@ -3,58 +3,81 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// cheapHashes make logins fast where they are not what is tested.
+// cheapHashes are flags that make logins fast in tests of something else.
 var cheapHashes = []string{"--argon2-memory", "7168", "--argon2-time", "1", "--log-level", "error"}
 
-// account makes an account and returns a token of it.
+// account registers an account over HTTP and returns a token of it. The password is secret1.
 func account(t testing.TB, s *server, name string) (token string) {
 	t.Helper()
 	body := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100,"nickname":"Ann"}`, name)
 	if got := request(t, "POST", s.URL+"/v1/client/register", body, asJSON); got.Status != 201 {
-		t.Fatalf("register: %d %s", got.Status, got.Body)
+		t.Fatalf("register %s: status %d, want 201: %s", name, got.Status, got.Body)
 	}
 	return login(t, s, name)
 }
 
+// addUser adds an account on the command line. The password is secret1.
+func addUser(tb testing.TB, dir, name string, flags ...string) {
+	tb.Helper()
+	args := []string{"user", "add", name, "--nickname", "Ann", "--secret-stdin"}
+	mustRun(tb, dir, "secret1\n", append(args, flags...)...)
+}
+
+// login logs in with the password secret1 and returns the token.
 func login(t testing.TB, s *server, name string) (token string) {
 	t.Helper()
 	body := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100}`, name)
 	return tokenIn(t, request(t, "POST", s.URL+"/v1/token", body, asJSON))
 }
 
-// tokenIn is the token of an answer that made one.
+// tokenIn returns the token in a 201 response.
 func tokenIn(t testing.TB, got reply) string {
 	t.Helper()
 	var answer struct{ Token string }
 	if err := json.Unmarshal([]byte(got.Body), &answer); err != nil || got.Status != 201 {
-		t.Fatalf("%d %s", got.Status, got.Body)
+		t.Fatalf("status %d, want 201 with a token: %s", got.Status, got.Body)
 	}
 	return answer.Token
 }
 
-// statusOf is the answer to GET /v1/user with a token.
+// serviceToken issues a service token that is valid for a day.
+func serviceToken(t testing.TB, s *server, owner, label string) (token string) {
+	t.Helper()
+	body := fmt.Sprintf(`{"label":%q,"lifetime":86400}`, label)
+	return tokenIn(t, request(t, "POST", s.URL+"/v1/tokens", body, asJSON, bearer(owner)))
+}
+
+// revoke revokes a token.
+func revoke(t testing.TB, s *server, token string) {
+	t.Helper()
+	got := request(t, "DELETE", s.URL+"/v1/token", "", bearer(token))
+	checkStatus(t, "revocation", got, http.StatusAccepted)
+}
+
+// statusOf returns the status of GET /v1/user with a token.
 func statusOf(t testing.TB, s *server, token string) int {
 	t.Helper()
 	return request(t, "GET", s.URL+"/v1/user", "", bearer(token)).Status
 }
 
-// lenient takes as many wrong tries as a test needs.
+// lenient are cheapHashes with a limit of failed logins that no test reaches.
 var lenient = append(slices.Clone(cheapHashes), "--account-tries", "100000")
 
-// administrator makes an administrator and returns a token of it.
+// administrator adds the administrator root@example.com and returns a token of it.
 func administrator(t *testing.T, s *server) (token string) {
 	t.Helper()
-	mustRun(t, s.Dir, "secret1\n", "user", "add", "root@example.com", "--nickname", "Root", "--admin", "--secret-stdin")
+	addUser(t, s.Dir, "root@example.com", "--admin")
 	return mustRun(t, s.Dir, "", "token", "issue", "root@example.com")
 }
 
-// idOf is the id of an account.
+// idOf returns the id of an account.
 func idOf(t *testing.T, s *server, account string) string {
 	t.Helper()
 	for line := range strings.Lines(mustRun(t, s.Dir, "", "user", "list", "--json")) {

@@ -10,14 +10,15 @@ import (
 	"time"
 )
 
-// reply is an HTTP answer, read whole.
+// reply is an HTTP response whose body was read.
 type reply struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// request sends one request; headers are "Name: value". Redirects are not followed.
+// request sends a request and returns the response; headers are "Name: value". It follows no
+// redirect.
 func request(tb testing.TB, method, url, body string, headers ...string) reply {
 	tb.Helper()
 	r, err := tryRequest(method, url, body, headers...)
@@ -27,11 +28,13 @@ func request(tb testing.TB, method, url, body string, headers ...string) reply {
 	return r
 }
 
+// client follows no redirect.
 var client = &http.Client{
 	Timeout:       30 * time.Second,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
+// tryRequest is request that returns a failed connection as an error.
 func tryRequest(method, url, body string, headers ...string) (reply, error) {
 	req, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
@@ -50,12 +53,23 @@ func tryRequest(method, url, body string, headers ...string) (reply, error) {
 	return reply{resp.StatusCode, resp.Header, string(content)}, err
 }
 
-const asJSON = "Content-Type: application/json"
+// checkStatus reports a response with another status; what names the request.
+func checkStatus(tb testing.TB, what string, got reply, want int) {
+	tb.Helper()
+	if got.Status != want {
+		tb.Errorf("%s: status %d, want %d: %s", what, got.Status, want, got.Body)
+	}
+}
 
-const asForm = "Content-Type: application/x-www-form-urlencoded"
+const (
+	asJSON = "Content-Type: application/json"
+	asForm = "Content-Type: application/x-www-form-urlencoded"
+)
 
+// bearer returns the header that carries a token by the Bearer scheme.
 func bearer(token string) string { return "Authorization: Bearer " + token }
 
+// basic returns the header that carries a user name and a password by the Basic scheme.
 func basic(user, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
@@ -71,6 +85,7 @@ func tamper(token string) string {
 	return string(b)
 }
 
+// quoted returns a value as JSON.
 func quoted(t *testing.T, value any) string {
 	t.Helper()
 	text, err := json.Marshal(value)

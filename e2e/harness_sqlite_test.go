@@ -8,6 +8,7 @@ import (
 	"time"
 )
 
+// execSQL runs a statement on a database.
 func execSQL(t testing.TB, path, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", path)
@@ -17,7 +18,7 @@ func execSQL(t testing.TB, path, statement string) {
 	must(t, db.Close())
 }
 
-// querySQL is the number that a statement selects.
+// querySQL returns the number that a statement selects.
 func querySQL(t testing.TB, path, statement string) (number int64) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", path)
@@ -27,7 +28,8 @@ func querySQL(t testing.TB, path, statement string) (number int64) {
 	return number
 }
 
-// rewriteRevocationChecksum gives what is in the list of ended tokens the checksum by which it is held to be whole.
+// rewriteRevocationChecksum stores the checksum of the revocations that are in the table, so that
+// the server accepts rows that a test has added.
 func rewriteRevocationChecksum(t testing.TB, path string) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", path)
@@ -52,7 +54,7 @@ func rewriteRevocationChecksum(t testing.TB, path string) {
 	must(t, err)
 }
 
-// holdLock has the database for itself for so long.
+// holdLock keeps the database exclusively locked for a time.
 func holdLock(t testing.TB, path string, length time.Duration) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", path)

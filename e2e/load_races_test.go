@@ -26,7 +26,7 @@ func raceFor(t *testing.T, length time.Duration) {
 	}
 	s := startProgram(t, nil, program, t.TempDir(), append(lenient, "--network-tries", "1000", "--bridge",
 		"--revocation-lag", "2s")...)
-	mustRun(t, s.Dir, "secret1\n", "user", "add", "root@example.com", "--nickname", "Root", "--admin", "--secret-stdin")
+	addUser(t, s.Dir, "root@example.com", "--admin")
 	m := &melee{t: t, url: s.URL, root: login(t, s, "root@example.com")}
 	var wait sync.WaitGroup
 	until := time.Now().Add(length)

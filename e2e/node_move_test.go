@@ -15,7 +15,7 @@ func TestNodesMove(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir, cheapHashes...)
 	token, ended := account(t, s, "ann@example.com"), login(t, s, "ann@example.com")
-	request(t, "DELETE", s.URL+"/v1/token", "", bearer(ended))
+	revoke(t, s, ended)
 	address, err := newCluster(t).Database(context.Background(), "template1")
 	must(t, err)
 	mustRun(t, dir, "", "--database", address, "migrate")

@@ -24,8 +24,7 @@ func TestNodesRevoke(t *testing.T) {
 func nodesRefuse(t *testing.T, count int, cut time.Duration) {
 	c := newCluster(t)
 	nodes := startNodes(t, c, 3, lenient...)
-	mustRun(t, nodes[0].Dir, "secret1\n", "user", "add", "root@example.com", "--nickname", "Root", "--admin",
-		"--secret-stdin")
+	addUser(t, nodes[0].Dir, "root@example.com", "--admin")
 	admin := login(t, nodes[0], "root@example.com")
 	stopCutting := cutListeners(t, c, cut)
 	defer stopCutting()
@@ -38,8 +37,7 @@ func nodesRefuse(t *testing.T, count int, cut time.Duration) {
 	owner := account(t, nodes[0], "ann@example.com")
 	await(t, "the other nodes to know the key", func() bool { return statusOf(t, nodes[2], owner) == 200 })
 	for n := range count {
-		body := fmt.Sprintf(`{"label":"service %d","lifetime":86400}`, n)
-		token := tokenIn(t, request(t, "POST", nodes[0].URL+"/v1/tokens", body, asJSON, bearer(owner)))
+		token := serviceToken(t, nodes[0], owner, fmt.Sprint("service ", n))
 		e.end(token, "DELETE", "/v1/token", "", bearer(token))
 	}
 	for n := range count / 10 {

@@ -107,7 +107,7 @@ func TestBadStart(t *testing.T) {
 	ways := append(badDatabases(), badSecrets()...)
 	t.Logf("%d ways", len(ways))
 	origin := t.TempDir()
-	mustRun(t, origin, "secret1\n", "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin")
+	addUser(t, origin, "a@b.cn")
 	for _, bad := range ways {
 		t.Run(bad.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "d") // short enough for a socket in it
