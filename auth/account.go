@@ -13,8 +13,7 @@ type Registration struct {
 	Account, Password, Nickname string
 	ClientType                  models.ClientType
 	Client                      Client
-	Site                        string                 // name of the host, which makes no good secret; may be ""
-	Problems                    models.ValidationError // what was wrong already when the input was read
+	Site                        string // name of the host, which makes no good secret; may be ""
 }
 
 // Register makes an account of the given role. Errors: models.ValidationError with every problem at once,
@@ -31,11 +30,12 @@ func (a *Authority) Register(
 	return user, takenAsValidation(err)
 }
 
-// newUser checks a registration and hashes its secret.
-func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser, error) {
-	v := r.Problems.Copy()
+// CheckRegistration reports what is wrong with the input, without creating an account. Errors:
+// models.ValidationError, ErrClientType, and the store's.
+func (a *Authority) CheckRegistration(ctx context.Context, r Registration) error {
+	v := models.ValidationError{}
 	if err := checkClientType(v, r.ClientType); err != nil {
-		return models.NewUser{}, err
+		return err
 	}
 	models.CheckAccount(v, r.ClientType, r.Account)
 	models.CheckNickname(v, r.Nickname)
@@ -46,10 +46,15 @@ func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser
 		case err == nil:
 			models.AddTaken(v)
 		case !errors.Is(err, models.ErrNotFound):
-			return models.NewUser{}, err
+			return err
 		}
 	}
-	if err := v.Err(); err != nil {
+	return v.Err()
+}
+
+// newUser checks a registration and hashes its secret.
+func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser, error) {
+	if err := a.CheckRegistration(ctx, r); err != nil {
 		return models.NewUser{}, err
 	}
 	from := origin{networkOf(r.Client.Address), models.AccountKey(r.Account)}
@@ -73,30 +78,40 @@ func (a *Authority) SetPassword(ctx context.Context, uid uint32, secret string) 
 	return a.setPassword(ctx, uid, newPassword{"secret", secret, ""}, models.UserUpdate{})
 }
 
-// ChangePassword replaces the secret of someone who knows the old one, and ends the account's
-// tokens. The site is the name of the host, which makes no good secret. Errors: models.ValidationError,
-// models.ErrNotFound, ErrBusy, a *Refusal of ErrTooManyAttempts.
-func (a *Authority) ChangePassword(
-	ctx context.Context, uid uint32, old, secret, site string, problems models.ValidationError,
-) error {
-	v := problems.Copy()
-	if old == "" {
+// PasswordChange replaces the password of a user who knows the old one.
+type PasswordChange struct {
+	UID      uint32
+	Old, New string
+	Site     string // name of the host, which makes no good password; may be ""
+}
+
+// CheckPasswordChange reports what is wrong with the input, without comparing the old password.
+// Errors: models.ValidationError, models.ErrNotFound.
+func (a *Authority) CheckPasswordChange(ctx context.Context, p PasswordChange) error {
+	v := models.ValidationError{}
+	if p.Old == "" {
 		v.Require("old")
 	}
-	if len(old) > MaxPassword {
+	if len(p.Old) > MaxPassword {
 		v.Add("old", msgOldPasswordWrong)
 	}
-	if err := a.checkPasswordOf(ctx, uid, newPassword{"new", secret, site}, v); err != nil {
+	return a.checkPasswordOf(ctx, p.UID, newPassword{"new", p.New, p.Site}, v)
+}
+
+// ChangePassword replaces a user's password and revokes the user's tokens. Errors:
+// models.ValidationError, models.ErrNotFound, ErrBusy, a *LoginError of ErrTooManyAttempts.
+func (a *Authority) ChangePassword(ctx context.Context, p PasswordChange) error {
+	if err := a.CheckPasswordChange(ctx, p); err != nil {
 		return err
 	}
-	found, err := a.store.CredentialsByID(ctx, uid)
+	found, err := a.store.CredentialsByID(ctx, p.UID)
 	if err != nil {
 		return err
 	}
-	if err := a.checkOldPassword(ctx, found, old); err != nil {
+	if err := a.checkOldPassword(ctx, found, p.Old); err != nil {
 		return err
 	}
-	err = a.replacePassword(ctx, uid, secret, models.UserUpdate{IfEpoch: &found.Epoch})
+	err = a.replacePassword(ctx, p.UID, p.New, models.UserUpdate{IfEpoch: &found.Epoch})
 	if errors.Is(err, models.ErrChanged) { // the account changed meanwhile, and its tokens ended
 		return errRevoked
 	}
@@ -158,10 +173,8 @@ func (a *Authority) replacePassword(
 
 // SetNickname gives an account another nickname. Its tokens stay. Errors: models.ValidationError,
 // models.ErrNotFound.
-func (a *Authority) SetNickname(
-	ctx context.Context, uid uint32, nickname string, problems models.ValidationError,
-) error {
-	v := problems.Copy()
+func (a *Authority) SetNickname(ctx context.Context, uid uint32, nickname string) error {
+	v := models.ValidationError{}
 	models.CheckNickname(v, nickname)
 	if err := v.Err(); err != nil {
 		return err
@@ -191,20 +204,24 @@ type Change struct {
 	Nickname *string
 	Role     *models.Role
 	State    *models.State
-	Problems models.ValidationError // what was wrong already when the input was read
+}
+
+// Check reports what is wrong with the input. Errors: models.ValidationError.
+func (c Change) Check() error {
+	v := models.ValidationError{}
+	if c.Nickname != nil {
+		models.CheckNickname(v, *c.Nickname)
+	}
+	return v.Err()
 }
 
 // Change changes an account in one step. A change of role or state ends its tokens. Errors:
 // models.ValidationError, models.ErrNotFound, models.ErrLastAdministrator.
 func (a *Authority) Change(ctx context.Context, uid uint32, c Change) error {
-	v := c.Problems.Copy()
-	up := models.UserUpdate{Nickname: c.Nickname}
-	if c.Nickname != nil {
-		models.CheckNickname(v, *c.Nickname)
-	}
-	if err := v.Err(); err != nil {
+	if err := c.Check(); err != nil {
 		return err
 	}
+	up := models.UserUpdate{Nickname: c.Nickname}
 	user, err := a.store.UserByID(ctx, uid)
 	if err != nil {
 		return err

@@ -62,7 +62,7 @@ func (b *Bridge) Verify(
 ) (Identity, error) {
 	l := Login{Account: c.User, Password: c.Password, ClientType: models.TypeOf(c.User),
 		Client: Client{Address: address}}
-	if l.check() != nil {
+	if l.Check() != nil {
 		return Identity{}, errPair
 	}
 	key := b.keyOf(c)

@@ -83,7 +83,7 @@ func TestBridgeFollowsAccount(t *testing.T) {
 		{"deleted", func(uid uint32) error { return other.Delete(t.Context(), uid, false) }, 0},
 		{"role", func(uid uint32) error { return other.SetRole(t.Context(), uid, models.RoleAdministrator) },
 			models.AdminScope},
-		{"nickname", func(uid uint32) error { return other.SetNickname(t.Context(), uid, "Other", models.ValidationError{}) },
+		{"nickname", func(uid uint32) error { return other.SetNickname(t.Context(), uid, "Other") },
 			models.UserScope},
 	}
 	for _, test := range changes {

@@ -119,7 +119,6 @@ type ServiceRequest struct {
 	Scope    string // name; "" is UserScope
 	Lifetime int64  // seconds
 	Client   Client
-	Problems models.ValidationError // what was wrong already when the input was read
 }
 
 // IssueService issues a token for a program, on behalf of the valid token that the caller holds.
@@ -128,21 +127,35 @@ type ServiceRequest struct {
 func (a *Authority) IssueService(
 	ctx context.Context, from Identity, r ServiceRequest,
 ) (Issued, error) {
-	old, err := a.loginToken(ctx, from)
+	n, err := a.newServiceToken(ctx, from, r)
 	if err != nil {
 		return Issued{}, err
 	}
-	v := r.Problems.Copy()
+	return a.issueBy(ctx, n)
+}
+
+// CheckService reports what IssueService would reject, without issuing a token. Errors: those of
+// IssueService.
+func (a *Authority) CheckService(ctx context.Context, from Identity, r ServiceRequest) error {
+	_, err := a.newServiceToken(ctx, from, r)
+	return err
+}
+
+func (a *Authority) newServiceToken(
+	ctx context.Context, from Identity, r ServiceRequest,
+) (models.NewToken, error) {
+	old, err := a.loginToken(ctx, from)
+	if err != nil {
+		return models.NewToken{}, err
+	}
+	v := models.ValidationError{}
 	models.CheckLabel(v, r.Label)
 	scope := a.checkScope(v, r.Scope, from.Scope)
 	lifetime := a.checkLifetime(v, r.Lifetime)
-	if err := v.Err(); err != nil {
-		return Issued{}, err
-	}
-	return a.issueBy(ctx, models.NewToken{
+	return models.NewToken{
 		UID: from.UID, From: from.TokenID, Kind: models.ServiceToken, ClientType: from.ClientType,
 		Scope: scope, Label: r.Label, Lifetime: lifetime, LoginAt: old.LoginAt,
-		UserAgent: r.Client.UserAgent, Address: r.Client.Address})
+		UserAgent: r.Client.UserAgent, Address: r.Client.Address}, v.Err()
 }
 
 // checkScope finds a scope by its name, within what most allows, or notes in v what is wrong.
@@ -152,7 +165,6 @@ func (a *Authority) checkScope(v models.ValidationError, name string, most model
 	}
 	scope, known := a.scopes.ByName(name)
 	switch {
-	case v.Has("scope"):
 	case !known:
 		v.Add("scope", "There is no such scope.")
 	case !most.Includes(scope):
@@ -163,9 +175,6 @@ func (a *Authority) checkScope(v models.ValidationError, name string, most model
 
 func (a *Authority) checkLifetime(v models.ValidationError, seconds int64) int64 {
 	most := int64(a.options.MaxTokenTTL / time.Second)
-	if v.Has("lifetime") {
-		return 0
-	}
 	if seconds < 1 || seconds > most {
 		v.Add("lifetime", fmt.Sprintf("This is a number of seconds from 1 to %d.", most))
 		return 0

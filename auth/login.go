@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
 	"latchkey/models"
 )
 
@@ -12,8 +13,7 @@ type Login struct {
 	Account, Password string
 	ClientType        models.ClientType
 	Client            Client
-	Devices           []Device               // that the request shows
-	Problems          models.ValidationError // what was wrong already when the input was read
+	Devices           []Device // that the request shows
 }
 
 func (l Login) origin() origin {
@@ -24,7 +24,7 @@ func (l Login) origin() origin {
 // Errors: models.ValidationError, ErrClientType, ErrBusy, a *Refusal of ErrUnknownAccount, ErrWrongPassword
 // (also for a disabled account) or ErrTooManyAttempts.
 func (a *Authority) Login(ctx context.Context, l Login) (Issued, error) {
-	if err := l.check(); err != nil {
+	if err := l.Check(); err != nil {
 		return Issued{}, err
 	}
 	found, err := a.credentials(ctx, l)
@@ -44,8 +44,10 @@ func (a *Authority) Login(ctx context.Context, l Login) (Issued, error) {
 	return issued, err
 }
 
-func (l Login) check() error {
-	v := l.Problems.Copy()
+// Check reports what is wrong with the input, without an attempt to log in. Errors:
+// models.ValidationError, ErrClientType.
+func (l Login) Check() error {
+	v := models.ValidationError{}
 	if err := checkClientType(v, l.ClientType); err != nil {
 		return err
 	}
@@ -70,9 +72,7 @@ func checkClientType(v models.ValidationError, t models.ClientType) error {
 	case models.MiniProgram, models.OfficialAccount:
 		return ErrClientType
 	}
-	if !v.Has("type") {
-		v.Add("type", fmt.Sprintf("%d is not a valid ClientTypeEnum", t))
-	}
+	v.Add("type", fmt.Sprintf("%d is not a valid ClientTypeEnum", t))
 	return nil
 }
 

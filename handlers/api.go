@@ -41,16 +41,20 @@ func (s *Server) register(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.authority.Register(c.Request().Context(), auth.Registration{
+	r := auth.Registration{
 		Account:    body.text("account"),
 		Password:   body.text("secret"),
 		Nickname:   body.text("nickname"),
 		ClientType: body.clientType(),
 		Client:     s.client(c),
 		Site:       s.hostName(c),
-		Problems:   body.problems,
-	}, models.RoleUser)
+	}
+	ctx := c.Request().Context()
+	err = withProblems(body.problems, func() error { return s.authority.CheckRegistration(ctx, r) })
 	if err != nil {
+		return err
+	}
+	if _, err := s.authority.Register(ctx, r, models.RoleUser); err != nil {
 		return err
 	}
 	return send(c, newResponse(http.StatusCreated, wire.CodeOK, "ok"))
@@ -75,7 +79,9 @@ func (s *Server) login(c echo.Context) error {
 	} else {
 		login.ClientType = body.clientType()
 	}
-	login.Problems = body.problems
+	if err := withProblems(body.problems, login.Check); err != nil {
+		return err
+	}
 	issued, err := s.authority.Login(c.Request().Context(), login)
 	if err != nil {
 		return err

@@ -117,6 +117,26 @@ func depth(raw []byte) (deepest int) {
 	return deepest
 }
 
+// withProblems returns what check finds wrong together with the problems that parsing found, so that
+// the client learns of all at once; nil if parsing found none, without a check. Then the action
+// checks its input itself. For a field that could not be parsed, check's finding is dropped, because
+// check saw no value.
+func withProblems(parsing models.ValidationError, check func() error) error {
+	if len(parsing) == 0 {
+		return nil
+	}
+	var found models.ValidationError
+	if err := check(); err != nil && !errors.As(err, &found) {
+		return err
+	}
+	for field, sentences := range found {
+		if !parsing.Has(field) {
+			parsing[field] = sentences
+		}
+	}
+	return parsing
+}
+
 // text returns a member that is a text; a missing one is "", one of another type is a problem.
 func (o object) text(name string) string {
 	if !o.has(name) {

@@ -169,14 +169,13 @@ func (s *Server) freshToken(c echo.Context, identity auth.Identity, _ string) er
 
 // createServiceToken is POST /account/tokens: a token for a program, shown this once.
 func (s *Server) createServiceToken(c echo.Context, identity auth.Identity, token string) error {
-	form, problems := c.Request().PostForm, models.ValidationError{}
+	form, parsing := c.Request().PostForm, models.ValidationError{}
 	lifetime, err := strconv.ParseInt(form.Get("lifetime"), 10, 64)
 	if err != nil {
-		problems.Add("lifetime", "This field must be a whole number.")
+		parsing.Add("lifetime", "This field must be a whole number.")
 	}
-	issued, err := s.authority.IssueService(c.Request().Context(), identity,
-		auth.ServiceRequest{Label: form.Get("label"), Scope: form.Get("scope"), Lifetime: lifetime,
-			Client: s.client(c), Problems: problems})
+	issued, err := s.issueService(c, identity, auth.ServiceRequest{Label: form.Get("label"),
+		Scope: form.Get("scope"), Lifetime: lifetime, Client: s.client(c)}, parsing)
 	if err != nil {
 		return s.accountError(c, identity, token, err,
 			func(p *templates.Account, e templates.FieldErrors) { p.Service.Errors = e })
@@ -217,7 +216,7 @@ func (s *Server) revokeOthers(c echo.Context, identity auth.Identity, _ string) 
 // rename is POST /account/nickname.
 func (s *Server) rename(c echo.Context, identity auth.Identity, token string) error {
 	nickname := c.Request().PostForm.Get("nickname")
-	err := s.authority.SetNickname(c.Request().Context(), identity.UID, nickname, models.ValidationError{})
+	err := s.authority.SetNickname(c.Request().Context(), identity.UID, nickname)
 	if err != nil {
 		return s.accountError(c, identity, token, err,
 			func(p *templates.Account, e templates.FieldErrors) {
@@ -230,8 +229,8 @@ func (s *Server) rename(c echo.Context, identity auth.Identity, token string) er
 // changePassword is POST /account/secret: every token of the account ends, this one too.
 func (s *Server) changePassword(c echo.Context, identity auth.Identity, token string) error {
 	form := c.Request().PostForm
-	err := s.authority.ChangePassword(c.Request().Context(), identity.UID,
-		form.Get("old"), form.Get("new"), s.hostName(c), models.ValidationError{})
+	err := s.authority.ChangePassword(c.Request().Context(), auth.PasswordChange{UID: identity.UID,
+		Old: form.Get("old"), New: form.Get("new"), Site: s.hostName(c)})
 	if err != nil {
 		return s.accountError(c, identity, token, err,
 			func(p *templates.Account, e templates.FieldErrors) { p.Password.Errors = e })

@@ -84,8 +84,8 @@ func (s *Server) createToken(c echo.Context) error {
 		return err
 	}
 	r := auth.ServiceRequest{Label: body.text("label"), Scope: body.text("scope"),
-		Lifetime: body.number("lifetime"), Client: s.client(c), Problems: body.problems}
-	issued, err := s.authority.IssueService(c.Request().Context(), caller(c), r)
+		Lifetime: body.number("lifetime"), Client: s.client(c)}
+	issued, err := s.issueService(c, caller(c), r, body.problems)
 	if err != nil {
 		return err
 	}
@@ -97,6 +97,18 @@ func (s *Server) createToken(c echo.Context) error {
 		Scope     string `json:"scope"`
 		ExpiresAt int64  `json:"expires_at"`
 	}{issued.Token, i.TokenID.String(), r.Label, s.authority.ScopeName(i.Scope), i.ExpiresAt})
+}
+
+// issueService issues a token for a program, unless parsing the request found problems.
+func (s *Server) issueService(
+	c echo.Context, from auth.Identity, r auth.ServiceRequest, parsing models.ValidationError,
+) (auth.Issued, error) {
+	ctx := c.Request().Context()
+	err := withProblems(parsing, func() error { return s.authority.CheckService(ctx, from, r) })
+	if err != nil {
+		return auth.Issued{}, err
+	}
+	return s.authority.IssueService(ctx, from, r)
 }
 
 // myTokens is GET /v1/tokens.

@@ -104,7 +104,7 @@ func (s *Server) changeUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	change := auth.Change{Problems: body.problems}
+	var change auth.Change
 	if body.has("nickname") {
 		nickname := body.text("nickname")
 		change.Nickname = &nickname
@@ -116,6 +116,9 @@ func (s *Server) changeUser(c echo.Context) error {
 	}
 	user, err := s.userOf(c)
 	if err != nil {
+		return err
+	}
+	if err := withProblems(body.problems, change.Check); err != nil {
 		return err
 	}
 	if err := s.authority.Change(c.Request().Context(), user.ID, change); err != nil {
@@ -155,7 +158,10 @@ func (s *Server) changeMe(c echo.Context) error {
 		return err
 	}
 	nickname := body.text("nickname")
-	err = s.authority.SetNickname(c.Request().Context(), caller(c).UID, nickname, body.problems)
+	if err := body.problems.Err(); err != nil {
+		return err
+	}
+	err = s.authority.SetNickname(c.Request().Context(), caller(c).UID, nickname)
 	if errors.Is(err, models.ErrNotFound) {
 		return wire.ErrTokenInvalid
 	}
@@ -171,9 +177,13 @@ func (s *Server) changeMyPassword(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	old, secret := body.text("old"), body.text("new")
-	err = s.authority.ChangePassword(c.Request().Context(), caller(c).UID, old, secret,
-		s.hostName(c), body.problems)
+	p := auth.PasswordChange{UID: caller(c).UID, Old: body.text("old"), New: body.text("new"),
+		Site: s.hostName(c)}
+	ctx := c.Request().Context()
+	err = withProblems(body.problems, func() error { return s.authority.CheckPasswordChange(ctx, p) })
+	if err == nil {
+		err = s.authority.ChangePassword(ctx, p)
+	}
 	if errors.Is(err, models.ErrNotFound) {
 		return wire.ErrTokenInvalid
 	}

@@ -68,7 +68,6 @@ func TypeOf(account string) ClientType {
 // CheckAccount notes in v what is wrong with an account of the given type.
 func CheckAccount(v ValidationError, t ClientType, account string) {
 	switch {
-	case v.Has("account"):
 	case account == "":
 		v.Require("account")
 	case t == Mobile && !isMobile(account):

@@ -25,13 +25,6 @@ func (v ValidationError) Require(field string) {
 	}
 }
 
-// Copy is an independent, non-nil copy.
-func (v ValidationError) Copy() ValidationError {
-	c := ValidationError{}
-	maps.Copy(c, v)
-	return c
-}
-
 // Err returns the error, or nil when nothing was noted.
 func (v ValidationError) Err() error {
 	if len(v) == 0 {
@@ -53,7 +46,6 @@ func (v ValidationError) Error() string {
 func CheckNickname(v ValidationError, nickname string) {
 	n := utf8.RuneCountInString(nickname)
 	switch {
-	case v.Has("nickname"):
 	case nickname == "":
 		v.Require("nickname")
 	case n < MinNickname || n > MaxNickname:
@@ -67,7 +59,6 @@ func CheckNickname(v ValidationError, nickname string) {
 // CheckLabel notes in v what is wrong with the label of a token.
 func CheckLabel(v ValidationError, label string) {
 	switch {
-	case v.Has("label"):
 	case strings.TrimSpace(label) == "":
 		v.Require("label")
 	case utf8.RuneCountInString(label) > MaxLabel:
