@@ -12,7 +12,7 @@ import (
 // TestProblemsAtOnce: a client learns of everything that parsing and validation find in one response.
 // A field that could not be parsed has parsing's sentence alone, and nothing is done.
 func TestProblemsAtOnce(t *testing.T) {
-	h := newHouse(t, auth.Options{MaxTokenTTL: 3 * time.Hour})
+	h := newHarness(t, auth.Options{MaxTokenTTL: 3 * time.Hour})
 	const text, whole, required = "This field must be text.", "This field must be a whole number.",
 		"This field is required."
 	tests := []struct {
