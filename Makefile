@@ -23,6 +23,7 @@ lint:
 	go mod tidy -diff
 	go vet -tags e2e,bench,torture ./...
 	$(LINT) run
+	! git grep -nE 'TO[D]O|FIX[M]E|/(ro[o]t|ho[m]e|wo[r]k)/' -- ':!.golangci.yml'
 
 unit: # e2e has the machine to itself later
 	go test -race -shuffle=on $$(go list ./... | grep -v '/e2e$$')

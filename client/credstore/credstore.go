@@ -1,4 +1,4 @@
-// Package wallet keeps a person's logins on the person's own machine, so that existing clients
+// Package credstore keeps a person's logins on the person's own machine, so that existing clients
 // always present a fresh token: one file, readable for its owner alone, under a lock. A token is
 // given out for the hosts that were named at its login and for no other.
 package credstore

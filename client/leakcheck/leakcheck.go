@@ -1,4 +1,4 @@
-// Package doctor finds out whether a proxy writes tokens into its log: it sends canaries, which
+// Package leakcheck finds out whether a proxy writes tokens into its log: it sends canaries, which
 // have the form of tokens and are none, through the proxy and looks for them in the log.
 package leakcheck
 

@@ -85,7 +85,7 @@ const (
 	headerAccount = "X-Auth-Account"
 	headerType    = "X-Auth-Type"
 	headerScope   = "X-Auth-Scope"
-	headerTokenID = "X-Auth-Token-Id"
+	headerTokenID = "X-Auth-Token-Id" //nolint:gosec // a header's name, not a credential
 )
 
 // SetHeaders writes the identity to the X-Auth-* headers of a response.
