@@ -90,8 +90,8 @@ func httpResponse(err *echo.HTTPError) response {
 		err = inner
 	}
 	sentences := map[int]string{
-		http.StatusNotFound:              "There is nothing at this address. Please check its spelling.",
-		http.StatusMethodNotAllowed:      "This address does not take this method.",
+		http.StatusNotFound:              "This address does not exist. Check its spelling.",
+		http.StatusMethodNotAllowed:      "This address does not support this method.",
 		http.StatusRequestEntityTooLarge: "The body is larger than 16 KiB.",
 	}
 	msg, ok := sentences[err.Code]

@@ -94,7 +94,7 @@ func (s *Server) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := s.origins.Check(c.Request()); err != nil {
 			return echo.NewHTTPError(http.StatusForbidden,
-				"A page of another site may not send this request.")
+				"This request was rejected because a page of another site sent it.")
 		}
 		return next(c)
 	}
