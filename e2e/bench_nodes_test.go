@@ -110,7 +110,7 @@ func BenchmarkNodeLogin(b *testing.B) {
 		for range 4 {
 			wait.Go(func() {
 				for range logins / 4 {
-					got, err := tryRequest("POST", s.URL+"/v1/token", `{"account":"a@b.cn","secret":"secret1","type":100}`,
+					got, err := tryRequest("POST", s.URL+"/v1/token", loginJSON("a@b.cn", "secret1"),
 						asJSON)
 					if err != nil || got.Status != 201 {
 						b.Errorf("%d %s %v", got.Status, got.Body, err)

@@ -208,7 +208,7 @@ func BenchmarkLogin(b *testing.B) {
 	for range 5 {
 		raw := inParallel(slots, hashes, func() { argon2.IDKey([]byte("secret1"), make([]byte, 16), 2, 19456, 1, 32) })
 		logins := inParallel(slots+1, hashes, func() {
-			body := `{"account":"a@b.cn","secret":"secret1","type":100}`
+			body := loginJSON("a@b.cn", "secret1")
 			if got, err := tryRequest("POST", s.URL+"/v1/token", body, asJSON); err != nil || got.Status != 201 {
 				b.Errorf("%v %v", got, err)
 			}

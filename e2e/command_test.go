@@ -69,7 +69,7 @@ func TestEnvironment(t *testing.T) {
 // TestClosedRegistrationAndHiddenAccounts: the two switches that change what strangers are told.
 func TestClosedRegistrationAndHiddenAccounts(t *testing.T) {
 	s := start(t, t.TempDir(), "--registration", "closed", "--hide-accounts")
-	body := `{"account":"a@b.cn","secret":"secret1","type":100,"nickname":"Ann"}`
+	body := registerJSON("a@b.cn")
 	got := request(t, "POST", s.URL+"/v1/client/register", body, asJSON)
 	if got.Status != 403 || !strings.Contains(got.Body, "registration is closed") {
 		t.Errorf("register: %d %s", got.Status, got.Body)

@@ -228,7 +228,7 @@ func (p *damageFixture) ask(t *testing.T, method, url, body string, headers ...s
 // rejectsLogin requires that a login fails.
 func (p *damageFixture) rejectsLogin(t *testing.T, s *server, account, password string) {
 	t.Helper()
-	body := fmt.Sprintf(`{"account":%q,"secret":%q,"type":100}`, account, password)
+	body := loginJSON(account, password)
 	if got := p.ask(t, "POST", s.URL+"/v1/token", body); got.Status < 400 {
 		t.Errorf("%s logs in with %s: status %d, want an error", account, password, got.Status)
 	}
@@ -237,7 +237,7 @@ func (p *damageFixture) rejectsLogin(t *testing.T, s *server, account, password 
 // rejectsAdmin requires that a user has no administrator's rights, if the user can log in at all.
 func (p *damageFixture) rejectsAdmin(t *testing.T, s *server, account string) {
 	t.Helper()
-	body := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100}`, account)
+	body := loginJSON(account, "secret1")
 	got := p.ask(t, "POST", s.URL+"/v1/token", body)
 	if got.Status != http.StatusCreated {
 		return

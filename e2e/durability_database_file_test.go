@@ -45,7 +45,7 @@ func TestDatabaseReplaced(t *testing.T) {
 			must(t, s.stop(t)) // moves everything from the write-ahead log into the file
 			s = start(t, s.Dir, append(cheapHashes, "--revocation-lag", "1s")...)
 			must(t, change(filepath.Join(s.Dir, "latchkey.db")))
-			body := `{"account":"bob@example.com","secret":"secret1","type":100,"nickname":"Bob"}`
+			body := registerJSON("bob@example.com")
 			checkStatus(t, "registration", request(t, "POST", s.URL+"/v1/client/register", body, asJSON), 503)
 			checkStatus(t, "revocation", request(t, "DELETE", s.URL+"/v1/token", "", bearer(token)), 503)
 			checkStatus(t, "readyz", request(t, "GET", s.URL+"/readyz", ""), 503)

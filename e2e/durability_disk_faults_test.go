@@ -207,7 +207,7 @@ func (l *acknowledged) audit(t *testing.T, s *server) {
 	for account, password := range l.accounts {
 		valid := 0
 		for _, attempt := range []string{"secret1", "secret2"} {
-			body := `{"account":"` + account + `","secret":"` + attempt + `","type":100}`
+			body := loginJSON(account, attempt)
 			got := request(t, "POST", s.URL+"/v1/token", body, asJSON)
 			if got.Status == http.StatusCreated {
 				valid++

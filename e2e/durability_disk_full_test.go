@@ -89,7 +89,7 @@ func (w *diskLoad) running() bool {
 
 func (w *diskLoad) register(t *testing.T, s *server, name string) {
 	began := time.Now()
-	body := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100,"nickname":"Ann"}`, name)
+	body := registerJSON(name)
 	got, err := tryRequest("POST", s.URL+"/v1/client/register", body, asJSON)
 	w.mu.Lock()
 	defer w.mu.Unlock()

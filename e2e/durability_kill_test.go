@@ -32,7 +32,7 @@ func (l *ledger) record(list *[]string, entry string) {
 func (l *ledger) work(url, prefix string) {
 	for n := 0; ; n++ {
 		account := fmt.Sprintf("%s-%d@example.com", prefix, n)
-		body := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100,"nickname":"Ann"}`, account)
+		body := registerJSON(account)
 		got, err := tryRequest("POST", url+"/v1/client/register", body, asJSON)
 		if err != nil || got.Status != 201 {
 			return

@@ -13,10 +13,20 @@ import (
 // cheapHashes are flags that make logins fast in tests of something else.
 var cheapHashes = []string{"--argon2-memory", "7168", "--argon2-time", "1", "--log-level", "error"}
 
+// registerJSON returns the body of a registration. The password is secret1.
+func registerJSON(account string) string {
+	return fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100,"nickname":"Ann"}`, account)
+}
+
+// loginJSON returns the body of a login.
+func loginJSON(account, password string) string {
+	return fmt.Sprintf(`{"account":%q,"secret":%q,"type":100}`, account, password)
+}
+
 // account registers an account over HTTP and returns a token of it. The password is secret1.
 func account(t testing.TB, s *server, name string) (token string) {
 	t.Helper()
-	body := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100,"nickname":"Ann"}`, name)
+	body := registerJSON(name)
 	if got := request(t, "POST", s.URL+"/v1/client/register", body, asJSON); got.Status != 201 {
 		t.Fatalf("register %s: status %d, want 201: %s", name, got.Status, got.Body)
 	}
@@ -33,7 +43,7 @@ func addUser(tb testing.TB, dir, name string, flags ...string) {
 // login logs in with the password secret1 and returns the token.
 func login(t testing.TB, s *server, name string) (token string) {
 	t.Helper()
-	body := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100}`, name)
+	body := loginJSON(name, "secret1")
 	return tokenIn(t, request(t, "POST", s.URL+"/v1/token", body, asJSON))
 }
 

@@ -15,8 +15,8 @@ import (
 	"unsafe"
 )
 
-// clockSource is added to the standard library's package time in the build whose clock a test moves: seconds to add
-// to the time of day, read from a mapped file.
+// clockSource is added to the standard library's package time in the build whose clock a test
+// moves: seconds to add to the time of day, read from a mapped file.
 const clockSource = `package time
 
 import (
@@ -43,8 +43,9 @@ func mapTestClock() *int64 {
 func testOffset() int64 { return atomic.LoadInt64(testClock) }
 `
 
-// clockBuild builds, once, a server whose clock can be moved, and which clears old things away several times a second
-// instead of every hour. Nothing of this is in the product: "go build -overlay" replaces source files.
+// clockBuild builds, once, a server whose clock can be moved, and which clears old things away
+// several times a second instead of every hour. Nothing of this is in the product: "go build
+// -overlay" replaces source files.
 var clockBuild = sync.OnceValues(func() (program string, err error) {
 	dir := filepath.Dir(binary)
 	replace := map[string]string{}

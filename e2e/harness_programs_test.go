@@ -34,7 +34,8 @@ func background(tb testing.TB, dir, name string, args ...string) (out *lockedBuf
 	return out, done
 }
 
-// daemon runs a program of somebody else's until the test ends, and waits until it takes connections at an address.
+// daemon runs a program of somebody else's until the test ends, and waits until it takes
+// connections at an address.
 func daemon(tb testing.TB, address, dir, name string, args ...string) *lockedBuffer {
 	tb.Helper()
 	out, done := background(tb, dir, name, args...)
@@ -62,8 +63,8 @@ func freeAddress(tb testing.TB) string {
 	return l.Addr().String()
 }
 
-// execute runs a program of somebody else's for at most a minute and returns what it printed, both streams, and
-// its exit code. Only env is its environment, beside PATH.
+// execute runs a program of somebody else's for at most a minute and returns what it printed, both
+// streams, and its exit code. Only env is its environment, beside PATH.
 func execute(tb testing.TB, dir string, env []string, stdin, name string, args ...string) (string, int) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// recipe returns a fenced block of docs/howto/*/NAME.md, the one that opens with "```LANGUAGE BLOCK". swap holds
-// pairs: a text, which the block must contain, and its replacement, such as the address of a test's server.
+// recipe returns a fenced block of docs/howto/*/NAME.md, the one that opens with "```LANGUAGE
+// BLOCK". swap holds pairs: a text, which the block must contain, and its replacement, such as the
+// address of a test's server.
 func recipe(tb testing.TB, name, block string, swap ...string) string {
 	tb.Helper()
 	found, _ := filepath.Glob("../docs/howto/*/" + name + ".md")
@@ -33,7 +34,8 @@ func recipe(tb testing.TB, name, block string, swap ...string) string {
 	return out
 }
 
-// codeBlock returns the text of a fenced block of a Markdown page: the one that opens with "```LANGUAGE NAME".
+// codeBlock returns the text of a fenced block of a Markdown page: the one that opens with
+// "```LANGUAGE NAME".
 func codeBlock(page, name string) (text string, ok bool) {
 	fence := regexp.MustCompile("(?m)^```\\w+ " + regexp.QuoteMeta(name) + "\n")
 	at := fence.FindStringIndex(page)

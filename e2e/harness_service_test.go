@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// service is the program behind a proxy, which knows nothing of Latchkey: it records what reaches it.
+// service is the program behind a proxy, which knows nothing of Latchkey: it records what reaches
+// it.
 type service struct {
 	URL string // http://127.0.0.1:PORT
 
@@ -57,8 +58,8 @@ func (s *service) take() []http.Header {
 	return got
 }
 
-// asked returns the requests that have come since the last call, each "METHOD URI BODY", and how many connections
-// there have ever been: also one that brought no request that can be read.
+// asked returns the requests that have come since the last call, each "METHOD URI BODY", and how
+// many connections there have ever been: also one that brought no request that can be read.
 func (s *service) asked() (requests []string, connections int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,8 +67,8 @@ func (s *service) asked() (requests []string, connections int) {
 	return requests, s.connections
 }
 
-// guarded is a web server that asks a Latchkey's /v1/verify before each request, as a proxy does, and hands its
-// refusals on.
+// guarded is a web server that asks a Latchkey's /v1/verify before each request, as a proxy does,
+// and hands its refusals on.
 func guarded(tb testing.TB, s *server, behind http.Handler) *httptest.Server {
 	tb.Helper()
 	door := httptest.NewServer(askFirst(s, behind))

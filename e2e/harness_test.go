@@ -1,5 +1,6 @@
-// Package e2e_test runs the real binary as a stranger would: over HTTP, by its command line, killed, on bad
-// data directories, in a real browser (build tag e2e), and measures it (build tags bench and torture).
+// Package e2e_test runs the real binary as a stranger would: over HTTP, by its command line,
+// killed, on bad data directories, in a real browser (build tag e2e), and measures it (build tags
+// bench and torture).
 package e2e_test
 
 import (
@@ -41,8 +42,8 @@ func TestMain(m *testing.M) {
 	end(code)
 }
 
-// database is the environment that names the PostgreSQL database in the place of a data directory's, if there is one
-// or the tests are asked to use PostgreSQL.
+// database is the environment that names the PostgreSQL database in the place of a data
+// directory's, if there is one or the tests are asked to use PostgreSQL.
 func database(tb testing.TB, dir string) []string {
 	tb.Helper()
 	known, err := os.ReadFile(filepath.Join(dir, "postgres"))
@@ -55,11 +56,11 @@ func database(tb testing.TB, dir string) []string {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		tb.Fatal(err)
 	}
-	return inPostgres(tb, postgrestest.Running(), dir)
+	return usePostgres(tb, postgrestest.Running(), dir)
 }
 
 // inPostgres gives a data directory a new database of a cluster in the place of its own.
-func inPostgres(tb testing.TB, c *postgrestest.Cluster, dir string) []string {
+func usePostgres(tb testing.TB, c *postgrestest.Cluster, dir string) []string {
 	tb.Helper()
 	address, err := c.InPlaceOf(context.Background(), dir)
 	if err != nil {
@@ -98,7 +99,8 @@ func (l *lockedBuffer) String() string {
 
 var addressLine = regexp.MustCompile(`address +(http://\S+)`)
 
-// start runs the server on a port of the kernel's choice and waits until it answers. It is stopped with the test.
+// start runs the server on a port of the kernel's choice and waits until it answers. It is stopped
+// with the test.
 func start(tb testing.TB, dir string, args ...string) *server {
 	tb.Helper()
 	return startProgram(tb, nil, binary, dir, args...)
@@ -168,7 +170,8 @@ func (s *server) stop(tb testing.TB) error {
 	}
 }
 
-// latchkey runs a command on a data directory and returns its standard output, its standard error and exit code.
+// latchkey runs a command on a data directory and returns its standard output, its standard error
+// and exit code.
 func latchkey(tb testing.TB, dir, stdin string, args ...string) (stdout, stderr string, code int) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -201,6 +204,14 @@ func await(t testing.TB, what string, holds func() bool) {
 			t.Fatalf("waited too long for %s", what)
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// checkFails runs a command that must exit 1 with want in its error.
+func checkFails(tb testing.TB, want, dir string, args ...string) {
+	tb.Helper()
+	if _, stderr, code := latchkey(tb, dir, "", args...); code != 1 || !strings.Contains(stderr, want) {
+		tb.Errorf("latchkey %v: exit %d: %q, want exit 1 and %q", args, code, stderr, want)
 	}
 }
 

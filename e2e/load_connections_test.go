@@ -67,7 +67,7 @@ func TestFewDescriptors(t *testing.T) {
 			t.Errorf("%d descriptors", files)
 		}
 		for m := range 10 {
-			body := fmt.Sprintf(`{"account":"new%d-%d@example.com","secret":"secret1","type":100,"nickname":"Ann"}`, n, m)
+			body := registerJSON(fmt.Sprintf("new%d-%d@example.com", n, m))
 			made := request(t, "POST", s.URL+"/v1/client/register", body, asJSON, "Connection: close")
 			got := request(t, "GET", s.URL+"/v1/user", "", bearer(token), "Connection: close")
 			if made.Status != 201 || got.Status != 200 {
@@ -140,7 +140,7 @@ func TestHalfClosed(t *testing.T) {
 	requests := []string{
 		"GET /v1/user HTTP/1.1\r\nHost: x\r\n\r\n",
 		"DELETE /v1/user HTTP/1.1\r\nHost: x\r\n\r\n",
-		post("/v1/token", `{"account":"ann@example.com","secret":"wrong","type":100}`),
+		post("/v1/token", loginJSON("ann@example.com", "wrong")),
 		post("/v1/token/secret", `{"token":"x"}`),
 	}
 	address := strings.TrimPrefix(s.URL, "http://")

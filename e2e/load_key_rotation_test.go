@@ -42,7 +42,7 @@ func rotateUnderLoad(t *testing.T, times int) {
 	}
 	wait.Go(func() {
 		for !stop.Load() {
-			body := `{"account":"ann@example.com","secret":"secret1","type":100}`
+			body := loginJSON("ann@example.com", "secret1")
 			got, err := tryRequest("POST", s.URL+"/v1/token", body, asJSON)
 			var answer struct{ Token string }
 			if err != nil || got.Status != 201 || json.Unmarshal([]byte(got.Body), &answer) != nil {

@@ -18,7 +18,7 @@ func TestTortureMemory(t *testing.T) {
 	s := start(t, t.TempDir(), append(lenient, "--argon2-memory", "19456", "--network-tries", "100000000")...)
 	token := account(t, s, "ann@example.com")
 	large := fmt.Sprintf(`{"account":"ann@example.com","secret":"secret2","type":100,"x":%q}`, strings.Repeat("x", 16000))
-	right := `{"account":"ann@example.com","secret":"secret1","type":100}`
+	right := loginJSON("ann@example.com", "secret1")
 	until := time.Now().Add(3 * time.Minute)
 	var wait sync.WaitGroup
 	each := func(count int, work func()) {

@@ -62,7 +62,7 @@ type melee struct {
 // may be a fault.
 func (m *melee) act(account int) {
 	name := fmt.Sprintf("ann%d@example.com", account)
-	credentials := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100,"nickname":"Ann"}`, name)
+	credentials := registerJSON(name)
 	switch rand.IntN(8) {
 	case 0:
 		m.ask("POST", "/v1/client/register", credentials)

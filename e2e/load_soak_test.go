@@ -148,7 +148,7 @@ func (k *soak) count(n *atomic.Int64, got reply, err error, want ...int) {
 }
 
 func (k *soak) login() {
-	got, err := tryRequest("POST", k.server.URL+"/v1/token", `{"account":"ann@example.com","secret":"secret1","type":100}`,
+	got, err := tryRequest("POST", k.server.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
 		asJSON)
 	k.count(&k.logins, got, err, 201)
 	var answer struct{ Token string }
@@ -178,8 +178,7 @@ func (k *soak) verify() {
 // wrong guesses at accounts that are not there, from ever other networks.
 func (k *soak) wrong() {
 	n := k.wrongs.Load()
-	got, err := tryRequest("POST", k.server.URL+"/v1/token", fmt.Sprintf(
-		`{"account":"nobody%d@example.com","secret":"secret1","type":100}`, n%997), asJSON,
+	got, err := tryRequest("POST", k.server.URL+"/v1/token", loginJSON(fmt.Sprintf("nobody%d@example.com", n%997), "secret1"), asJSON,
 		fmt.Sprintf("X-Forwarded-For: 10.0.%d.%d", n/250%250, n%250))
 	k.count(&k.wrongs, got, err, 404, 429)
 }

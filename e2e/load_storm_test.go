@@ -33,7 +33,7 @@ func TestTortureStorm(t *testing.T) {
 					return
 				default:
 				}
-				got, err := tryRequest("POST", s.URL+"/v1/token", `{"account":"ann@example.com","secret":"secret1","type":100}`,
+				got, err := tryRequest("POST", s.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
 					asJSON, "X-Forwarded-For: 192.0.2.1")
 				switch {
 				case err != nil:
@@ -76,7 +76,7 @@ func freshLogins(t *testing.T, s *server, length time.Duration) quantiles {
 	for until := time.Now().Add(length); time.Now().Before(until); {
 		<-tick.C
 		started := time.Now()
-		got, err := tryRequest("POST", s.URL+"/v1/token", `{"account":"bob@example.com","secret":"secret1","type":100}`,
+		got, err := tryRequest("POST", s.URL+"/v1/token", loginJSON("bob@example.com", "secret1"),
 			asJSON, fmt.Sprintf("X-Forwarded-For: 198.51.100.%d", len(took)))
 		if err != nil || got.Status != 201 {
 			t.Errorf("a login from elsewhere: %d %s, %v", got.Status, got.Body, err)

@@ -12,12 +12,13 @@ import (
 	"time"
 )
 
-// TestNodesContract: with PostgreSQL, too, everything is answered as existing clients rely on.
+// TestNodesContract replays the contract against a node on PostgreSQL.
 func TestNodesContract(t *testing.T) {
 	replayContract(t, startNodes(t, newCluster(t), 1)[0])
 }
 
-// TestNodesPgBouncer: a node behind PgBouncer, which gives each transaction another connection, does all it does else.
+// TestNodesPgBouncer replays the contract against a node that reaches PostgreSQL through PgBouncer,
+// which gives each transaction another connection. Revocations reach other nodes, too.
 func TestNodesPgBouncer(t *testing.T) {
 	c := newCluster(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,15 +51,15 @@ logfile = %s
 		}
 		return conn.Close() == nil
 	})
-	node := through(t, c, address, "default_query_exec_mode=exec", lenient...)
+	node := startVia(t, c, address, "default_query_exec_mode=exec", lenient...)
 	replayContract(t, node)
-	other := start(t, another(t, node.Dir), cheapHashes...)
+	other := start(t, nodeDir(t, node.Dir), cheapHashes...)
 	token := account(t, node, "late@example.com")
 	await(t, "the other node to know the key", func() bool { return verifies(t, other, token) })
 	revoke(t, node, token)
 	began := time.Now()
-	await(t, "the other node to refuse the token", func() bool { return !verifies(t, other, token) })
+	await(t, "the other node to reject the token", func() bool { return !verifies(t, other, token) })
 	if took := time.Since(began); took > 1500*time.Millisecond {
-		t.Errorf("refused only after %v", took)
+		t.Errorf("the other node rejects a revoked token after %v, want at most 1.5 s", took)
 	}
 }

@@ -12,56 +12,54 @@ import (
 	"time"
 )
 
-// TestNodesWithoutDatabase: without its database a node goes on verifying for as long as it may, and says 503 to everything
-// that needs it; when the database is back, it works again by itself.
+// TestNodesWithoutDatabase stops PostgreSQL. The node verifies tokens until the revocation lag has
+// passed, and answers 503 to everything that needs the database. Once PostgreSQL is back the node
+// works again.
 func TestNodesWithoutDatabase(t *testing.T) {
 	c := newCluster(t)
 	node := startNodes(t, c, 1, append(cheapHashes, "--revocation-lag", "3s")...)[0]
 	token := account(t, node, "ann@example.com")
-	if !verifies(t, node, token) { // from here on it knows whose the token is
-		t.Fatal("refused")
-	}
+	requireVerified(t, node, token) // the node caches the user
 	must(t, c.Stop(syscall.SIGQUIT))
 	began := time.Now()
 	for time.Since(began) < 2*time.Second {
 		if !verifies(t, node, token) {
-			t.Error("refused")
+			t.Error("the node rejects a valid token within the revocation lag")
 		}
 	}
 	asked := time.Now()
-	got := request(t, "POST", node.URL+"/v1/token", `{"account":"ann@example.com","secret":"secret1","type":100}`, asJSON)
+	got := request(t, "POST", node.URL+"/v1/token", loginJSON("ann@example.com", "secret1"), asJSON)
 	if took := time.Since(asked); got.Status != 503 || took > 2500*time.Millisecond {
-		t.Errorf("a login: %d %s after %v", got.Status, got.Body, took)
+		t.Errorf("a login: status %d after %v, want 503 within 2.5 s: %s", got.Status, took, got.Body)
 	}
 	await(t, "verification to stop", func() bool {
 		return request(t, "GET", node.URL+"/v1/verify", "", bearer(token)).Status == 503
 	})
 	if took := time.Since(began); took < 2*time.Second || took > 6*time.Second {
-		t.Errorf("verification stopped after %v", took)
+		t.Errorf("verification stopped after %v, want 2 to 6 s", took)
 	}
-	if got := request(t, "GET", node.URL+"/readyz", ""); got.Status != 503 {
-		t.Errorf("/readyz: %d", got.Status)
-	}
+	checkStatus(t, "/readyz", request(t, "GET", node.URL+"/readyz", ""), 503)
 	must(t, c.Start(context.Background()))
-	await(t, "the node to be ready", func() bool { return request(t, "GET", node.URL+"/readyz", "").Status == 200 })
-	if !verifies(t, node, token) {
-		t.Error("refused afterwards")
-	}
+	await(t, "the node to be ready", func() bool {
+		return request(t, "GET", node.URL+"/readyz", "").Status == 200
+	})
+	requireVerified(t, node, token)
 	login(t, node, "ann@example.com")
 }
 
-// TestNodesPostgresRestarts: PostgreSQL is stopped as by a crash and started again under load; nothing that was
-// acknowledged is lost, and verification never fails.
+// TestNodesPostgresRestarts stops PostgreSQL as a crash would and starts it again, under load.
+// Nothing that was acknowledged is lost, and verification never fails.
 func TestNodesPostgresRestarts(t *testing.T) {
 	postgresRestarts(t, 5)
 }
 
+// postgresRestarts restarts PostgreSQL several times.
 func postgresRestarts(t *testing.T, times int) {
 	c := newCluster(t)
 	nodes := startNodes(t, c, 2, lenient...)
 	token := account(t, nodes[0], "ann@example.com")
 	await(t, "the other node to know the key", func() bool { return verifies(t, nodes[1], token) })
-	load, writers := &checkers{}, &writers{}
+	load, writers := &verifiers{}, &writers{}
 	load.verify(t, nodes, token)
 	writers.start(t, nodes)
 	var back []time.Duration
@@ -77,13 +75,13 @@ func postgresRestarts(t *testing.T, times int) {
 	if t.Failed() {
 		t.Logf("%s\n%s", nodes[0].out, nodes[1].out)
 	}
-	t.Logf("%d restarts, %d accounts acknowledged, %d requests refused by 503, the longest answer took %v, "+
-		"%d verifications; the first write afterwards: %v", times, len(writers.accounts), writers.refused.Load(),
+	t.Logf("%d restarts, %d accounts acknowledged, %d requests answered 503, slowest response %v, "+
+		"%d verifications; first write afterwards: %v", times, len(writers.accounts), writers.refused.Load(),
 		time.Duration(writers.longest.Load()).Round(time.Millisecond), load.stop(), quantilesOf(back))
 }
 
-// TestNodesNoConnections: while others use up all of PostgreSQL's connections, requests are answered within two
-// seconds.
+// TestNodesNoConnections uses up all of PostgreSQL's connections. The node answers every request
+// within 2.5 seconds.
 func TestNodesNoConnections(t *testing.T) {
 	c := newCluster(t)
 	node := startNodes(t, c, 1, append(slices.Clone(lenient), "--database-connections", "2")...)[0]
@@ -107,13 +105,14 @@ func TestNodesNoConnections(t *testing.T) {
 	})
 	for range 20 {
 		began := time.Now()
-		got := request(t, "POST", node.URL+"/v1/token", `{"account":"ann@example.com","secret":"secret1","type":100}`,
+		got := request(t, "POST", node.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
 			asJSON)
 		if took := time.Since(began); got.Status != 201 && got.Status != 503 || took > 2500*time.Millisecond {
-			t.Errorf("%d %s after %v", got.Status, got.Body, took)
+			t.Errorf("a login: status %d after %v, want 201 or 503 within 2.5 s: %s", got.Status, took, got.Body)
 		}
 	}
-	if got := request(t, "GET", node.URL+"/v1/user", "", bearer(token)); got.Status != 200 && got.Status != 503 {
-		t.Errorf("%d %s", got.Status, got.Body)
+	got := request(t, "GET", node.URL+"/v1/user", "", bearer(token))
+	if got.Status != 200 && got.Status != 503 {
+		t.Errorf("GET /v1/user: status %d, want 200 or 503: %s", got.Status, got.Body)
 	}
 }

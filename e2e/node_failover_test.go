@@ -14,31 +14,31 @@ import (
 	"latchkey/models/postgrestest"
 )
 
-// TestNodesFailover: PostgreSQL dies, its synchronous standby takes its place, and nothing that was acknowledged is
-// lost.
+// TestNodesFailover kills PostgreSQL under load and promotes its synchronous standby. Nothing that
+// was acknowledged is lost, and writes succeed again within 10 seconds.
 func TestNodesFailover(t *testing.T) {
 	failOver(t, 1)
 }
 
-// failOver lets the standby take the leader's place so many times, under load.
+// failOver promotes a standby several times under load.
 func failOver(t *testing.T, times int) {
 	ctx := context.Background()
 	leader := newCluster(t)
 	dir := t.TempDir()
-	inPostgres(t, leader, dir)
-	standby := follow(t, leader)
+	usePostgres(t, leader, dir)
+	standby := newStandby(t, leader)
 	nodes := []*server{start(t, dir, lenient...)}
 	token := account(t, nodes[0], "ann@example.com")
 	must(t, nodes[0].stop(t))
-	var out []time.Duration
+	var outages []time.Duration
 	total := 0
 	for range times {
-		address := both(t, dir, leader, standby)
+		address := eitherHost(t, dir, leader, standby)
 		nodes = []*server{
 			startProgram(t, []string{address}, binary, dir, lenient...),
-			startProgram(t, []string{address}, binary, another(t, dir), lenient...),
+			startProgram(t, []string{address}, binary, nodeDir(t, dir), lenient...),
 		}
-		load, w := &checkers{}, &writers{prefix: fmt.Sprint("round", total)}
+		load, w := &verifiers{}, &writers{prefix: fmt.Sprint("round", total)}
 		load.verify(t, nodes, token)
 		w.start(t, nodes)
 		w.await(t, 20)
@@ -48,15 +48,15 @@ func failOver(t *testing.T, times int) {
 			t.Fatal(err)
 		}
 		w.await(t, 1)
-		out = append(out, time.Since(began))
+		outages = append(outages, time.Since(began))
 		w.await(t, 10)
 		load.stop()
 		w.stop()
-		known, err := standby.SQL(ctx, nameOf(t, dir), "SELECT account FROM users")
+		known, err := standby.SQL(ctx, databaseName(t, dir), "SELECT account FROM users")
 		must(t, err)
 		for _, name := range w.accounts {
 			if !strings.Contains("\n"+known+"\n", "\n"+name+"\n") {
-				t.Errorf("%s was acknowledged and is lost", name)
+				t.Errorf("the acknowledged account %s is lost", name)
 			}
 		}
 		total += len(w.accounts)
@@ -64,17 +64,17 @@ func failOver(t *testing.T, times int) {
 			must(t, node.stop(t))
 		}
 		must(t, leader.Close())
-		leader, standby = standby, follow(t, standby)
+		leader, standby = standby, newStandby(t, standby)
 	}
-	all := quantilesOf(out)
-	t.Logf("%d promotions, %d accounts acknowledged, none lost; without writes: %v", times, total, all)
+	all := quantilesOf(outages)
+	t.Logf("%d promotions, %d accounts acknowledged, none lost; no writes for %v", times, total, all)
 	if all.max > 10*time.Second {
-		t.Error("too long without writes")
+		t.Errorf("no writes for %v, want at most 10 s", all.max)
 	}
 }
 
-// follow makes a standby for which a cluster's commits wait.
-func follow(t *testing.T, leader *postgrestest.Cluster) *postgrestest.Cluster {
+// newStandby starts a synchronous standby: the leader's commits wait for it.
+func newStandby(t *testing.T, leader *postgrestest.Cluster) *postgrestest.Cluster {
 	t.Helper()
 	ctx := context.Background()
 	standby, err := leader.Standby(ctx, "max_connections=100")
@@ -91,9 +91,10 @@ func follow(t *testing.T, leader *postgrestest.Cluster) *postgrestest.Cluster {
 	return standby
 }
 
-// both is the environment that names a database on whichever of two servers takes writes.
-func both(t *testing.T, dir string, a, b *postgrestest.Cluster) string {
+// eitherHost returns the environment that names the database on two servers; the node uses the one
+// that accepts writes.
+func eitherHost(t *testing.T, dir string, a, b *postgrestest.Cluster) string {
 	t.Helper()
-	return "LATCHKEY_DATABASE=postgres:///" + nameOf(t, dir) + "?" + url.Values{"host": {a.Dir + "," + b.Dir},
+	return "LATCHKEY_DATABASE=postgres:///" + databaseName(t, dir) + "?" + url.Values{"host": {a.Dir + "," + b.Dir},
 		"user": {"postgres"}, "target_session_attrs": {"read-write"}}.Encode()
 }

@@ -11,7 +11,7 @@ import (
 	"latchkey/models/postgrestest"
 )
 
-// newCluster is a PostgreSQL server of this test's own.
+// newCluster starts a PostgreSQL server for one test.
 func newCluster(t testing.TB, settings ...string) *postgrestest.Cluster {
 	t.Helper()
 	c, err := postgrestest.New(context.Background(), append(settings, "max_connections=100")...)
@@ -24,20 +24,21 @@ func newCluster(t testing.TB, settings ...string) *postgrestest.Cluster {
 	return c
 }
 
-// startNodes starts so many nodes on one new database of a cluster, each with a data directory of its own.
+// startNodes starts nodes on one new database of a cluster, each with its own data directory.
 func startNodes(t testing.TB, c *postgrestest.Cluster, count int, args ...string) []*server {
 	t.Helper()
 	first := t.TempDir()
-	inPostgres(t, c, first)
+	usePostgres(t, c, first)
 	nodes := []*server{start(t, first, args...)}
 	for range count - 1 {
-		nodes = append(nodes, start(t, another(t, first), args...))
+		nodes = append(nodes, start(t, nodeDir(t, first), args...))
 	}
 	return nodes
 }
 
-// another is a data directory for one more node: the secret, and where the database is.
-func another(t testing.TB, dir string) string {
+// nodeDir returns a data directory for another node on dir's database: the master key and the
+// database's address.
+func nodeDir(t testing.TB, dir string) string {
 	t.Helper()
 	other := t.TempDir()
 	for _, name := range []string{"secret", "postgres"} {
@@ -48,18 +49,26 @@ func another(t testing.TB, dir string) string {
 	return other
 }
 
-// verifies says whether a node accepts a token; what it answers besides is an error.
+// verifies returns whether a node accepts a token. Any status but 200 and 401 fails the test.
 func verifies(t testing.TB, node *server, token string) bool {
 	t.Helper()
 	got := request(t, "GET", node.URL+"/v1/verify", "", bearer(token))
 	if got.Status != 200 && got.Status != 401 {
-		t.Errorf("verification: %d %s", got.Status, got.Body)
+		t.Errorf("verification: status %d, want 200 or 401: %s", got.Status, got.Body)
 	}
 	return got.Status == 200
 }
 
-// nameOf is the name of the database in the place of a data directory's.
-func nameOf(t *testing.T, dir string) string {
+// requireVerified requires that a node accepts a token.
+func requireVerified(t testing.TB, node *server, token string) {
+	t.Helper()
+	if !verifies(t, node, token) {
+		t.Fatal("a node rejects a valid token")
+	}
+}
+
+// databaseName returns the name of the database that a data directory uses.
+func databaseName(t *testing.T, dir string) string {
 	t.Helper()
 	address, err := os.ReadFile(filepath.Join(dir, "postgres"))
 	must(t, err)

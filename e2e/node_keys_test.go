@@ -13,30 +13,28 @@ import (
 	"time"
 )
 
-// TestNodesWithoutMasterKey: a node that lacks the others' secret says so, and changes nothing.
+// TestNodesWithoutMasterKey runs a command with no master key and with another one. Both fail with
+// an error that says so, and change nothing.
 func TestNodesWithoutMasterKey(t *testing.T) {
 	nodes := startNodes(t, newCluster(t), 1)
-	strange := another(t, nodes[0].Dir)
-	must(t, os.Remove(filepath.Join(strange, "secret")))
-	if _, said, code := latchkey(t, strange, "", "key", "list"); code != 1 || !strings.Contains(said, "copy it") {
-		t.Errorf("no secret: exit %d, %s", code, said)
-	}
-	must(t, os.WriteFile(filepath.Join(strange, "secret"), []byte(strings.Repeat("abcd", 10)+"abc=\n"), 0o600))
-	if _, said, code := latchkey(t, strange, "", "key", "list"); code != 1 ||
-		!strings.Contains(said, "copy that of the other nodes") {
-		t.Errorf("another secret: exit %d, %s", code, said)
-	}
+	dir := nodeDir(t, nodes[0].Dir)
+	path := filepath.Join(dir, "secret")
+	must(t, os.Remove(path))
+	checkFails(t, "copy it", dir, "key", "list")
+	must(t, os.WriteFile(path, []byte(strings.Repeat("abcd", 10)+"abc=\n"), 0o600))
+	checkFails(t, "copy that of the other nodes", dir, "key", "list")
 	account(t, nodes[0], "ann@example.com")
 }
 
-// TestNodesRotateKeys: a new key signs as soon as three nodes have it, and no good token is refused meanwhile.
+// TestNodesRotateKeys rotates keys under load. A new key signs as soon as all nodes have it, and no
+// valid token is rejected meanwhile.
 func TestNodesRotateKeys(t *testing.T) {
 	nodes := startNodes(t, newCluster(t), 3, lenient...)
 	token := account(t, nodes[0], "ann@example.com")
 	await(t, "the other nodes to know the key", func() bool {
 		return verifies(t, nodes[1], token) && verifies(t, nodes[2], token)
 	})
-	load := &checkers{}
+	load := &verifiers{}
 	load.verify(t, nodes, token)
 	for key := 2; key <= 4; key++ {
 		began := time.Now()
@@ -47,33 +45,31 @@ func TestNodesRotateKeys(t *testing.T) {
 		})
 		t.Logf("key %d signs after %v", key, time.Since(began).Round(time.Millisecond))
 		for _, node := range nodes {
-			made := login(t, node, "ann@example.com")
+			token := login(t, node, "ann@example.com")
 			for _, other := range nodes {
-				if !verifies(t, other, made) {
-					t.Errorf("a token of key %d is refused", key)
+				if !verifies(t, other, token) {
+					t.Errorf("a node rejects a token signed by key %d", key)
 				}
 			}
 		}
 	}
-	t.Logf("%d verifications, none refused", load.stop())
+	t.Logf("%d verifications, none rejected", load.stop())
 }
 
-// TestNodesStartTogether: ten commands set a database up at once, and ten nodes start on it with one secret.
+// TestNodesStartTogether runs ten migrations of a new database at once, then starts ten nodes at
+// once with one master key. They create one signing key.
 func TestNodesStartTogether(t *testing.T) {
 	c := newCluster(t)
 	dir := t.TempDir()
 	address, err := c.InPlaceOf(context.Background(), dir)
 	must(t, err)
-	if _, said, code := latchkey(t, dir, "", "user", "list"); code != 1 ||
-		!strings.Contains(said, "run latchkey migrate") {
-		t.Errorf("before: exit %d, %s", code, said)
-	}
+	checkFails(t, "run latchkey migrate", dir, "user", "list")
 	var wait sync.WaitGroup
 	for range 10 {
 		wait.Go(func() { mustRun(t, dir, "", "--database", address, "migrate") })
 	}
 	wait.Wait()
-	mustRun(t, dir, "", "key", "list") // makes nothing: there is no secret
+	mustRun(t, dir, "", "key", "list") // creates nothing, because there is no master key
 	for range 10 {
 		wait.Go(func() {
 			account(t, start(t, dir, cheapHashes...), fmt.Sprintf("%d@example.com", time.Now().UnixNano()))
@@ -81,6 +77,6 @@ func TestNodesStartTogether(t *testing.T) {
 	}
 	wait.Wait()
 	if keys := mustRun(t, dir, "", "key", "list", "--json"); strings.Count(keys, "\n") != 0 {
-		t.Errorf("several keys: %s", keys)
+		t.Errorf("keys: %s, want one", keys)
 	}
 }

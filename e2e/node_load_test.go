@@ -11,43 +11,44 @@ import (
 	"time"
 )
 
-// checkers verify a good token on every node, some hundred times a second.
-type checkers struct {
+// verifiers verify a valid token on every node, some hundred times a second.
+type verifiers struct {
 	wait     sync.WaitGroup
 	over     atomic.Bool
 	verified atomic.Int64
 }
 
-func (b *checkers) verify(t *testing.T, nodes []*server, token string) {
-	t.Cleanup(func() { b.stop() })
+func (v *verifiers) verify(t *testing.T, nodes []*server, token string) {
+	t.Cleanup(func() { v.stop() })
 	for _, node := range nodes {
-		b.wait.Go(func() {
-			for !b.over.Load() {
+		v.wait.Go(func() {
+			for !v.over.Load() {
 				got, err := tryRequest("GET", node.URL+"/v1/verify", "", bearer(token))
 				if err != nil || got.Status != 200 {
-					t.Errorf("verification of a good token: %d %s %v", got.Status, got.Body, err)
+					t.Errorf("verification of a valid token: status %d, %v, want 200: %s", got.Status, err, got.Body)
 					return
 				}
-				b.verified.Add(1)
+				v.verified.Add(1)
 				time.Sleep(2 * time.Millisecond) // the load, not a synchronisation
 			}
 		})
 	}
 }
 
-func (b *checkers) stop() int64 {
-	b.over.Store(true)
-	b.wait.Wait()
-	return b.verified.Load()
+// stop ends the load and returns the number of verifications.
+func (v *verifiers) stop() int64 {
+	v.over.Store(true)
+	v.wait.Wait()
+	return v.verified.Load()
 }
 
-// writers register accounts on all nodes, and know what was acknowledged.
+// writers register accounts on all nodes and record which were acknowledged.
 type writers struct {
-	prefix   string // of the accounts
+	prefix   string // begins the names of the accounts
 	wait     sync.WaitGroup
 	over     atomic.Bool
 	refused  atomic.Int64
-	longest  atomic.Int64 // time.Duration of an answer
+	longest  atomic.Int64 // the slowest response, a time.Duration
 	mu       sync.Mutex
 	accounts []string
 }
@@ -59,7 +60,7 @@ func (w *writers) start(t *testing.T, nodes []*server) {
 				name := fmt.Sprintf("%sw%d-%d@example.com", w.prefix, n, i)
 				began := time.Now()
 				got, err := tryRequest("POST", nodes[n%len(nodes)].URL+"/v1/client/register",
-					fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100,"nickname":"Ann"}`, name), asJSON)
+					registerJSON(name), asJSON)
 				if took := int64(time.Since(began)); took > w.longest.Load() {
 					w.longest.Store(took)
 				}
@@ -71,7 +72,7 @@ func (w *writers) start(t *testing.T, nodes []*server) {
 				case err == nil && got.Status == 503:
 					w.refused.Add(1)
 				default:
-					t.Errorf("%d %s %v", got.Status, got.Body, err)
+					t.Errorf("registration: status %d, %v, want 201 or 503: %s", got.Status, err, got.Body)
 					return
 				}
 			}
@@ -79,7 +80,7 @@ func (w *writers) start(t *testing.T, nodes []*server) {
 	}
 }
 
-// await waits for so many acknowledgements more.
+// await waits for more acknowledgements.
 func (w *writers) await(t *testing.T, more int) {
 	t.Helper()
 	count := func() int {
@@ -91,22 +92,23 @@ func (w *writers) await(t *testing.T, more int) {
 	await(t, "writes", func() bool { return count() >= before+more })
 }
 
+// stop ends the load.
 func (w *writers) stop() {
 	w.over.Store(true)
 	w.wait.Wait()
 }
 
-// finish stops, and looks for everything that was acknowledged.
+// finish ends the load and checks that every acknowledged account is stored.
 func (w *writers) finish(t *testing.T, nodes []*server) {
 	t.Helper()
 	w.stop()
 	known := mustRun(t, nodes[0].Dir, "", "user", "list", "--json")
 	for _, name := range w.accounts {
 		if !strings.Contains(known, `"`+name+`"`) {
-			t.Errorf("%s was acknowledged and is lost", name)
+			t.Errorf("the acknowledged account %s is lost", name)
 		}
 	}
 	if took := time.Duration(w.longest.Load()); took > 3*time.Second {
-		t.Errorf("an answer took %v", took)
+		t.Errorf("a response took %v, want at most 3 s", took)
 	}
 }

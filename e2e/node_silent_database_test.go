@@ -15,52 +15,54 @@ import (
 	"latchkey/models/postgrestest"
 )
 
-// cable is a way to a cluster over TCP that can be made to swallow everything.
-type cable struct {
+// network is a way to a cluster over TCP that can be made to swallow everything.
+type databaseLink struct {
 	address string
 	mu      sync.Mutex
-	mended  chan struct{} // closed while nothing is swallowed
+	plugged chan struct{} // closed while the link carries data
 }
 
-func newCable(t *testing.T, c *postgrestest.Cluster) *cable {
+func newDatabaseLink(t *testing.T, c *postgrestest.Cluster) *databaseLink {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	w := &cable{address: l.Addr().String(), mended: make(chan struct{})}
-	close(w.mended)
+	t.Cleanup(func() { _ = listener.Close() })
+	l := &databaseLink{address: listener.Addr().String(), plugged: make(chan struct{})}
+	close(l.plugged)
 	go func() {
 		for {
-			near, err := l.Accept()
+			node, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			go w.join(near, filepath.Join(c.Dir, ".s.PGSQL.5432"))
+			go l.join(node, filepath.Join(c.Dir, ".s.PGSQL.5432"))
 		}
 	}()
-	return w
+	return l
 }
 
-func (w *cable) join(near net.Conn, socket string) {
-	defer near.Close()
-	<-w.whole()
-	far, err := net.Dial("unix", socket)
+// join connects a node's connection to the cluster's socket.
+func (l *databaseLink) join(node net.Conn, socket string) {
+	defer node.Close()
+	<-l.connected()
+	database, err := net.Dial("unix", socket)
 	if err != nil {
 		return
 	}
-	defer far.Close()
+	defer database.Close()
 	go func() {
-		w.carry(far, near)
-		_ = far.Close()
+		l.carry(database, node)
+		_ = database.Close()
 	}()
-	w.carry(near, far)
+	l.carry(node, database)
 }
 
-func (w *cable) carry(to io.Writer, from io.Reader) {
+// carry copies what it reads, except while the link is unplugged.
+func (l *databaseLink) carry(to io.Writer, from io.Reader) {
 	piece := make([]byte, 1<<16)
 	for {
 		n, err := from.Read(piece)
-		<-w.whole()
+		<-l.connected()
 		if _, err := to.Write(piece[:n]); err != nil {
 			return
 		}
@@ -70,73 +72,74 @@ func (w *cable) carry(to io.Writer, from io.Reader) {
 	}
 }
 
-func (w *cable) whole() chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.mended
+// connected returns a channel that is closed while the link is plugged.
+func (l *databaseLink) connected() chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.plugged
 }
 
-func (w *cable) unplug() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.mended = make(chan struct{})
+func (l *databaseLink) unplug() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.plugged = make(chan struct{})
 }
 
-func (w *cable) plug() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	close(w.mended)
+func (l *databaseLink) plug() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.plugged)
 }
 
-// through starts a node whose way to its database is an address.
-func through(t *testing.T, c *postgrestest.Cluster, address, options string, args ...string) *server {
+// startVia starts a node that reaches its database at an address; options are parameters of the
+// URL.
+func startVia(t *testing.T, c *postgrestest.Cluster, address, options string, args ...string) *server {
 	t.Helper()
 	dir := t.TempDir()
-	inPostgres(t, c, dir)
+	usePostgres(t, c, dir)
 	path := filepath.Join(dir, "postgres")
 	direct, err := os.ReadFile(path)
 	must(t, err)
 	name := postgrestest.NameIn(string(direct))
-	must(t, os.WriteFile(path, fmt.Appendf(nil, "postgres://postgres@%s/%s?%s", address, name, options), 0o600))
+	url := fmt.Sprintf("postgres://postgres@%s/%s?%s", address, name, options)
+	must(t, os.WriteFile(path, []byte(url), 0o600))
 	return start(t, dir, args...)
 }
 
-// TestNodesSilentDatabase: when everything on the way to the database is swallowed, every request is answered within three
-// seconds and verification goes on; afterwards the node works again within seconds.
+// TestNodesSilentDatabase unplugs the link to the database: connections stay open, but carry
+// nothing. The node answers every request within 3 seconds and verifies tokens. Once the link is
+// back it writes again within 5 seconds.
 func TestNodesSilentDatabase(t *testing.T) {
 	c := newCluster(t)
-	w := newCable(t, c)
-	node := through(t, c, w.address, "", lenient...)
+	l := newDatabaseLink(t, c)
+	node := startVia(t, c, l.address, "", lenient...)
 	token := account(t, node, "ann@example.com")
-	if !verifies(t, node, token) {
-		t.Fatal("refused")
-	}
-	w.unplug()
+	requireVerified(t, node, token)
+	l.unplug()
 	var wait sync.WaitGroup
 	for n := range 20 {
 		wait.Go(func() {
 			began := time.Now()
-			got, err := tryRequest("POST", node.URL+"/v1/client/register", fmt.Sprintf(
-				`{"account":"bob%d@example.com","secret":"secret1","type":100,"nickname":"Bob"}`, n), asJSON)
+			body := registerJSON(fmt.Sprintf("bob%d@example.com", n))
+			got, err := tryRequest("POST", node.URL+"/v1/client/register", body, asJSON)
 			if took := time.Since(began); err != nil || got.Status != 503 || took > 3*time.Second {
-				t.Errorf("%d %s %v after %v", got.Status, got.Body, err, took)
+				t.Errorf("registration: status %d after %v, %v, want 503 within 3 s: %s", got.Status, took, err, got.Body)
 			}
 		})
 	}
 	for range 100 {
 		if !verifies(t, node, token) {
-			t.Error("refused")
+			t.Error("the node rejects a valid token while its database is silent")
 		}
 	}
 	wait.Wait()
-	w.plug()
+	l.plug()
 	began := time.Now()
 	await(t, "a write", func() bool {
-		got, err := tryRequest("POST", node.URL+"/v1/token", `{"account":"ann@example.com","secret":"secret1","type":100}`,
-			asJSON)
+		got, err := tryRequest("POST", node.URL+"/v1/token", loginJSON("ann@example.com", "secret1"), asJSON)
 		return err == nil && got.Status == 201
 	})
 	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("a write only after %v", took)
+		t.Errorf("the first write succeeds after %v, want at most 5 s", took)
 	}
 }

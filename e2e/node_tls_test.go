@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// TestNodesDatabaseTLS: a node that is to have a certificate of the database's name takes no other, and nothing in clear text.
+// TestNodesDatabaseTLS connects with sslmode=verify-full. The node rejects a certificate of another
+// authority or for another name.
 func TestNodesDatabaseTLS(t *testing.T) {
 	c := newCluster(t)
 	certify := func(name, host string) {
@@ -28,7 +29,7 @@ func TestNodesDatabaseTLS(t *testing.T) {
 	certify("other", "localhost")
 	certify("elsewhere", "db.example.com")
 	dir := t.TempDir()
-	inPostgres(t, c, dir)
+	usePostgres(t, c, dir)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	port := l.Addr().(*net.TCPAddr).Port
@@ -40,21 +41,21 @@ func TestNodesDatabaseTLS(t *testing.T) {
 			"ssl_key_file="+filepath.Join(c.Dir, certificate+".key"), "listen_addresses=localhost",
 			fmt.Sprint("port=", port)))
 	}
-	list := func(mode, authority string) (string, int) {
-		address := fmt.Sprintf("postgres://postgres@localhost:%d/%s?sslmode=%s&sslrootcert=%s", port, nameOf(t, dir), mode,
+	migrate := func(mode, authority string) (stderr string, code int) {
+		address := fmt.Sprintf("postgres://postgres@localhost:%d/%s?sslmode=%s&sslrootcert=%s", port, databaseName(t, dir), mode,
 			filepath.Join(c.Dir, authority+".crt"))
-		_, said, code := latchkey(t, dir, "", "--database", address, "migrate")
-		return said, code
+		_, stderr, code = latchkey(t, dir, "", "--database", address, "migrate")
+		return stderr, code
 	}
 	serve("right")
-	if said, code := list("verify-full", "right"); code != 0 {
-		t.Errorf("the right certificate: %s", said)
+	if stderr, code := migrate("verify-full", "right"); code != 0 {
+		t.Errorf("the right certificate: exit %d, want 0: %s", code, stderr)
 	}
-	if said, code := list("verify-full", "other"); code != 1 || !strings.Contains(said, "certificate") {
-		t.Errorf("of another authority: exit %d, %s", code, said)
+	if stderr, code := migrate("verify-full", "other"); code != 1 || !strings.Contains(stderr, "certificate") {
+		t.Errorf("a certificate of another authority: exit %d, want 1: %s", code, stderr)
 	}
 	serve("elsewhere")
-	if said, code := list("verify-full", "elsewhere"); code != 1 || !strings.Contains(said, "certificate") {
-		t.Errorf("of another name: exit %d, %s", code, said)
+	if stderr, code := migrate("verify-full", "elsewhere"); code != 1 || !strings.Contains(stderr, "certificate") {
+		t.Errorf("a certificate for another name: exit %d, want 1: %s", code, stderr)
 	}
 }

@@ -95,7 +95,7 @@ func everywhere(t *testing.T, s *server, text string, paths ...string) {
 	for _, path := range []string{"/v1/token", "/v1/token/secret", "/v1/client/register", "/v1/tokens",
 		"/v1/user/secret"} {
 		for _, body := range []string{text, `{"token":"` + text + `"}`,
-			`{"account":"` + text + `","secret":"` + text + `","type":100}`,
+			loginJSON(text, text),
 			`{"` + text + `":1}`, `{"type":"` + text + `"}`, `{"label":"` + text + `","scope":"` + text + `","lifetime":60}`} {
 			request(t, "POST", s.URL+path, body, asJSON)
 		}

@@ -21,7 +21,7 @@ func TestTortureTiming(t *testing.T) {
 		for j := range names {
 			name := names[(i+j)%len(names)] // none is always first
 			started := time.Now()
-			got := request(t, "POST", s.URL+"/v1/token", `{"account":"`+name+`","secret":"secret2","type":100}`, asJSON)
+			got := request(t, "POST", s.URL+"/v1/token", loginJSON(name, "secret2"), asJSON)
 			took[name] = append(took[name], time.Since(started))
 			if bodies[name] = got.Body; got.Status != 401 {
 				t.Fatalf("%s: %d", name, got.Status)

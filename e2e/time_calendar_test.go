@@ -76,7 +76,7 @@ func answersAt(t *testing.T, ahead time.Duration, env ...string) (answers []stri
 	env = append(env, "LATCHKEY_TEST_CLOCK="+c.path)
 	v := &visitor{clock: c, env: env}
 	v.s = startProgram(t, env, c.program, t.TempDir(), append(cheapHashes, "--scope", "metrics")...)
-	ann := `{"account":"ann@example.com","secret":"secret1","type":100,"nickname":"Ann"}`
+	ann := registerJSON("ann@example.com")
 	v.ask(t, "POST", "/v1/client/register", ann)
 	v.ask(t, "POST", "/v1/client/register", ann)
 	one, two, three := v.token(t, "/v1/token", ann), v.token(t, "/v1/token", ann), v.token(t, "/v1/token", ann)

@@ -167,7 +167,7 @@ func (m *moved) underLoad(t *testing.T) (stop func()) {
 	}
 	wait.Go(func() {
 		for n := 0; !over.Load() && !t.Failed(); n++ {
-			body := fmt.Sprintf(`{"account":%q,"secret":"secret1","type":100}`, m.owner)
+			body := loginJSON(m.owner, "secret1")
 			got, err := tryRequest("POST", url+"/v1/token", body, asJSON)
 			var answer struct{ Token string }
 			if err != nil || got.Status != 201 || json.Unmarshal([]byte(got.Body), &answer) != nil {

@@ -35,7 +35,7 @@ func TestTortureDatabaseLocked(t *testing.T) { lockRepeatedly(t, 100) }
 func TestTortureSyncedBeforeAnswered(t *testing.T) { syncedBeforeAnswered(t, 1000) }
 
 // TestTortureNodesRevoke is TestNodesRevoke with a thousand tokens, a hundred users disabled and a hundred roles.
-func TestTortureNodesRevoke(t *testing.T) { nodesRefuse(t, 1000, 10*time.Second) }
+func TestTortureNodesRevoke(t *testing.T) { revokeOnNodes(t, 1000, 10*time.Second) }
 
 // TestTortureNodesPostgresRestarts is TestNodesPostgresRestarts fifty times.
 func TestTortureNodesPostgresRestarts(t *testing.T) { postgresRestarts(t, 50) }
