@@ -60,7 +60,18 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func (o Options) check() error {
+// Validate checks the options without touching the store. Errors say which value is out of range;
+// those of scopes are models.ErrScopeName.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	if err := o.Params.Check(); err != nil {
+		return err
+	}
+	for _, name := range o.Scopes {
+		if err := models.CheckScopeName(name); err != nil {
+			return err
+		}
+	}
 	for _, d := range []time.Duration{o.TokenTTL, o.MaxTokenTTL} {
 		if _, err := Lifetime(d); err != nil {
 			return err
@@ -104,7 +115,7 @@ func NewAuthority(
 	ctx context.Context, store *models.Store, ring *KeyRing, options Options,
 ) (*Authority, error) {
 	options = options.withDefaults()
-	if err := options.check(); err != nil {
+	if err := options.Validate(); err != nil {
 		return nil, err
 	}
 	hasher, err := newHasher(options.Params)

@@ -1,5 +1,8 @@
-// Package commands is the command line: it parses flags, opens a data directory or database, and
+// Package commands is the command line: it parses flags, opens a data directory or a database, and
 // calls auth, models, handlers and client. Each file holds one family of commands.
+//
+// The build tag "client" (and GOOS=windows) leaves out every command that needs a data directory;
+// what remains builds without cgo on every platform.
 package commands
 
 import (
@@ -7,104 +10,63 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
-	"path/filepath"
-	"runtime"
-	"runtime/debug"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
-
-	"latchkey/auth"
-	"latchkey/models"
 )
 
-// Set by the linker: make build.
-var (
-	version = "dev"
-	commit  = "unknown"
+// Exit codes: success, failure, and a command line that was not understood.
+const (
+	exitOK = iota
+	exitFailure
+	exitUsage
 )
 
-// cli is every command, flag and environment variable (LATCHKEY_ and the flag's name).
+// cli is every command and flag.
 type cli struct {
-	Data       string `default:"./latchkey-data" placeholder:"DIR" help:"Data directory."`
-	Database   string `placeholder:"URL" help:"PostgreSQL, postgres://…, in the place of SQLite."`
-	SecretFile string `placeholder:"FILE" help:"Secret that seals the keys (default: DIR/secret)."`
-	MinSecret  int    `default:"6" placeholder:"N" help:"Least characters of a new secret."`
+	serverCommands
+	clientCommands
 
-	AccountTries int `default:"10" help:"Wrong logins a day to an account from one network."`
-	NetworkTries int `default:"100" help:"Wrong logins an hour from one network."`
+	Help       helpCmd       `cmd:"" group:"about" help:"Show help for a command."`
+	Version    versionCmd    `cmd:"" group:"about" help:"Print the versions of Latchkey and Go."`
+	Completion completionCmd `cmd:"" group:"about" help:"Print a completion script for a shell."`
+	Man        manCmd        `cmd:"" group:"about" help:"Print the manual page."`
+	Complete   completeCmd   `cmd:"" hidden:"" help:"Print completions of a command line."`
 
-	SecretStrength int `default:"0" placeholder:"0-4" help:"Least strength of a new secret (3: good)."`
+	ShowVersion versionFlag `name:"version" help:"Print the version and exit."`
+}
 
-	Argon2 hashing `embed:"" prefix:"argon2-"`
-
-	TokenTTL    time.Duration `default:"2h" help:"Lifetime of a token from a login."`
-	MaxTokenTTL time.Duration `default:"4320h" help:"Longest lifetime of a service's token."`
-	MaxSession  time.Duration `default:"720h" help:"How long after a login it can be renewed."`
-
-	DatabaseConnections int `default:"10" help:"Connections to PostgreSQL."`
-
-	RevocationLag time.Duration `default:"60s" help:"Longest time to trust tokens without the store."`
-	KeyRotation   time.Duration `default:"2160h" help:"How long a key signs; 0 for no rotation."`
-
-	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve HTTP (the default command)."`
-	Migrate migrateCmd `cmd:"" help:"Set up a PostgreSQL database, or bring it up to date."`
-	Move    moveCmd    `cmd:"" help:"Move everything from SQLite to PostgreSQL, or back."`
-	Recover recoverCmd `cmd:"" help:"After damage, or an old copy put back: end all tokens, go on."`
-	User    userCmd    `cmd:"" help:"Accounts: add, list, passwd, role, disable, enable, delete."`
-	Token   tokenCmd   `cmd:"" help:"Tokens: issue, inspect, list, revoke."`
-	Key     keyCmd     `cmd:"" help:"Signing keys: list, rotate, retire, reseal."`
-	Tune    tuneCmd    `cmd:"" help:"Measure what hashing costs here, and recommend how much."`
-	Version versionCmd `cmd:"" help:"Print the versions of Latchkey, Go and SQLite."`
-
-	Login  loginCmd  `cmd:"" group:"client" help:"Log in once; the token is kept and renewed."`
-	Logout logoutCmd `cmd:"" group:"client" help:"End the tokens of one's own logins."`
-	Logins loginsCmd `cmd:"" group:"client" help:"List one's own logins."`
-	Netrc  netrcCmd  `cmd:"" group:"client" help:"Print or replace lines of .netrc."`
+// clientCommands run on any machine, without a data directory.
+type clientCommands struct {
+	Login  loginCmd  `cmd:"" group:"client" help:"Log in once; the token is stored and renewed."`
+	Logout logoutCmd `cmd:"" group:"client" help:"Revoke the tokens of your logins."`
+	Logins loginsCmd `cmd:"" group:"client" help:"List your logins."`
+	Netrc  netrcCmd  `cmd:"" group:"client" help:"Print or replace entries of .netrc."`
 	Git    gitCmd    `cmd:"" group:"client" name:"git-credential" help:"Credential helper for git."`
-	Doctor doctorCmd `cmd:"" group:"client" help:"Say whether a proxy's log holds tokens."`
-	Docker dockerCmd `cmd:"" group:"client" name:"docker-credential" help:"The same for Docker."`
-
-	scopes       []string // of serve --scope
-	cookieDomain string   // of serve --cookie-domain
-
-	recover func(context.Context, *auth.KeyRing) error // of recover
+	Docker dockerCmd `cmd:"" group:"client" name:"docker-credential" help:"Credential helper for Docker."`
+	Doctor doctorCmd `cmd:"" group:"client" help:"Check whether a proxy's log contains tokens."`
 }
 
-// Validate refuses durations that make no sense; the parser calls it.
-func (c *cli) Validate() error {
-	if c.TokenTTL < time.Second || c.MaxTokenTTL < time.Second || c.MaxSession < time.Second {
-		return errors.New("--token-ttl, --max-token-ttl and --max-session are at least 1s")
-	}
-	if c.MinSecret < 1 {
-		return errors.New("--min-secret is at least 1")
-	}
-	if c.AccountTries < 1 || c.NetworkTries < 1 {
-		return errors.New("--account-tries and --network-tries are at least 1")
-	}
-	if c.SecretStrength < 0 || c.SecretStrength > auth.MaxStrength {
-		return fmt.Errorf("--secret-strength is 0 to %d", auth.MaxStrength)
-	}
-	if c.DatabaseConnections < 1 {
-		return errors.New("--database-connections is at least 1")
-	}
-	if c.RevocationLag < time.Second {
-		return errors.New("--revocation-lag is at least 1s")
-	}
-	if c.KeyRotation != 0 && c.KeyRotation < time.Hour {
-		return errors.New("--key-rotation is at least 1h, or 0")
-	}
-	return nil
-}
+// Groups of commands and flags, in the order of the help.
+const (
+	groupServer = "server" // commands on a data directory
+	groupServe  = "serve"  // flags of serve alone
+	groupConfig = "config" // flags that serve and the other commands share
+	groupClient = "client"
+	groupAbout  = "about"
+)
 
-// hashing is the cost of a secret's hash, argon2id.
-type hashing struct {
-	Memory  uint32 `env:"LATCHKEY_ARGON2_MEMORY" default:"19456" help:"Memory of a hash, in KiB."`
-	Time    uint32 `env:"LATCHKEY_ARGON2_TIME" default:"2" help:"Passes of a hash."`
-	Threads uint8  `env:"LATCHKEY_ARGON2_THREADS" default:"1" help:"Threads of a hash."`
+func groups() []kong.Group {
+	return []kong.Group{
+		{Key: groupServer, Title: "Server and data directory:"},
+		{Key: groupClient, Title: "On your own machine, without a data directory:"},
+		{Key: groupAbout, Title: "About this program:"},
+		{Key: groupServe, Title: "Serving:"},
+		{Key: groupConfig, Title: "Data directory and server:"},
+	}
 }
 
 // Console is where a command reads and writes.
@@ -113,195 +75,213 @@ type Console struct {
 	Out, Err io.Writer
 }
 
-// Run runs one command line and returns the exit code: 0 done, 1 failed, 2 not understood.
+// usageError is a command line that cannot be run as it stands.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// Run runs one command line and returns the exit code: 0 for success, 1 for a failure, 2 for a
+// command line that was not understood.
 func Run(ctx context.Context, args []string, std Console) int {
 	var c cli
 	exit := -1
-	parser, err := kong.New(
-		&c,
-		kong.Name("latchkey"),
-		kong.DefaultEnvars("LATCHKEY"),
-		kong.Description(
-			"A token server for HTTP Basic: log in once, use the token as the user name.",
-		),
-		kong.Writers(std.Out, std.Err),
-		kong.Groups{"client": "On one's own machine, without a data directory:"},
-		kong.Exit(func(code int) { exit = code }),
-	)
+	parser, err := newParser(&c, std, func(code int) { exit = code })
 	if err != nil {
-		fmt.Fprintln(std.Err, "latchkey:", err)
-		return 2
+		return fail(std, exitFailure, err)
+	}
+	args = flagsLast(parser.Model.Node, helpLast(args))
+	if err := checkCommand(parser.Model.Node, args); err != nil {
+		return fail(std, exitUsage, err)
 	}
 	parsed, err := parser.Parse(args)
-	if exit >= 0 { // --help
+	if exit >= 0 { // --help or --version
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintf(std.Err, "latchkey: %v (see latchkey --help)\n", err)
-		return 2
+		return fail(std, exitUsage, fmt.Errorf("%w (see latchkey --help)", err))
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	if err := parsed.Run(&c, std); err != nil {
-		fmt.Fprintln(std.Err, "latchkey:", strings.ReplaceAll(err.Error(), "\n", "; "))
-		return 1
+	err = parsed.Run(std, parser)
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		return fail(std, exitUsage, err)
+	case err != nil:
+		return fail(std, exitFailure, err)
 	}
-	return 0
+	return exitOK
 }
 
-// data is an open data directory.
-type data struct {
-	store     *models.Store
-	authority *auth.Authority
+// fail prints an error on one line.
+func fail(std Console, code int, err error) int {
+	fmt.Fprintln(std.Err, "latchkey:", strings.ReplaceAll(err.Error(), "\n", "; "))
+	return code
 }
 
-func (d data) Close() error { return d.store.Close() }
+func newParser(c *cli, std Console, exit func(int)) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("latchkey"),
+		kong.Description("A token server for HTTP Basic: log in once, send a token with every request."),
+		kong.Writers(std.Out, std.Err),
+		kong.ExplicitGroups(groups()),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), durationMapper{}),
+		kong.PostBuild(nameVariables),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ValueFormatter(describe),
+		kong.Exit(exit),
+	)
+}
 
-// open opens the data directory; with create it makes what a first start needs, but never a new
-// secret or database where accounts once were.
-func (c *cli) open(ctx context.Context, create bool, logger *slog.Logger) (data, error) {
-	path := c.SecretFile
-	if path == "" {
-		path = filepath.Join(c.Data, "secret")
-	}
-	if _, err := os.Stat(c.Data); create && errors.Is(err, os.ErrNotExist) {
-		if _, _, err := c.inspect(path); err != nil {
-			return data{}, err
+// nameVariables lets the environment set the configuration flags, and no other: LATCHKEY_ and the
+// flag's name.
+func nameVariables(k *kong.Kong) error {
+	return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok && isConfiguration(flag) {
+			name := "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+			flag.Envs, flag.Tag.Envs = []string{name}, []string{name}
 		}
-		if err := os.MkdirAll(c.Data, 0o700); err != nil {
-			return data{}, err
-		}
-	}
-	unlock, err := models.Lock(c.Data)
-	if err != nil {
-		return data{}, err
-	}
-	defer unlock() //nolint:errcheck // nothing was written to it
-	secret, secretErr, err := c.inspect(path)
-	if err != nil {
-		return data{}, err
-	}
-	store, err := c.openStore(ctx, create)
-	if err != nil {
-		return data{}, err
-	}
-	if store.Shared() {
-		if err := store.RequireSchema(ctx); err != nil {
-			return data{}, errors.Join(err, store.Close())
-		}
-	}
-	authority, err := c.authority(ctx, store, secret, secretErr, path, logger)
-	if err != nil {
-		return data{}, errors.Join(err, store.Close())
-	}
-	return data{store, authority}, nil
+		return next(nil)
+	})
 }
 
-// openStore opens the database that is asked for.
-func (c *cli) openStore(ctx context.Context, create bool) (*models.Store, error) {
-	if c.Database == "" {
-		return models.Open(ctx, c.Data, create)
-	}
-	return models.OpenPostgres(ctx, c.Database,
-		models.PostgresOptions{Connections: c.DatabaseConnections, Application: "latchkey"})
+// isConfiguration reports whether a flag configures the server, rather than one run of a command.
+func isConfiguration(flag *kong.Flag) bool {
+	return flag.Group != nil && (flag.Group.Key == groupServe || flag.Group.Key == groupConfig)
 }
 
-// inspect reads the secret, or returns why it is missing, and changes nothing. Its error is what
-// stops the start.
-func (c *cli) inspect(path string) (secret auth.MasterKey, missing, err error) {
-	secret, missing = auth.LoadMasterKey(path)
-	if missing != nil && !errors.Is(missing, auth.ErrMasterKeyMissing) {
-		return auth.MasterKey{}, nil, missing
+// describe returns the help of a flag or argument with its default and its variable.
+func describe(v *kong.Value) string {
+	var notes []string
+	if note := defaultNote(v); note != "" {
+		notes = append(notes, note)
 	}
-	if c.Database != "" {
-		return secret, missing, nil
+	for _, env := range v.Tag.Envs {
+		notes = append(notes, "$"+env)
 	}
-	state, err := models.Inspect(c.Data)
-	if err == nil && state != models.FilePresent && missing == nil && !c.isNew() {
-		err = fmt.Errorf("the database in %s is missing or empty beside the secret %s: "+
-			"restore it from a backup, or remove the secret to start anew", c.Data, path)
+	if len(notes) == 0 {
+		return v.Help
 	}
-	return secret, missing, err
+	if text, ok := strings.CutSuffix(v.Help, ")."); ok { // its last words are a note already
+		return text + "; " + strings.Join(notes, "; ") + ")."
+	}
+	return strings.TrimSuffix(v.Help, ".") + " (" + strings.Join(notes, "; ") + ")."
 }
 
-// isNew says whether the data directory is missing or empty: then a secret that lies elsewhere was
-// provided for a first start.
-func (c *cli) isNew() bool {
-	entries, err := os.ReadDir(c.Data)
-	return len(entries) == 0 && (err == nil || errors.Is(err, os.ErrNotExist))
+// defaultNote names the default of a flag, unless its help does.
+func defaultNote(v *kong.Value) string {
+	switch {
+	case v.Flag == nil || v.Name == "help" || v.Name == "version" || strings.Contains(v.Help, "default"):
+		return ""
+	case v.Required:
+		return "required"
+	case v.HasDefault:
+		return "default: " + v.Default
+	case v.IsBool():
+		return "default: off"
+	}
+	return "default: none"
 }
 
-// authority brings the schema up to date and loads the keys, after making the secret of a first
-// start.
-func (c *cli) authority(
-	ctx context.Context,
-	store *models.Store,
-	secret auth.MasterKey,
-	secretErr error,
-	path string,
-	logger *slog.Logger,
-) (*auth.Authority, error) {
-	if secretErr != nil {
-		if err := checkNoAccounts(ctx, store, secretErr); err != nil {
-			return nil, err
-		}
-		var err error
-		if secret, err = auth.CreateMasterKey(path); err != nil {
-			return nil, err
+// checkCommand rejects an unknown command. The parser would take it for an argument of the default
+// command.
+func checkCommand(app *kong.Node, args []string) error {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") || findChild(app, args[0]) != nil {
+		return nil
+	}
+	best, least := "", 3 // more than two changes are no typing error
+	for _, child := range app.Children {
+		if d := editDistance(args[0], child.Name); !child.Hidden && d < least {
+			best, least = child.Name, d
 		}
 	}
-	if err := store.Migrate(ctx); err != nil {
-		return nil, err
+	if best == "" {
+		return fmt.Errorf("unknown command %q (see latchkey --help)", args[0])
 	}
-	if err := store.CheckMoved(ctx); err != nil {
-		return nil, err
-	}
-	ring, err := auth.LoadKeyRing(ctx, store, secret, path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if c.recover != nil {
-		if err := c.recover(ctx, ring); err != nil {
-			return nil, err
-		}
-	}
-	return auth.NewAuthority(ctx, store, ring, auth.Options{
-		TokenTTL: c.TokenTTL, MaxTokenTTL: c.MaxTokenTTL, MaxSession: c.MaxSession,
-		Lag: c.RevocationLag, KeyRotation: c.KeyRotation, Scopes: c.scopes,
-		CookieDomain: c.cookieDomain, AccountAttempts: c.AccountTries, NetworkAttempts: c.NetworkTries,
-		MinPassword: c.MinSecret, PasswordStrength: c.SecretStrength, Logger: logger,
-		Params: auth.Params{
-			MemoryKiB: c.Argon2.Memory, Time: c.Argon2.Time, Threads: c.Argon2.Threads}})
+	return fmt.Errorf("unknown command %q: did you mean %q?", args[0], best)
 }
 
-// checkNoAccounts refuses to make a secret in the place of one that is missing.
-func checkNoAccounts(ctx context.Context, store *models.Store, missing error) error {
-	used, err := store.HasUsers(ctx)
-	if err == nil && used {
-		err = fmt.Errorf("%w, but there are accounts: put it back", missing)
+// editDistance is the number of letters to insert, delete or replace to turn a into b (Levenshtein).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
 	}
-	if err != nil || !store.Shared() {
-		return err
-	}
-	keys, err := store.Keys(ctx)
-	if err == nil && len(keys) > 0 {
-		err = fmt.Errorf("%w, but other nodes have one: copy it", missing)
-	}
-	return err
-}
-
-type versionCmd struct{}
-
-// Run prints the versions.
-func (versionCmd) Run(std Console) error {
-	revision := commit
-	if build, ok := debug.ReadBuildInfo(); ok && revision == "unknown" {
-		for _, setting := range build.Settings {
-			if setting.Key == "vcs.revision" {
-				revision = setting.Value
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
 			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
 		}
 	}
-	_, err := fmt.Fprintf(std.Out, "latchkey %s, commit %s, %s, SQLite %s\n",
-		version, revision, runtime.Version(), models.SQLiteVersion())
-	return err
+	return row[len(b)]
+}
+
+// helpLast turns "help COMMAND" into "COMMAND --help".
+func helpLast(args []string) []string {
+	if len(args) == 0 || args[0] != "help" || slices.Contains(args, "--help") {
+		return args
+	}
+	return append(slices.Clone(args[1:]), "--help")
+}
+
+// flagsLast moves flags that stand before the command behind it: "--data DIR user list" works like
+// "user list --data DIR".
+func flagsLast(app *kong.Node, args []string) []string {
+	end := 0
+	for end < len(args) && strings.HasPrefix(args[end], "--") && args[end] != "--" {
+		flag := findFlag(app, strings.TrimPrefix(args[end], "--"))
+		if end++; flag != nil && !flag.IsBool() {
+			end++ // its value
+		}
+	}
+	if end == 0 || end >= len(args) {
+		return args
+	}
+	after, node := end, app
+	for ; after < len(args); after++ {
+		child := findChild(node, args[after])
+		if child == nil {
+			break
+		}
+		node = child
+	}
+	if node == app {
+		return args
+	}
+	return slices.Concat(args[end:after], args[:end], args[after:])
+}
+
+// findFlag finds a flag of any command by its name. A flag written as name=value is not found.
+func findFlag(node *kong.Node, name string) *kong.Flag {
+	for _, flag := range node.Flags {
+		if flag.Name == name {
+			return flag
+		}
+	}
+	for _, child := range node.Children {
+		if flag := findFlag(child, name); flag != nil {
+			return flag
+		}
+	}
+	return nil
+}
+
+func findChild(node *kong.Node, name string) *kong.Node {
+	for _, child := range node.Children {
+		if child.Name == name {
+			return child
+		}
+	}
+	return nil
+}
+
+// helpCmd is latchkey help. Run rewrites its command line to --help; it stands in the model so that
+// it is listed.
+type helpCmd struct {
+	Command []string `arg:"" optional:"" help:"The command (default: all commands)."`
 }

@@ -12,8 +12,8 @@ import (
 
 // doctorCmd is latchkey leakcheck.
 type doctorCmd struct {
-	URL  string        `env:"-" required:"" help:"Address behind the proxy."`
-	Log  []string      `env:"-" required:"" placeholder:"FILE" help:"Log of the proxy (repeatable)."`
+	URL  string        `required:"" help:"Address behind the proxy."`
+	Log  []string      `required:"" placeholder:"FILE" help:"Log of the proxy (repeatable)."`
 	Wait time.Duration `default:"5s" help:"How long to wait for the requests to show in the log."`
 	JSON bool          `name:"json" help:"Print JSON, one object a log."`
 }

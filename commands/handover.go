@@ -1,3 +1,5 @@
+//go:build !client && !windows
+
 package commands
 
 import (
@@ -16,17 +18,17 @@ import (
 	"time"
 )
 
-// A server that gets SIGUSR2 starts the program that is now in its own program's place, gives it
-// its socket, and stops in good order once that one serves. If it never does, the old one goes on.
+// On SIGUSR2 a server starts the program that now stands at its own path, passes the socket on, and
+// stops once the new process serves. If the new process never serves, the old one continues.
 
-// successor is the variable that tells a process that it takes over from another: the socket is
-// its descriptor 3, as for sd_listen_fds(3), and the pipe to say that it serves is 4.
+// successor is the environment variable that marks a process as a successor: its descriptor 3 is
+// the socket, as for sd_listen_fds(3), and 4 is the pipe on which it reports that it serves.
 const successor = "LATCHKEY_SUCCESSOR"
 
-// handOverTimeout bounds how long a successor may take to serve.
+// handOverTimeout bounds how long a successor may take until it serves.
 const handOverTimeout = 30 * time.Second
 
-// handOverOnSignal hands a listener over when it is asked to, and then calls stop.
+// handOverOnSignal hands the listener over on SIGUSR2, and then calls stop.
 func handOverOnSignal(
 	ctx context.Context, listener net.Listener, stop context.CancelFunc, logger *slog.Logger,
 ) {
@@ -45,15 +47,15 @@ func handOverOnSignal(
 			stop()
 			return
 		}
-		logger.Error("the upgrade failed, this process goes on", "error", err)
+		logger.Error("the hand-over failed; this process continues to serve", "error", err)
 	}
 }
 
-// handOver starts a successor with a listener and returns when it serves.
+// handOver starts a successor with the listener and returns when it serves.
 func handOver(listener net.Listener) (pid int, err error) {
 	owner, ok := listener.(interface{ File() (*os.File, error) })
 	if !ok {
-		return 0, errors.New("this socket cannot be handed over")
+		return 0, errors.New("this kind of socket cannot be handed over")
 	}
 	socket, err := owner.File()
 	if err != nil {
@@ -69,13 +71,13 @@ func handOver(listener net.Listener) (pid int, err error) {
 	if err != nil {
 		return 0, errors.Join(err, tell.Close())
 	}
-	//nolint:gosec,noctx // this very program, and it outlives us
+	//nolint:gosec,noctx // it is this program, and it outlives this process
 	cmd := exec.Command(program, os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{socket, tell}
 	cmd.Env = append(os.Environ(), successor+"=1", "LISTEN_FDS=1")
 	err = cmd.Start()
-	// Passing the socket on has made it blocking for us, too.
+	// File has made the socket blocking in this process, too.
 	err = errors.Join(err, syscall.SetNonblock(int(socket.Fd()), true), tell.Close())
 	if err != nil {
 		return 0, err
@@ -86,22 +88,22 @@ func handOver(listener net.Listener) (pid int, err error) {
 	return cmd.Process.Pid, cmd.Process.Release()
 }
 
-// awaitReady waits until a successor says that it serves.
+// awaitReady waits until the successor reports that it serves.
 func awaitReady(ready *os.File) error {
 	if err := ready.SetReadDeadline(time.Now().Add(handOverTimeout)); err != nil {
 		return err
 	}
 	_, err := io.ReadFull(ready, make([]byte, 1))
 	if errors.Is(err, io.EOF) {
-		return errors.New("the new process ended before it served")
+		return errors.New("the new process exited before it served")
 	}
 	if err != nil {
-		return fmt.Errorf("the new process does not serve: %w", err)
+		return fmt.Errorf("the new process did not report that it serves: %w", err)
 	}
 	return nil
 }
 
-// ignoreExit drops the news that a process has ended, and how.
+// ignoreExit drops the error that a process has exited.
 func ignoreExit(err error) error {
 	var exit *exec.ExitError
 	if errors.Is(err, os.ErrProcessDone) || errors.As(err, &exit) {
@@ -110,8 +112,8 @@ func ignoreExit(err error) error {
 	return err
 }
 
-// adoptSocket finds out whether this process takes over from another, and returns what tells that one
-// that it serves.
+// adoptSocket prepares a successor to take its predecessor's socket. It returns the function that
+// reports to the predecessor that this process serves; without a predecessor it does nothing.
 func adoptSocket() (serves func() error, err error) {
 	if os.Getenv(successor) == "" {
 		return func() error { return nil }, nil

@@ -1,11 +1,11 @@
+//go:build !client && !windows
+
 package commands
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"latchkey/auth"
@@ -14,63 +14,62 @@ import (
 
 // keyCmd is latchkey key.
 type keyCmd struct {
-	List   keyListCmd   `cmd:"" help:"List the signing keys and how many live tokens each carries."`
-	Rotate keyRotateCmd `cmd:"" help:"Make a new signing key; tokens of the old ones stay valid."`
-	Retire keyRetireCmd `cmd:"" help:"Delete a key; with --now its tokens end."`
-	Reseal keyResealCmd `cmd:"" help:"Replace the data directory's secret; tokens stay valid."`
+	List   keyListCmd   `cmd:"" help:"List the signing keys and the number of live tokens of each."`
+	Rotate keyRotateCmd `cmd:"" help:"Create a new signing key; tokens stay valid."`
+	Retire keyRetireCmd `cmd:"" help:"Delete a key; with --now even if its tokens are still valid."`
+	Reseal keyResealCmd `cmd:"" help:"Replace the master key; tokens stay valid."`
 }
 
-// withAuthority opens the data directory and does something to its keys.
-func (c *cli) withAuthority(ctx context.Context, do func(*auth.Authority) error) error {
-	d, err := c.open(ctx, false, nil)
+// withKeys opens the data directory and works on its keys.
+func (f *configFlags) withKeys(ctx context.Context, do func(directory) error) error {
+	d, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // everything is committed
-	err = do(d.authority)
+	err = do(d)
 	if errors.Is(err, models.ErrChanged) {
-		err = errors.New("the keys were changed at the same moment: look at key list")
+		err = errors.New("another process changed the keys at the same time: look at latchkey key list")
 	}
 	return err
 }
 
 type keyListCmd struct {
+	configFlags `group:"config"`
+
 	JSON bool `name:"json" help:"Print JSON, one object a line."`
 }
 
 // Run prints the keys, newest first.
-func (k *keyListCmd) Run(ctx context.Context, c *cli, std Console) error {
-	return c.withAuthority(ctx, func(a *auth.Authority) error {
-		keys, err := a.Keys(ctx)
+func (k *keyListCmd) Run(ctx context.Context, std Console) error {
+	return k.withKeys(ctx, func(d directory) error {
+		keys, err := d.authority.Keys(ctx)
 		if err != nil {
 			return err
 		}
-		table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
-		if !k.JSON {
-			fmt.Fprintln(table, "KEY\tSTATE\tAGE\tCREATED\tSIGNS FROM\tLIVE TOKENS\tOF USERS")
-		}
+		var t table
+		t.add("KEY", "STATE", "AGE", "CREATED", "SIGNS FROM", "LIVE TOKENS", "OF USERS")
 		for _, key := range keys {
-			if err := k.print(std, table, key); err != nil {
+			if !k.JSON {
+				t.add(key.ID, key.State, age(time.Since(time.Unix(key.CreatedAt, 0))),
+					stamp(key.CreatedAt), stamp(key.SignsAt), key.Use.Tokens, key.Use.Users)
+			} else if err := printJSON(std.Out, keyJSON(key)); err != nil {
 				return err
 			}
 		}
-		return table.Flush()
+		if k.JSON {
+			return nil
+		}
+		return t.print(std.Out)
 	})
 }
 
-func (k *keyListCmd) print(std Console, table *tabwriter.Writer, key auth.KeyInfo) error {
-	if k.JSON {
-		return json.NewEncoder(std.Out).Encode(map[string]any{"id": key.ID, "state": key.State,
-			"created_at": key.CreatedAt, "signs_at": key.SignsAt,
-			"live_tokens": key.Use.Tokens, "users": key.Use.Users})
-	}
-	_, err := fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%d\t%d\n", key.ID, key.State,
-		age(time.Since(time.Unix(key.CreatedAt, 0))), stamp(key.CreatedAt), stamp(key.SignsAt),
-		key.Use.Tokens, key.Use.Users)
-	return err
+func keyJSON(key auth.KeyInfo) map[string]any {
+	return map[string]any{"id": key.ID, "state": key.State, "created_at": key.CreatedAt,
+		"signs_at": key.SignsAt, "live_tokens": key.Use.Tokens, "users": key.Use.Users}
 }
 
-// age is a duration in days, or in smaller units below two days.
+// age formats a duration in days, below two days in smaller units.
 func age(d time.Duration) string {
 	if d < 48*time.Hour {
 		return d.Truncate(time.Second).String()
@@ -78,56 +77,81 @@ func age(d time.Duration) string {
 	return fmt.Sprintf("%d days", d/(24*time.Hour))
 }
 
-type keyRotateCmd struct{}
+type keyRotateCmd struct {
+	configFlags `group:"config"`
 
-// Run makes the new key.
-func (keyRotateCmd) Run(ctx context.Context, c *cli, std Console) error {
-	return c.withAuthority(ctx, func(a *auth.Authority) error {
-		key, err := a.RotateKey(ctx)
-		if err == nil {
-			fmt.Fprintf(std.Out, "key %d signs from %s on\n", key.ID, stamp(key.SignsAt))
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// Run creates the new key.
+func (k *keyRotateCmd) Run(ctx context.Context, std Console) error {
+	return k.withKeys(ctx, func(d directory) error {
+		key, err := d.authority.RotateKey(ctx)
+		switch {
+		case err != nil:
+			return err
+		case k.JSON:
+			return printJSON(std.Out, keyJSON(key))
 		}
+		_, err = fmt.Fprintf(std.Out, "key %d signs from %s (in %s)\n", key.ID, stamp(key.SignsAt), d.name)
 		return err
 	})
 }
 
 type keyRetireCmd struct {
-	ID  int64 `arg:"" name:"key" help:"Number of the key, as key list shows it."`
-	Now bool  `help:"Even if its tokens are still accepted: they end."`
+	configFlags `group:"config"`
+	yesFlag
+
+	ID  int64 `arg:"" name:"key" help:"Number of the key; latchkey key list shows it."`
+	Now bool  `help:"Delete it even if its tokens are still valid: they are revoked."`
 }
 
-// Run deletes the key, after saying what that ends.
-func (k *keyRetireCmd) Run(ctx context.Context, c *cli, std Console) error {
-	return c.withAuthority(ctx, func(a *auth.Authority) error {
-		keys, err := a.Keys(ctx)
-		if err != nil {
-			return err
-		}
-		for _, key := range keys {
-			if key.ID == k.ID && k.Now {
-				fmt.Fprintf(std.Out, "key %d: %d live tokens of %d users end\n",
-					key.ID, key.Use.Tokens, key.Use.Users)
+// Run deletes the key. With --now it first says what that revokes.
+func (k *keyRetireCmd) Run(ctx context.Context, std Console) error {
+	return k.withKeys(ctx, func(d directory) error {
+		if k.Now {
+			if err := k.confirmNow(ctx, std, d); err != nil {
+				return err
 			}
 		}
-		if err := a.RetireKey(ctx, k.ID, k.Now); err != nil {
+		if err := d.authority.RetireKey(ctx, k.ID, k.Now); err != nil {
 			if errors.Is(err, auth.ErrKeyInUse) {
-				return fmt.Errorf("key %d: %w; --now retires it all the same", k.ID, err)
+				return fmt.Errorf("key %d: %w; to revoke them, pass --now", k.ID, err)
 			}
 			return fmt.Errorf("key %d: %w", k.ID, err)
 		}
-		fmt.Fprintf(std.Out, "key %d: retired\n", k.ID)
-		return nil
+		_, err := fmt.Fprintf(std.Out, "key %d: retired (in %s)\n", k.ID, d.name)
+		return err
 	})
 }
 
-type keyResealCmd struct{}
+func (k *keyRetireCmd) confirmNow(ctx context.Context, std Console, d directory) error {
+	keys, err := d.authority.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if key.ID != k.ID {
+			continue
+		}
+		fmt.Fprintf(std.Out, "key %d has %d live tokens of %d users; they are revoked\n",
+			key.ID, key.Use.Tokens, key.Use.Users)
+		return k.confirm(ctx, std, fmt.Sprintf("Delete key %d?", key.ID))
+	}
+	return fmt.Errorf("key %d: %w", k.ID, models.ErrNotFound)
+}
 
-// Run replaces the secret.
-func (keyResealCmd) Run(ctx context.Context, c *cli, std Console) error {
-	return c.withAuthority(ctx, func(a *auth.Authority) error {
-		err := a.Reseal(ctx)
+type keyResealCmd struct {
+	configFlags `group:"config"`
+}
+
+// Run replaces the master key.
+func (k *keyResealCmd) Run(ctx context.Context, std Console) error {
+	return k.withKeys(ctx, func(d directory) error {
+		err := d.authority.Reseal(ctx)
 		if err == nil {
-			fmt.Fprintln(std.Out, "the keys are sealed under a new secret: back it up")
+			fmt.Fprintf(std.Out, "the signing keys are sealed under a new master key, %s: back it up (in %s)\n",
+				k.masterKeyFile(), d.name)
 		}
 		return err
 	})

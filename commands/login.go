@@ -20,7 +20,7 @@ import (
 
 // credstoreFlags say where the logins are.
 type credstoreFlags struct {
-	Tokens string `placeholder:"FILE" help:"File of logins (default: ~/.config/latchkey/tokens.json)."`
+	Tokens string `env:"LATCHKEY_TOKENS" placeholder:"FILE" help:"File of logins (default: ~/.config/latchkey/tokens.json)."`
 }
 
 func (f credstoreFlags) store() (*credstore.Store, error) {
@@ -44,10 +44,10 @@ func (f credstoreFlags) fresh(ctx context.Context, p credstore.Target) (credstor
 type loginCmd struct {
 	credstoreFlags
 	URL         string   `arg:"" help:"Address of the Latchkey server."`
-	Account     string   `env:"-" help:"E-mail address or mobile number (default: asked for)."`
-	For         []string `env:"-" placeholder:"HOST" help:"Host to present the token to (repeatable)."`
+	Account     string   `help:"E-mail address or mobile number (default: asked for)."`
+	For         []string `placeholder:"HOST" help:"Host to present the token to (repeatable)."`
 	SecretStdin bool     `help:"Read the secret from one line of standard input."`
-	Insecure    bool     `env:"-" help:"Allow plain http to other machines."`
+	Insecure    bool     `help:"Allow plain http to other machines."`
 }
 
 // Run logs in and keeps the token.
@@ -144,7 +144,7 @@ func (l *loginsCmd) Run(std Console) error {
 type tokenGetCmd struct {
 	credstoreFlags
 	Host   string `arg:"" optional:"" help:"Host to present it to (default: the newest login)."`
-	Header bool   `env:"-" help:"Print a whole Authorization header."`
+	Header bool   `help:"Print a whole Authorization header."`
 }
 
 // Run prints a fresh token of a login, or the header that carries it as the Basic user name.
@@ -174,7 +174,7 @@ const helperUser = "latchkey"
 // netrcCmd is latchkey netrc.
 type netrcCmd struct {
 	credstoreFlags
-	File string   `env:"-" placeholder:"FILE" help:"Replace entries in this file, such as ~/.netrc."`
+	File string   `placeholder:"FILE" help:"Replace entries in this file, such as ~/.netrc."`
 	Host []string `arg:"" optional:"" help:"Hosts (default: all of the logins without *)."`
 }
 

@@ -1,3 +1,5 @@
+//go:build !client && !windows
+
 package commands
 
 import (
@@ -7,15 +9,22 @@ import (
 )
 
 // migrateCmd is latchkey migrate.
-type migrateCmd struct{}
+type migrateCmd struct {
+	storeFlags `group:"config"`
+}
 
-// Run makes the tables of a PostgreSQL database, or brings them up to this program's. It needs no
-// secret, and its role is the only one that may change tables.
-func (migrateCmd) Run(ctx context.Context, c *cli, std Console) error {
-	if c.Database == "" {
-		return errors.New("--database is missing: SQLite is brought up to date at each start")
+// Validate checks the flags before anything is opened.
+func (m *migrateCmd) Validate() error {
+	if m.Database == "" {
+		return errors.New("--database is missing: serve updates SQLite at each start")
 	}
-	store, err := c.openStore(ctx, false)
+	return m.storeFlags.Validate()
+}
+
+// Run creates the tables of a PostgreSQL database, or updates them to this program's version. It
+// needs no master key. Its database role is the only one that must be allowed to change tables.
+func (m *migrateCmd) Run(ctx context.Context, std Console) error {
+	store, err := m.openStore(ctx, false)
 	if err != nil {
 		return err
 	}

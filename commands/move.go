@@ -1,3 +1,5 @@
+//go:build !client && !windows
+
 package commands
 
 import (
@@ -7,7 +9,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -17,25 +18,42 @@ import (
 
 // moveCmd is latchkey move.
 type moveCmd struct {
-	From   string `required:"" placeholder:"DIR|URL" help:"Data directory, or postgres://…."`
-	To     string `required:"" placeholder:"DIR|URL" help:"The same: empty, or of a move cut short."`
-	DryRun bool   `help:"Look at both, and say what would be moved."`
-	Again  bool   `help:"Empty what a move cut short has left, and begin anew."`
+	From   string `required:"" placeholder:"DIR|URL" help:"Data directory, or postgres://…, to move from."`
+	To     string `required:"" placeholder:"DIR|URL" help:"The other kind: empty, or left by an interrupted move."`
+	DryRun bool   `help:"Look at both sides and print what would be moved."`
+	Again  bool   `help:"Delete what an interrupted move left in the target, and start over."`
+	JSON   bool   `name:"json" help:"Print JSON, one object for each table."`
+
+	DatabaseConnections int `default:"10" placeholder:"N" group:"config" help:"Maximum of connections to PostgreSQL."`
 }
 
-// Run moves everything, and says what and how fast.
-func (m *moveCmd) Run(ctx context.Context, c *cli, std Console) (err error) {
+// Validate checks the flags before anything is opened.
+func (m *moveCmd) Validate() error {
 	if strings.Contains(m.From, "://") == strings.Contains(m.To, "://") {
 		return errors.New("one of --from and --to is a data directory, the other a postgres:// URL")
 	}
-	from, err := c.openSide(ctx, m.From, false)
+	side := m.side(m.To)
+	return side.Validate()
+}
+
+func (m *moveCmd) side(where string) storeFlags {
+	side := storeFlags{Data: where, DatabaseConnections: m.DatabaseConnections}
+	if strings.Contains(where, "://") {
+		side.Data, side.Database = "", where
+	}
+	return side
+}
+
+// Run moves everything, and prints what and how fast.
+func (m *moveCmd) Run(ctx context.Context, std Console) (err error) {
+	from, err := m.open(ctx, m.From, false)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	to, err := c.openSide(ctx, m.To, !m.DryRun)
+	to, err := m.open(ctx, m.To, !m.DryRun)
 	if m.DryRun && errors.Is(err, models.ErrNoDatabase) {
-		to, err = nil, nil // it would be made
+		to, err = nil, nil // the move would create it
 	}
 	if err != nil {
 		return err
@@ -48,30 +66,33 @@ func (m *moveCmd) Run(ctx context.Context, c *cli, std Console) (err error) {
 		return err
 	}
 	if m.DryRun {
-		return printMove(std.Out, plan, false)
+		return m.print(std.Out, plan)
 	}
+	return m.move(ctx, std, from, to, plan)
+}
+
+func (m *moveCmd) move(
+	ctx context.Context, std Console, from, to *models.Store, plan []models.MovedTable,
+) error {
 	progress := newProgress(plan, std.Err)
 	began := time.Now()
-	done, err := models.Move(ctx, from, to, m.Again, progress.add)
+	moved, err := models.Move(ctx, from, to, m.Again, progress.add)
 	if err != nil {
 		return errors.Join(err, progress.bar.Exit())
 	}
-	if err := errors.Join(progress.bar.Finish(), printMove(std.Out, done, true)); err != nil {
+	if err := errors.Join(progress.bar.Finish(), m.print(std.Out, moved)); err != nil || m.JSON {
 		return err
 	}
 	took := time.Since(began)
-	fmt.Fprintf(std.Out, "moved %d rows in %s (%.0f a second); the secret is needed as before\n",
-		progress.count, took.Round(time.Millisecond), float64(progress.count)/took.Seconds())
-	return nil
+	_, err = fmt.Fprintf(std.Out, "moved %d rows to %s in %s (%.0f a second); the master key stays the same\n",
+		progress.count, to, took.Round(time.Millisecond), float64(progress.count)/took.Seconds())
+	return err
 }
 
-// openSide opens one side of a move, with its schema up to date.
-func (c *cli) openSide(ctx context.Context, where string, create bool) (*models.Store, error) {
-	side := *c
-	side.Data, side.Database = where, ""
-	if strings.Contains(where, "://") {
-		side.Data, side.Database = "", where
-	} else if create {
+// open opens one side of a move, with its schema up to date.
+func (m *moveCmd) open(ctx context.Context, where string, create bool) (*models.Store, error) {
+	side := m.side(where)
+	if create && side.Database == "" {
 		if err := os.MkdirAll(where, 0o700); err != nil {
 			return nil, err
 		}
@@ -90,18 +111,24 @@ func (c *cli) openSide(ctx context.Context, where string, create bool) (*models.
 	return store, nil
 }
 
-// printMove prints a line for each table.
-func printMove(w io.Writer, tables []models.MovedTable, done bool) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// print prints a line for each table: before the move what would be moved, after it the checksums.
+func (m *moveCmd) print(w io.Writer, tables []models.MovedTable) error {
+	var rows table
 	for _, t := range tables {
-		if done {
-			fmt.Fprintf(table, "%s\t%d rows\tchecksum %016x on both sides\n", t.Table, t.Rows,
-				uint64(t.Sum))
+		if m.JSON {
+			if err := printJSON(w, map[string]any{"table": t.Table, "rows": t.Rows, "present": t.There,
+				"checksum": fmt.Sprintf("%016x", uint64(t.Sum)), "moved": !m.DryRun}); err != nil {
+				return err
+			}
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%d rows\t%d there already\n", t.Table, t.Rows, t.There)
+		note := fmt.Sprintf("%d there already", t.There)
+		if !m.DryRun {
+			note = fmt.Sprintf("checksum %016x on both sides", uint64(t.Sum))
+		}
+		rows.add(t.Table, fmt.Sprintf("%d rows", t.Rows), note)
 	}
-	return table.Flush()
+	return rows.print(w)
 }
 
 // progress shows how far a move has come.
@@ -122,9 +149,9 @@ func newProgress(plan []models.MovedTable, w io.Writer) *progress {
 		progressbar.OptionOnCompletion(func() { fmt.Fprintln(w) }))}
 }
 
-// add notes rows of a table that were moved.
+// add counts rows of a table that were moved.
 func (p *progress) add(table string, rows int) {
 	p.count += int64(rows)
 	p.bar.Describe(table)
-	_ = p.bar.Add(rows) // no more than a picture
+	_ = p.bar.Add(rows) // a failure affects the display only
 }

@@ -1,3 +1,5 @@
+//go:build !client && !windows
+
 package commands
 
 import (
@@ -25,24 +27,26 @@ import (
 
 // serveCmd is latchkey serve.
 type serveCmd struct {
-	Addr         string         `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address."`
-	Registration string         `default:"open" enum:"open,closed" help:"Registration: open, closed."`
-	Scope        []string       `placeholder:"NAME" help:"Scope for services' tokens (repeatable)."`
-	HideAccounts bool           `help:"Answer unknown accounts like wrong secrets."`
-	TrustedProxy []netip.Prefix `placeholder:"CIDR" help:"Proxies to believe X-Forwarded-* from."`
-	PublicURL    *url.URL       `placeholder:"URL" help:"Where browsers reach this server."`
-	CookieDomain string         `placeholder:"NAME" help:"Domain whose hosts share one login."`
-	ReturnHost   []string       `placeholder:"HOST[:PORT]" help:"More hosts a login may lead back to."`
-	Connections  int            `default:"2048" help:"Connections open at once."`
-	Bridge       bool           `help:"Let /v1/verify take an account and its secret, too."`
-	LogFormat    string         `default:"text" enum:"text,json" help:"Format of the log: text, json."`
-	LogLevel     slog.Level     `default:"info" help:"Least level logged: debug, info, warn, error."`
+	Addr         string         `default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"serve" help:"Address to listen on."`
+	Registration string         `default:"open" enum:"open,closed" placeholder:"open|closed" group:"serve" help:"Who may register: open for everyone, closed for nobody."`
+	Scope        []string       `placeholder:"NAME" group:"serve" help:"Scope for service tokens; repeatable."`
+	HideAccounts bool           `group:"serve" help:"Respond to a login with an unknown account as to a wrong password."`
+	TrustedProxy []netip.Prefix `placeholder:"CIDR" group:"serve" help:"Network of proxies whose X-Forwarded-* headers are trusted; repeatable."`
+	PublicURL    *url.URL       `placeholder:"URL" group:"serve" help:"URL at which browsers reach this server (default: as each request says)."`
+	CookieDomain string         `placeholder:"NAME" group:"serve" help:"Domain whose hosts share one login."`
+	ReturnHost   []string       `placeholder:"HOST[:PORT]" group:"serve" help:"Further host to which a login may redirect; repeatable."`
+	Connections  int            `default:"2048" placeholder:"N" group:"serve" help:"Maximum of open connections."`
+	Bridge       bool           `group:"serve" help:"Accept an account and its password at /v1/verify, too."`
+	LogFormat    string         `default:"text" enum:"text,json" placeholder:"text|json" group:"serve" help:"Format of the log."`
+	LogLevel     slog.Level     `default:"info" placeholder:"LEVEL" group:"serve" help:"Lowest level to log: debug, info, warn or error."`
+
+	configFlags `group:"config"`
 }
 
-// domainName is a name of at least two labels, in lower case.
+// domainName is a domain of at least two labels, in lower case.
 var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*$`)
 
-// returnHost is a host name or an IPv4 address, and perhaps a port.
+// returnHost is a host name or an IPv4 address, with or without a port.
 var returnHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
 
 func isReturnHost(text string) bool {
@@ -52,11 +56,27 @@ func isReturnHost(text string) bool {
 		(port == "" || number > 0)
 }
 
-// Validate refuses addresses that make no sense together; the parser calls it.
+// Validate checks the flags before anything is opened.
 func (s *serveCmd) Validate() error {
 	if s.Connections < 1 {
 		return errors.New("--connections is at least 1")
 	}
+	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
+		return fmt.Errorf("--addr is HOST:PORT, such as 127.0.0.1:8080, not %q", s.Addr)
+	}
+	if err := s.validateURLs(); err != nil {
+		return err
+	}
+	return s.validate(s.ownOptions())
+}
+
+// ownOptions are the options that no other command sets.
+func (s *serveCmd) ownOptions() auth.Options {
+	return auth.Options{Scopes: s.Scope, CookieDomain: s.CookieDomain}
+}
+
+// validateURLs checks the addresses together and normalises them.
+func (s *serveCmd) validateURLs() error {
 	if s.PublicURL == nil || s.PublicURL.String() == "" {
 		s.PublicURL = nil
 		if s.CookieDomain != "" || len(s.ReturnHost) != 0 {
@@ -67,22 +87,14 @@ func (s *serveCmd) Validate() error {
 	u := s.PublicURL
 	u.Host, u.Path = strings.ToLower(u.Host), strings.TrimSuffix(u.Path, "/")
 	if u.Port() == map[string]string{"http": "80", "https": "443"}[u.Scheme] {
-		u.Host = u.Hostname() // browsers never say it
+		u.Host = u.Hostname() // browsers omit the default port
 	}
 	if (u.Scheme != "https" && u.Scheme != "http") || !isReturnHost(u.Host) ||
 		u.String() != u.Scheme+"://"+u.Host {
 		return errors.New("--public-url is a scheme and a host, such as https://login.example.com")
 	}
-	name := u.Hostname()
-	s.CookieDomain = strings.ToLower(s.CookieDomain)
-	if suffix, _ := publicsuffix.PublicSuffix(s.CookieDomain); s.CookieDomain != "" &&
-		suffix == s.CookieDomain {
-		return fmt.Errorf("--cookie-domain %s belongs to everybody: browsers take no cookie for it",
-			suffix)
-	}
-	if d := s.CookieDomain; d != "" && (!domainName.MatchString(d) ||
-		name != d && !strings.HasSuffix(name, "."+d)) {
-		return fmt.Errorf("--cookie-domain is a domain, such as example.com, with %s in it", name)
+	if err := s.validateCookieDomain(u.Hostname()); err != nil {
+		return err
 	}
 	for i, host := range s.ReturnHost {
 		s.ReturnHost[i] = strings.ToLower(host)
@@ -93,14 +105,30 @@ func (s *serveCmd) Validate() error {
 	return nil
 }
 
-// Run serves until a signal comes.
-func (s *serveCmd) Run(ctx context.Context, c *cli, std Console) (err error) {
+// validateCookieDomain checks the cookie's domain against the host of --public-url.
+func (s *serveCmd) validateCookieDomain(host string) error {
+	s.CookieDomain = strings.ToLower(s.CookieDomain)
+	domain := s.CookieDomain
+	if domain == "" {
+		return nil
+	}
+	if suffix, _ := publicsuffix.PublicSuffix(domain); suffix == domain {
+		return fmt.Errorf("--cookie-domain: %s is a public suffix; browsers reject cookies for it", domain)
+	}
+	if !domainName.MatchString(domain) || host != domain && !strings.HasSuffix(host, "."+domain) {
+		return fmt.Errorf("--cookie-domain is a domain, such as example.com, that contains %s", host)
+	}
+	return nil
+}
+
+// Run serves until ctx is done.
+func (s *serveCmd) Run(ctx context.Context, std Console) (err error) {
 	logger := s.logger(std.Err)
-	most, err := s.maxConnections()
+	connections, err := s.maxConnections()
 	if err != nil {
 		return err
 	}
-	serves, err := adoptSocket()
+	ready, err := adoptSocket()
 	if err != nil {
 		return err
 	}
@@ -108,84 +136,107 @@ func (s *serveCmd) Run(ctx context.Context, c *cli, std Console) (err error) {
 	if err != nil {
 		return err
 	}
-	defer listener.Close() //nolint:errcheck // closed already after serving
-	c.scopes, c.cookieDomain = s.Scope, s.CookieDomain
-	d, err := c.open(ctx, true, logger)
+	defer listener.Close() //nolint:errcheck // serving closes it, too
+	d, err := s.openWith(ctx, opening{create: true, options: s.options(s.ownOptions(), logger)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := s.printBanner(ctx, c, d, listener.Addr(), std.Err); err != nil {
+	if err := s.printBanner(ctx, d, listener.Addr(), std.Err); err != nil {
 		return err
 	}
+	server, err := s.server(d, logger, connections)
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx, server, d, listener, logger, ready)
+}
+
+func (s *serveCmd) server(
+	d directory, logger *slog.Logger, connections int,
+) (server *handlers.Server, err error) {
 	var bridge *auth.Bridge
 	if s.Bridge {
 		if bridge, err = auth.NewBridge(d.authority); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	server := handlers.New(handlers.Config{Store: d.store, Authority: d.authority, Logger: logger,
+	return handlers.New(handlers.Config{Store: d.store, Authority: d.authority, Logger: logger,
 		RegistrationOpen: s.Registration == "open", HideAccounts: s.HideAccounts,
-		MinPassword: c.MinSecret, PasswordStrength: c.SecretStrength, TrustedProxies: s.TrustedProxy,
-		PublicURL: s.PublicURL, ReturnHosts: s.ReturnHost, MaxConnections: most, Bridge: bridge})
-	return s.serve(ctx, server, d, listener, logger, serves)
+		MinPassword: s.MinSecret, PasswordStrength: s.SecretStrength, TrustedProxies: s.TrustedProxy,
+		PublicURL: s.PublicURL, ReturnHosts: s.ReturnHost, MaxConnections: connections,
+		Bridge: bridge}), nil
 }
 
-// serve serves until ctx is done or another process has taken over.
+// serve serves until ctx is done or a successor has taken over.
 func (s *serveCmd) serve(
-	ctx context.Context, server *handlers.Server, d data, listener net.Listener,
-	logger *slog.Logger, serves func() error,
+	ctx context.Context, server *handlers.Server, d directory, listener net.Listener,
+	logger *slog.Logger, ready func() error,
 ) error {
 	if err := d.authority.Join(ctx); err != nil {
 		return err
 	}
-	following, forget := context.WithCancel(context.WithoutCancel(ctx))
+	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	serving, stop := context.WithCancel(ctx)
 	var wait sync.WaitGroup
-	wait.Go(func() { d.authority.Run(following) })
+	wait.Go(func() { d.authority.Run(background) })
 	wait.Go(func() { handOverOnSignal(serving, listener, stop, logger) })
 	notifySystemd(daemon.SdNotifyReady, logger)
-	err := serves()
+	err := ready()
 	if err == nil {
 		err = server.Serve(serving, listener)
 	}
 	stop()
-	forget()
+	endBackground()
 	wait.Wait()
 	return err
 }
 
-// listen opens the address, or takes the socket that systemd has opened already, which stays open
-// while one process takes over from another (sd_listen_fds(3)).
+// listen opens the address, or takes the socket that systemd or a predecessor has opened
+// (sd_listen_fds(3)).
 func (s *serveCmd) listen(ctx context.Context) (net.Listener, error) {
-	given, err := activation.Listeners()
+	inherited, err := activation.Listeners()
 	switch {
 	case err != nil:
 		return nil, err
-	case len(given) == 0:
-		return (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr)
-	case len(given) > 1 || given[0] == nil:
-		return nil, errors.New("systemd must pass one socket that listens, and nothing else")
+	case len(inherited) == 0:
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr)
+		return listener, s.explainListen(err)
+	case len(inherited) > 1 || inherited[0] == nil:
+		return nil, errors.New("systemd passed other sockets than one that listens: check the .socket unit")
 	}
-	return given[0], nil
+	return inherited[0], nil
 }
 
-// Descriptors: how many are kept for the database, the log and the listener, and how many there
-// must be.
+// explainListen says what to do about an address that cannot be opened.
+func (s *serveCmd) explainListen(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("address %s is already in use: choose another with --addr", s.Addr)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("address %s needs more privileges: choose a port above 1023 with --addr", s.Addr)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("address %s is not one of this machine: choose another with --addr", s.Addr)
+	}
+	return err
+}
+
+// File descriptors: how many are reserved for the database, the log and the listener, and how many
+// there must be at least.
 const (
 	reservedFiles = 40
 	minFiles      = 64
 )
 
-// maxConnections is how many connections may be open at once: what was asked for, or what the
-// limit of descriptors leaves.
+// maxConnections returns how many connections may be open at once: --connections, or what the limit
+// of file descriptors leaves.
 func (s *serveCmd) maxConnections() (int, error) {
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		return 0, err
 	}
 	if files.Cur < minFiles {
-		return 0, fmt.Errorf("%d open files are allowed (ulimit -n): at least %d are needed",
+		return 0, fmt.Errorf("the limit of open files is %d: raise it to at least %d (ulimit -n)",
 			files.Cur, minFiles)
 	}
 	return int(min(uint64(s.Connections), files.Cur-reservedFiles)), nil
@@ -199,29 +250,27 @@ func (s *serveCmd) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// notifySystemd says how far the server is, if systemd has asked for it (sd_notify(3)).
+// notifySystemd reports the state of the server if systemd asks for it (sd_notify(3)).
 func notifySystemd(state string, logger *slog.Logger) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		logger.Warn("systemd cannot be told", "error", err)
+		logger.Warn("systemd cannot be notified", "error", err)
 	}
 }
 
-// reachable is the URL at which this machine reaches a listener.
-func reachable(addr net.Addr) string {
+// localURL is the URL at which this machine reaches a listener.
+func localURL(addr net.Addr) string {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return "http://localhost:" + strconv.Itoa(tcp.Port)
 	}
 	return "http://" + addr.String()
 }
 
-// printBanner says where the server is and, while there is no administrator, how to make one.
-func (s *serveCmd) printBanner(
-	ctx context.Context, c *cli, d data, at net.Addr, w io.Writer,
-) error {
-	url := reachable(at)
-	fmt.Fprintf(w, "Latchkey %s\n  address         %s\n  data directory  %s\n"+
-		"  hashing         %d at once, %d MiB of memory at most\n", version, url, c.Data,
-		auth.Slots(), uint64(c.Argon2.Memory)*uint64(auth.Slots())/1024)
+// printBanner prints where the server is and, while there is no administrator, how to create one.
+func (s *serveCmd) printBanner(ctx context.Context, d directory, at net.Addr, w io.Writer) error {
+	address := localURL(at)
+	fmt.Fprintf(w, "Latchkey %s\n  address         %s\n  data            %s\n"+
+		"  hashing         %d at once, at most %d MiB of memory\n", version, address, d.name,
+		auth.Slots(), uint64(s.Argon2.Memory)*uint64(auth.Slots())/1024)
 	has, err := d.store.HasAdministrator(ctx)
 	if err != nil || has {
 		return err
@@ -231,10 +280,11 @@ func (s *serveCmd) printBanner(
 		return err
 	}
 	if s.PublicURL != nil {
-		url = s.PublicURL.String()
+		address = s.PublicURL.String()
 	}
 	fmt.Fprintf(w, "  administrator   none yet: open this link within 15 minutes (it works once)\n"+
 		"                  %s/setup?token=%s\n"+
-		"                  or run: latchkey user add ACCOUNT --nickname NAME --admin\n", url, token)
+		"                  or run: latchkey user add ACCOUNT --nickname NAME --admin%s\n", address, token,
+		s.flagsAgain())
 	return nil
 }

@@ -1,12 +1,11 @@
+//go:build !client && !windows
+
 package commands
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"text/tabwriter"
 	"time"
 
 	"latchkey/auth"
@@ -16,26 +15,33 @@ import (
 // commandLine is the address of tokens that were issued here.
 const commandLine = "command line"
 
-// tokenCmd is latchkey token.
-type tokenCmd struct {
-	Get     tokenGetCmd     `cmd:"" default:"withargs" help:"Print a fresh token of one's own login."`
-	Issue   tokenIssueCmd   `cmd:"" help:"Issue a token to an account and print it."`
-	Inspect tokenInspectCmd `cmd:"" help:"Explain any token in one sentence."`
-	List    tokenListCmd    `cmd:"" help:"List the live tokens of an account."`
-	Revoke  tokenRevokeCmd  `cmd:"" help:"End tokens, by the token, by its id, or all of an account."`
-}
+// errRejected makes the exit code 1 when a token is not accepted.
+var errRejected = errors.New("the token is not accepted")
 
 type tokenIssueCmd struct {
-	Account string        `arg:""`
-	TTL     time.Duration `name:"ttl" help:"Lifetime, such as 90s (default: --token-ttl)."`
-	Scope   string        `env:"-" placeholder:"NAME" help:"Scope (default: that of the account)."`
-	Label   string        `help:"Make it a service's token with this label."`
+	configFlags `group:"config"`
+
+	Account string        `arg:"" help:"E-mail address or mobile number."`
+	TTL     time.Duration `name:"ttl" help:"Lifetime; makes it a service token (default: --token-ttl)."`
+	Scope   string        `placeholder:"NAME" help:"Scope (default: that of the account)."`
+	Label   string        `placeholder:"TEXT" help:"Label; makes it a service token (default: none)."`
 	JSON    bool          `name:"json" help:"Print JSON."`
 }
 
-// Run prints the token alone.
-func (t *tokenIssueCmd) Run(ctx context.Context, c *cli, std Console) error {
-	d, err := c.open(ctx, false, nil)
+// Validate checks the flags before anything is opened.
+func (t *tokenIssueCmd) Validate() error {
+	if err := t.configFlags.Validate(); err != nil || t.TTL == 0 {
+		return err
+	}
+	if _, err := auth.Lifetime(t.TTL); err != nil {
+		return fmt.Errorf("--ttl: %w", err)
+	}
+	return nil
+}
+
+// Run prints the token.
+func (t *tokenIssueCmd) Run(ctx context.Context, std Console) error {
+	d, err := t.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,14 +49,14 @@ func (t *tokenIssueCmd) Run(ctx context.Context, c *cli, std Console) error {
 	issued, err := d.authority.IssueFor(ctx, auth.IssueRequest{Account: t.Account, TTL: t.TTL,
 		Scope: t.Scope, Label: t.Label, Client: auth.Client{Address: commandLine}})
 	if errors.Is(err, models.ErrChanged) {
-		err = errors.New("the account is disabled")
+		err = errors.New("disabled; enable it first: latchkey user enable ACCOUNT")
 	}
 	if err != nil {
-		return fmt.Errorf("account %s: %w", t.Account, err)
+		return accountError(t.Account, err)
 	}
 	if t.JSON {
 		i := issued.Identity
-		return json.NewEncoder(std.Out).Encode(map[string]any{"token": issued.Token, "uid": i.UID,
+		return printJSON(std.Out, map[string]any{"token": issued.Token, "uid": i.UID,
 			"id": i.TokenID.String(), "scope": d.authority.ScopeName(i.Scope),
 			"expires_at": i.ExpiresAt})
 	}
@@ -59,120 +65,171 @@ func (t *tokenIssueCmd) Run(ctx context.Context, c *cli, std Console) error {
 }
 
 type tokenInspectCmd struct {
-	Token string `arg:"" help:"The token."`
+	configFlags `group:"config"`
+
+	Token string `arg:"" help:"The token; - reads it from standard input."`
 	JSON  bool   `name:"json" help:"Print JSON."`
 }
 
-// Run explains the token.
-func (t *tokenInspectCmd) Run(ctx context.Context, c *cli, std Console) error {
-	d, err := c.open(ctx, false, nil)
+// Run explains the token. It fails if the token is not accepted.
+func (t *tokenInspectCmd) Run(ctx context.Context, std Console) error {
+	token, err := readToken(std, t.Token)
+	if err != nil {
+		return err
+	}
+	d, err := t.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // only read
-	in, err := d.authority.Inspect(ctx, t.Token)
+	in, err := d.authority.Inspect(ctx, token)
 	if err != nil {
 		return err
 	}
 	if t.JSON {
-		return json.NewEncoder(std.Out).Encode(in)
+		err = printJSON(std.Out, in)
+	} else {
+		_, err = fmt.Fprintln(std.Out, in)
 	}
-	_, err = fmt.Fprintln(std.Out, in)
+	if err == nil && in.Refused != nil {
+		err = errRejected
+	}
 	return err
 }
 
+// readToken returns a token argument, or the first line of standard input for "-".
+func readToken(std Console, argument string) (string, error) {
+	if argument != "-" {
+		return argument, nil
+	}
+	return readLine(std.In, "token")
+}
+
 type tokenListCmd struct {
-	Account string `arg:""`
+	configFlags `group:"config"`
+
+	Account string `arg:"" help:"E-mail address or mobile number."`
 	JSON    bool   `name:"json" help:"Print JSON, one object a line."`
 }
 
-// Run prints the tokens, newest first.
-func (t *tokenListCmd) Run(ctx context.Context, c *cli, std Console) error {
-	d, err := c.open(ctx, false, nil)
+// Run prints the live tokens, newest first.
+func (t *tokenListCmd) Run(ctx context.Context, std Console) error {
+	d, err := t.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // only read
 	user, err := d.store.UserByAccount(ctx, t.Account)
 	if err != nil {
-		return fmt.Errorf("account %s: %w", t.Account, err)
+		return accountError(t.Account, err)
 	}
-	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
-	if !t.JSON {
-		fmt.Fprintln(table, "ID\tKIND\tSCOPE\tLABEL\tISSUED\tEXPIRES\tLAST USED\tADDRESS")
-	}
+	var rows table
+	rows.add("ID", "KIND", "SCOPE", "LABEL", "ISSUED", "EXPIRES", "LAST USED", "ADDRESS")
 	f := models.TokenFilter{UID: user.ID, Limit: 1000}
 	for {
 		tokens, err := d.authority.Tokens(ctx, f)
-		if err != nil || len(tokens) == 0 {
-			return errors.Join(err, table.Flush())
+		if err != nil {
+			return err
 		}
-		for _, one := range tokens {
-			scope := d.authority.ScopeName(one.Scope)
-			if err := printToken(table, std.Out, one, scope, t.JSON); err != nil {
+		if len(tokens) == 0 {
+			break
+		}
+		for _, token := range tokens {
+			f.Before = token.ID
+			scope := d.authority.ScopeName(token.Scope)
+			if !t.JSON {
+				rows.add(tokenCells(token, scope)...)
+			} else if err := printJSON(std.Out, tokenJSON(token, scope)); err != nil {
 				return err
 			}
-			f.Before = one.ID
 		}
 	}
+	if t.JSON {
+		return nil
+	}
+	return rows.print(std.Out)
 }
 
-func printToken(table, out io.Writer, t models.Token, scope string, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(out).Encode(map[string]any{"id": t.ID.String(),
-			"kind": t.Kind.String(), "type": t.ClientType, "scope": scope, "label": t.Label,
-			"issued_at": t.ID.IssuedAt, "expires_at": t.EndsAt, "last_used_at": t.UsedAt,
-			"address": t.Address, "user_agent": t.UserAgent})
-	}
+func tokenCells(t models.Token, scope string) []any {
 	used := "never"
 	if t.UsedAt != 0 {
 		used = stamp(t.UsedAt)
 	}
-	_, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Kind, scope, t.Label,
-		stamp(t.ID.IssuedAt), stamp(t.EndsAt), used, t.Address)
-	return err
+	return []any{t.ID, t.Kind, scope, t.Label, stamp(t.ID.IssuedAt), stamp(t.EndsAt), used, t.Address}
+}
+
+func tokenJSON(t models.Token, scope string) map[string]any {
+	return map[string]any{"id": t.ID.String(), "kind": t.Kind.String(), "type": t.ClientType,
+		"scope": scope, "label": t.Label, "issued_at": t.ID.IssuedAt, "expires_at": t.EndsAt,
+		"last_used_at": t.UsedAt, "address": t.Address, "user_agent": t.UserAgent}
 }
 
 type tokenRevokeCmd struct {
-	Tokens []string `arg:"" optional:"" name:"token" help:"Tokens, or ids as token list shows them."`
-	All    string   `placeholder:"ACCOUNT" help:"Every token of this account."`
+	configFlags `group:"config"`
+	yesFlag
+
+	Tokens []string `arg:"" optional:"" name:"token" help:"Tokens, or ids from token list; - reads a token from standard input."`
+	All    string   `placeholder:"ACCOUNT" help:"Revoke every token of this account."`
 }
 
-// Run ends the tokens; the running server refuses them at its next look at the store.
-func (t *tokenRevokeCmd) Run(ctx context.Context, c *cli, std Console) error {
+// Validate checks the command line before anything is opened.
+func (t *tokenRevokeCmd) Validate() error {
 	if (len(t.Tokens) == 0) == (t.All == "") {
-		return errors.New("name tokens to end, or an account with --all")
+		return errors.New("name tokens to revoke, or an account with --all")
 	}
+	return t.configFlags.Validate()
+}
+
+// Run revokes the tokens. A running server rejects them as soon as it reads the store again.
+func (t *tokenRevokeCmd) Run(ctx context.Context, std Console) error {
 	if t.All != "" {
-		return c.change(ctx, t.All, std, "all tokens ended",
-			func(a *auth.Authority, uid uint32) error { return a.RevokeAll(ctx, uid, revoked) })
+		return t.revokeAll(ctx, std)
 	}
-	d, err := c.open(ctx, false, nil)
+	d, err := t.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // everything is committed
-	for i, text := range t.Tokens {
-		id, ok := models.ParseTokenID(text)
-		if !ok {
-			in, err := d.authority.Inspect(ctx, text)
-			if err != nil {
-				return err
-			}
-			if id = in.Identity.TokenID; id == (models.TokenID{}) {
-				return fmt.Errorf("argument %d: %w", i+1, in.Refused)
-			}
+	for i, argument := range t.Tokens {
+		id, err := tokenID(ctx, d.authority, std, argument)
+		if err != nil {
+			return fmt.Errorf("argument %d: %w", i+1, err)
 		}
-		if err := d.authority.Revoke(ctx, id, revoked); err != nil {
+		if err := d.authority.Revoke(ctx, id, revokedHere); err != nil {
 			return fmt.Errorf("token %s: %w", id, err)
 		}
-		fmt.Fprintf(std.Out, "token %s: ended\n", id)
+		fmt.Fprintf(std.Out, "token %s: revoked (in %s)\n", id, d.name)
 	}
 	return nil
 }
 
-// revoked is the reason of tokens that are ended here.
-const revoked = "ended on the command line"
+func (t *tokenRevokeCmd) revokeAll(ctx context.Context, std Console) error {
+	if err := t.confirm(ctx, std, "Revoke every token of "+t.All+"?"); err != nil {
+		return err
+	}
+	return t.change(ctx, std, t.All, "all tokens revoked",
+		func(a *auth.Authority, user models.User) error {
+			return a.RevokeAll(ctx, user.ID, revokedHere)
+		})
+}
 
-// stamp is a Unix time as the commands print it.
-func stamp(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
+// tokenID finds the id of a token that is named by its id or its value.
+func tokenID(
+	ctx context.Context, a *auth.Authority, std Console, argument string,
+) (models.TokenID, error) {
+	token, err := readToken(std, argument)
+	if err != nil {
+		return models.TokenID{}, err
+	}
+	if id, ok := models.ParseTokenID(token); ok {
+		return id, nil
+	}
+	in, err := a.Inspect(ctx, token)
+	if err == nil && in.Identity.TokenID == (models.TokenID{}) {
+		err = in.Refused
+	}
+	return in.Identity.TokenID, err
+}
+
+// revokedHere is the reason of tokens that are revoked by a command.
+const revokedHere = "revoked on the command line"

@@ -1,19 +1,11 @@
+//go:build !client && !windows
+
 package commands
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"strings"
-	"text/tabwriter"
-	"time"
-
-	"github.com/alecthomas/kong"
-	"golang.org/x/term"
 
 	"latchkey/auth"
 	"latchkey/models"
@@ -21,30 +13,37 @@ import (
 
 // userCmd is latchkey user.
 type userCmd struct {
-	Add     userAddCmd    `cmd:"" help:"Make an account."`
-	List    userListCmd   `cmd:"" help:"List the accounts."`
-	Passwd  userPasswdCmd `cmd:"" help:"Replace an account's secret; its tokens end."`
-	Role    userRoleCmd   `cmd:"" help:"Make an account an administrator or a user; its tokens end."`
-	Disable userStateCmd  `cmd:"" help:"Disable an account; its tokens end."`
-	Enable  userStateCmd  `cmd:"" help:"Enable a disabled account."`
-	Delete  userDeleteCmd `cmd:"" help:"Delete an account; its tokens end."`
+	Add     userAddCmd     `cmd:"" help:"Create an account."`
+	List    userListCmd    `cmd:"" help:"List the accounts."`
+	Passwd  userPasswdCmd  `cmd:"" help:"Set an account's password and revoke its tokens."`
+	Role    userRoleCmd    `cmd:"" help:"Make an account an administrator or a user; revokes its tokens."`
+	Disable userDisableCmd `cmd:"" help:"Disable an account and revoke its tokens."`
+	Enable  userEnableCmd  `cmd:"" help:"Enable a disabled account."`
+	Delete  userDeleteCmd  `cmd:"" help:"Delete an account and revoke its tokens."`
 }
 
 type userAddCmd struct {
+	configFlags `group:"config"`
+
 	Account     string `arg:"" help:"E-mail address or mobile number."`
-	Nickname    string `required:"" help:"Name that is shown, 2 to 22 characters."`
-	Type        uint16 `help:"Client type: 100 e-mail, 101 mobile number (default: by its form)."`
+	Nickname    string `required:"" placeholder:"NAME" help:"Display name, 2 to 22 characters."`
+	Type        uint16 `placeholder:"TYPE" help:"Client type: 100 e-mail, 101 mobile number (default: by the account's form)."`
 	Admin       bool   `help:"Make it an administrator."`
-	SecretStdin bool   `help:"Read the secret from one line of standard input."`
+	SecretStdin bool   `help:"Read the password from one line of standard input."`
+	Init        bool   `help:"Create the data directory if it does not exist."`
+	JSON        bool   `name:"json" help:"Print JSON."`
 }
 
-// Run makes the account.
-func (u *userAddCmd) Run(ctx context.Context, c *cli, std Console) error {
-	secret, err := readNewPassword(ctx, std, u.SecretStdin)
+// Run creates the account.
+func (u *userAddCmd) Run(ctx context.Context, std Console) error {
+	password, err := readNewPassword(ctx, std, u.SecretStdin)
 	if err != nil {
 		return err
 	}
-	d, err := c.open(ctx, true, nil)
+	d, err := u.openWith(ctx, opening{create: u.Init, options: u.options(auth.Options{}, nil)})
+	if errors.Is(err, models.ErrNoDatabase) {
+		err = fmt.Errorf("%w, or with --init", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -56,192 +55,177 @@ func (u *userAddCmd) Run(ctx context.Context, c *cli, std Console) error {
 	if kind == 0 {
 		kind = models.TypeOf(u.Account)
 	}
-	user, err := d.authority.Register(ctx, auth.Registration{Account: u.Account, Password: secret,
+	user, err := d.authority.Register(ctx, auth.Registration{Account: u.Account, Password: password,
 		Nickname: u.Nickname, ClientType: kind}, role)
-	if err == nil {
-		fmt.Fprintf(std.Out, "%s %s has id %d\n", user.Role, user.Account, user.ID)
+	if err != nil {
+		return err
 	}
+	if u.JSON {
+		return printJSON(std.Out, userJSON(user))
+	}
+	_, err = fmt.Fprintf(std.Out, "%s %s created with id %d in %s\n", user.Role, user.Account, user.ID,
+		d.name)
 	return err
 }
 
-// readNewPassword is readPassword that asks twice.
-func readNewPassword(ctx context.Context, std Console, stdin bool) (string, error) {
-	return readPassword(ctx, std, stdin, "Secret: ", "Again: ")
-}
-
-// readPassword reads one line of standard input, or asks on the terminal, once for each prompt; the
-// answers must be the same.
-func readPassword(
-	ctx context.Context, std Console, stdin bool, prompts ...string,
-) (secret string, err error) {
-	if stdin {
-		line, err := bufio.NewReader(std.In).ReadString('\n')
-		if err != nil && line == "" {
-			return "", fmt.Errorf("no secret on standard input: %w", err)
-		}
-		return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), nil
-	}
-	terminal, ok := std.In.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) {
-		return "", errors.New("no terminal to ask for the secret: use --secret-stdin")
-	}
-	for i, prompt := range prompts {
-		fmt.Fprint(std.Err, prompt)
-		typed, err := interruptible(ctx, terminal, func() (string, error) {
-			text, err := term.ReadPassword(int(terminal.Fd()))
-			return string(text), err
-		})
-		fmt.Fprintln(std.Err)
-		if err != nil {
-			return "", err
-		}
-		if i > 0 && typed != secret {
-			return "", errors.New("the two secrets differ")
-		}
-		secret = typed
-	}
-	return secret, nil
-}
-
-// interruptible waits for an answer at the terminal, or for an interrupt, after which the terminal is
-// as it was. The question is then left behind: nothing ends a read but the end of the process.
-func interruptible(
-	ctx context.Context, in io.Reader, question func() (string, error),
-) (string, error) {
-	type answer struct {
-		text string
-		err  error
-	}
-	restore := func() error { return nil }
-	if terminal, ok := in.(*os.File); ok {
-		if state, err := term.GetState(int(terminal.Fd())); err == nil {
-			restore = func() error { return term.Restore(int(terminal.Fd()), state) }
-		}
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		text, err := question()
-		answers <- answer{text, err}
-	}()
-	select {
-	case a := <-answers:
-		return a.text, a.err
-	case <-ctx.Done():
-		return "", errors.Join(errors.New("interrupted"), restore())
-	}
-}
-
 type userListCmd struct {
+	configFlags `group:"config"`
+
 	JSON bool `name:"json" help:"Print JSON, one object a line."`
 }
 
-// Run prints the accounts.
-func (u *userListCmd) Run(ctx context.Context, c *cli, std Console) error {
-	d, err := c.open(ctx, false, nil)
+// Run prints the accounts in the order of their ids.
+func (u *userListCmd) Run(ctx context.Context, std Console) error {
+	d, err := u.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // only read
-	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
-	if !u.JSON {
-		fmt.Fprintln(table, "ID\tACCOUNT\tNICKNAME\tROLE\tSTATE\tCREATED")
-	}
+	var t table
+	t.add("ID", "ACCOUNT", "NICKNAME", "ROLE", "STATE", "CREATED")
 	var after uint32
 	for {
 		users, err := d.store.Users(ctx, models.UserFilter{After: after})
-		if err != nil || len(users) == 0 {
-			return errors.Join(err, table.Flush())
+		if err != nil {
+			return err
 		}
-		for _, one := range users {
-			if err := printUser(table, std.Out, one, u.JSON); err != nil {
+		if len(users) == 0 {
+			break
+		}
+		for _, user := range users {
+			after = user.ID
+			if !u.JSON {
+				t.add(user.ID, user.Account, user.Nickname, user.Role, user.State, stamp(user.CreatedAt))
+			} else if err := printJSON(std.Out, userJSON(user)); err != nil {
 				return err
 			}
-			after = one.ID
 		}
 	}
-}
-
-func printUser(table, out io.Writer, u models.User, asJSON bool) error {
-	created := time.Unix(u.CreatedAt, 0).UTC().Format(time.RFC3339)
-	if asJSON {
-		return json.NewEncoder(out).Encode(map[string]any{"id": u.ID, "account": u.Account,
-			"type": u.ClientType, "nickname": u.Nickname, "role": u.Role.String(),
-			"state": u.State.String(), "created_at": u.CreatedAt})
+	if u.JSON {
+		return nil
 	}
-	_, err := fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n",
-		u.ID, u.Account, u.Nickname, u.Role, u.State, created)
-	return err
+	return t.print(std.Out)
 }
 
-// change opens the data directory and does something to one account.
-func (c *cli) change(ctx context.Context, account string, std Console, done string,
-	do func(*auth.Authority, uint32) error) error {
-	d, err := c.open(ctx, false, nil)
+func userJSON(u models.User) map[string]any {
+	return map[string]any{"id": u.ID, "account": u.Account, "type": u.ClientType,
+		"nickname": u.Nickname, "role": u.Role.String(), "state": u.State.String(),
+		"created_at": u.CreatedAt}
+}
+
+// change opens the data directory, changes one account and says what was done where.
+func (f *configFlags) change(ctx context.Context, std Console, account, done string,
+	do func(*auth.Authority, models.User) error) error {
+	d, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // everything is committed
 	user, err := d.store.UserByAccount(ctx, account)
+	if err == nil {
+		err = do(d.authority, user)
+	}
 	if err != nil {
-		return fmt.Errorf("account %s: %w", account, err)
+		return accountError(account, err)
 	}
-	if err := do(d.authority, user.ID); err != nil {
-		return err
+	_, err = fmt.Fprintf(std.Out, "%s: %s (in %s)\n", user.Account, done, d.name)
+	return err
+}
+
+// accountError says which account an error is about, and what to do next.
+func accountError(account string, err error) error {
+	switch {
+	case errors.Is(err, models.ErrNotFound):
+		return fmt.Errorf("account %s: not found; latchkey user list shows all", account)
+	case errors.Is(err, models.ErrLastAdministrator):
+		return fmt.Errorf("account %s: %w; make another one first: latchkey user role ACCOUNT admin",
+			account, err)
 	}
-	fmt.Fprintf(std.Out, "%s: %s\n", user.Account, done)
-	return nil
+	return fmt.Errorf("account %s: %w", account, err)
 }
 
 type userPasswdCmd struct {
-	Account     string `arg:""`
-	SecretStdin bool   `help:"Read the secret from one line of standard input."`
+	configFlags `group:"config"`
+
+	Account     string `arg:"" help:"E-mail address or mobile number."`
+	SecretStdin bool   `help:"Read the password from one line of standard input."`
 }
 
-// Run replaces the secret.
-func (u *userPasswdCmd) Run(ctx context.Context, c *cli, std Console) error {
-	secret, err := readNewPassword(ctx, std, u.SecretStdin)
+// Run sets the password.
+func (u *userPasswdCmd) Run(ctx context.Context, std Console) error {
+	password, err := readNewPassword(ctx, std, u.SecretStdin)
 	if err != nil {
 		return err
 	}
-	return c.change(ctx, u.Account, std, "secret replaced, tokens ended",
-		func(a *auth.Authority, uid uint32) error { return a.SetPassword(ctx, uid, secret) })
+	return u.change(ctx, std, u.Account, "password set, tokens revoked",
+		func(a *auth.Authority, user models.User) error {
+			return a.SetPassword(ctx, user.ID, password)
+		})
 }
 
 type userRoleCmd struct {
-	Account string `arg:""`
+	configFlags `group:"config"`
+
+	Account string `arg:"" help:"E-mail address or mobile number."`
 	Role    string `arg:"" enum:"user,admin" help:"user or admin."`
 }
 
 // Run changes the role.
-func (u *userRoleCmd) Run(ctx context.Context, c *cli, std Console) error {
+func (u *userRoleCmd) Run(ctx context.Context, std Console) error {
 	role := models.RoleUser
 	if u.Role == "admin" {
 		role = models.RoleAdministrator
 	}
-	return c.change(ctx, u.Account, std, "now "+role.String()+", tokens ended",
-		func(a *auth.Authority, uid uint32) error { return a.SetRole(ctx, uid, role) })
+	return u.change(ctx, std, u.Account, "now "+role.String()+", tokens revoked",
+		func(a *auth.Authority, user models.User) error {
+			return a.Change(ctx, user.ID, auth.Change{Role: &role})
+		})
 }
 
-type userStateCmd struct {
-	Account string `arg:""`
+type userDisableCmd struct {
+	configFlags `group:"config"`
+
+	Account string `arg:"" help:"E-mail address or mobile number."`
 }
 
-// Run disables or enables, by the command's name.
-func (u *userStateCmd) Run(ctx context.Context, c *cli, std Console, parsed *kong.Context) error {
-	state := models.Active
-	if strings.HasPrefix(parsed.Command(), "user disable") {
-		state = models.Disabled
-	}
-	return c.change(ctx, u.Account, std, "now "+state.String()+", tokens ended",
-		func(a *auth.Authority, uid uint32) error { return a.SetState(ctx, uid, state) })
+// Run disables the account.
+func (u *userDisableCmd) Run(ctx context.Context, std Console) error {
+	return u.setState(ctx, std, u.Account, models.Disabled)
+}
+
+type userEnableCmd struct {
+	configFlags `group:"config"`
+
+	Account string `arg:"" help:"E-mail address or mobile number."`
+}
+
+// Run enables the account.
+func (u *userEnableCmd) Run(ctx context.Context, std Console) error {
+	return u.setState(ctx, std, u.Account, models.Active)
+}
+
+func (f *configFlags) setState(
+	ctx context.Context, std Console, account string, state models.State,
+) error {
+	return f.change(ctx, std, account, "now "+state.String()+", tokens revoked",
+		func(a *auth.Authority, user models.User) error {
+			return a.Change(ctx, user.ID, auth.Change{State: &state})
+		})
 }
 
 type userDeleteCmd struct {
-	Account string `arg:""`
+	configFlags `group:"config"`
+	yesFlag
+
+	Account string `arg:"" help:"E-mail address or mobile number."`
 }
 
 // Run deletes the account.
-func (u *userDeleteCmd) Run(ctx context.Context, c *cli, std Console) error {
-	return c.change(ctx, u.Account, std, "deleted, tokens ended",
-		func(a *auth.Authority, uid uint32) error { return a.Delete(ctx, uid, false) })
+func (u *userDeleteCmd) Run(ctx context.Context, std Console) error {
+	err := u.confirm(ctx, std, "Delete "+u.Account+" and revoke its tokens?")
+	if err != nil {
+		return err
+	}
+	return u.change(ctx, std, u.Account, "deleted, tokens revoked",
+		func(a *auth.Authority, user models.User) error { return a.Delete(ctx, user.ID, true) })
 }

@@ -53,11 +53,19 @@ var scopeName = regexp.MustCompile(`^[a-z][a-z0-9._:-]{0,31}$`)
 var ErrScopeName = errors.New("a scope is named by a lower-case letter and up to 31 more of " +
 	"a-z, 0-9, . _ : -")
 
+// CheckScopeName checks the name of a scope. Errors: ErrScopeName.
+func CheckScopeName(name string) error {
+	if !scopeName.MatchString(name) {
+		return fmt.Errorf("scope %q: %w", name, ErrScopeName)
+	}
+	return nil
+}
+
 // NameScopes gives each name a number, unless it has one, for ever. Errors: ErrScopeName.
 func (s *Store) NameScopes(ctx context.Context, names []string) error {
 	for _, name := range names {
-		if !scopeName.MatchString(name) {
-			return fmt.Errorf("scope %q: %w", name, ErrScopeName)
+		if err := CheckScopeName(name); err != nil {
+			return err
 		}
 	}
 	scopes, err := s.Scopes(ctx)
