@@ -197,7 +197,7 @@ func TestClientRenews(t *testing.T) {
 	account(t, again, "ann@example.com")
 	q := newPerson(t)
 	q.logIn(again, "ann@example.com")
-	mustRun(t, again.Dir, "", "token", "revoke", "--all", "ann@example.com")
+	mustRun(t, again.Dir, "", "token", "revoke", "--all", "ann@example.com", "--yes")
 	p.home, file = q.home, filepath.Join(q.home, ".config/latchkey/tokens.json")
 	age(2 * 3600 / 3 * 2)
 	await(t, "the end to be felt", func() bool {

@@ -40,7 +40,7 @@ func TestCommandsWhileServing(t *testing.T) {
 	s := start(t, dir)
 	changes := map[string][]string{
 		"disable": {"user", "disable", "ACCOUNT"}, "role": {"user", "role", "ACCOUNT", "admin"},
-		"passwd": {"user", "passwd", "ACCOUNT", "--secret-stdin"}, "delete": {"user", "delete", "ACCOUNT"},
+		"passwd": {"user", "passwd", "ACCOUNT", "--secret-stdin"}, "delete": {"user", "delete", "ACCOUNT", "--yes"},
 	}
 	for name, args := range changes {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestCommandsWhileServing(t *testing.T) {
 			})
 			t.Logf("refused after %v", time.Since(began).Round(time.Millisecond))
 			_, said, code := latchkey(t, dir, "", "token", "inspect", "--", token)
-			if code != 0 || said != "" {
+			if code != 1 || said != "latchkey: the token is not accepted\n" {
 				t.Errorf("inspect: exit %d, %q", code, said)
 			}
 		})

@@ -22,10 +22,10 @@ func TestCommandsDescribeTokens(t *testing.T) {
 		t.Errorf("inspect: %s", got)
 	}
 	mustRun(t, s.Dir, "", "token", "revoke", id)
-	mustRun(t, s.Dir, "", "token", "revoke", "--all", "ann@example.com")
-	if got := mustRun(t, s.Dir, "", "token", "inspect", token); !strings.Contains(got, "it was ended 20") ||
-		!strings.Contains(got, "(ended on the command line)") {
-		t.Errorf("inspect: %s", got)
+	mustRun(t, s.Dir, "", "token", "revoke", "--all", "ann@example.com", "--yes")
+	got, _, code := latchkey(t, s.Dir, token+"\n", "token", "inspect", "-")
+	if code != 1 || !strings.Contains(got, "(revoked on the command line)") {
+		t.Errorf("inspect of a revoked token: exit %d, %s", code, got)
 	}
 	read := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--scope", "read", "--label", "backup")
 	if got := request(t, "POST", s.URL+"/v1/token/secret", fmt.Sprintf(`{"token":%q}`, read), asJSON); got.Status != 200 ||
@@ -37,7 +37,7 @@ func TestCommandsDescribeTokens(t *testing.T) {
 	}
 	for _, refused := range [][]string{
 		{"token", "revoke"}, {"token", "revoke", "x"}, {"token", "revoke", "9-1795421052-0"},
-		{"token", "revoke", read, "--all", "ann@example.com"}, {"key", "retire", "1"}, {"key", "retire", "99", "--now"},
+		{"token", "revoke", read, "--all", "ann@example.com"}, {"key", "retire", "1"}, {"key", "retire", "99", "--now", "--yes"},
 		{"token", "issue", "ann@example.com", "--scope", "write"}, {"token", "list", "nobody@example.com"},
 		{"--revocation-lag", "1ms", "user", "list"}, {"--key-rotation", "1s", "user", "list"},
 		{"--token-ttl", "1000h", "user", "list"}, {"serve", "--addr", "127.0.0.1:0", "--scope", "Not A Name"},

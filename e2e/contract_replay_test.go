@@ -71,11 +71,11 @@ func readCases(t *testing.T) []contractCase {
 func foreignTokens(t *testing.T, s *server, tokens map[string]string) {
 	t.Helper()
 	other := t.TempDir()
-	mustRun(t, other, "123456\n", "user", "add", "999@qq.com", "--nickname", "Super", "--secret-stdin")
+	mustRun(t, other, "123456\n", "user", "add", "999@qq.com", "--nickname", "Super", "--secret-stdin", "--init")
 	tokens["wrongkey"] = mustRun(t, other, "", "token", "issue", "999@qq.com")
 	mustRun(t, s.Dir, "abc123\n", "user", "add", "ghost@qq.com", "--nickname", "Ghost", "--secret-stdin")
 	tokens["ghost"] = mustRun(t, s.Dir, "", "token", "issue", "ghost@qq.com")
-	mustRun(t, s.Dir, "", "user", "delete", "ghost@qq.com")
+	mustRun(t, s.Dir, "", "user", "delete", "ghost@qq.com", "--yes")
 	await(t, "the deletion to be seen", func() bool {
 		return request(t, "GET", s.URL+"/v1/user", "", bearer(tokens["ghost"])).Status == 401
 	})

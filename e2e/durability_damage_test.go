@@ -270,9 +270,9 @@ func TestRecover(t *testing.T) {
 			} else if s, _ := tryStart(t, dir, lenient...); s != nil {
 				t.Fatal("the server starts on the damaged data directory, want an error")
 			}
-			out := mustRun(t, dir, "", "recover")
+			out := mustRun(t, dir, "", "recover", "--yes")
 			if name == "a role" != strings.Contains(out, "good3@example.com") ||
-				!strings.Contains(out, "every token and every link has ended") {
+				!strings.Contains(out, "every token and every link is revoked") {
 				t.Errorf("recover prints %q", out)
 			}
 			s = start(t, dir, lenient...)

@@ -36,7 +36,7 @@ func account(t testing.TB, s *server, name string) (token string) {
 // addUser adds an account on the command line. The password is secret1.
 func addUser(tb testing.TB, dir, name string, flags ...string) {
 	tb.Helper()
-	args := []string{"user", "add", name, "--nickname", "Ann", "--secret-stdin"}
+	args := []string{"user", "add", name, "--nickname", "Ann", "--secret-stdin", "--init"}
 	mustRun(tb, dir, "secret1\n", append(args, flags...)...)
 }
 

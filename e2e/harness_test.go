@@ -176,9 +176,9 @@ func latchkey(tb testing.TB, dir, stdin string, args ...string) (stdout, stderr 
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, append([]string{"--data", dir}, args...)...)
+	cmd := exec.CommandContext(ctx, binary, args...)
 	var out, errOut bytes.Buffer
-	cmd.Env = append(os.Environ(), database(tb, dir)...)
+	cmd.Env = append(append(os.Environ(), "LATCHKEY_DATA="+dir), database(tb, dir)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		tb.Fatal(err)

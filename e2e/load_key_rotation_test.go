@@ -69,7 +69,7 @@ func rotateUnderLoad(t *testing.T, times int) {
 	t.Logf("%d rotations, %d logins, %d verifications", times, logins.Load(), verified.Load())
 	retired := 0
 	for old := key - 1; old > 0; old-- { // the first one last: its token shows that all has been seen
-		mustRun(t, s.Dir, "", append(lag, "key", "retire", strconv.Itoa(old), "--now")...)
+		mustRun(t, s.Dir, "", append(lag, "key", "retire", strconv.Itoa(old), "--now", "--yes")...)
 	}
 	await(t, "the server to see it", func() bool { return statusOf(t, s, old) == 401 })
 	last, _ := tokens.Load(int(newest.Load()))

@@ -84,7 +84,7 @@ func TestBrowserSingleSignOn(t *testing.T) {
 	}
 	w.do(chromedp.SetValue("[name=account]", "ann@example.com"))
 	signIn(h.wiki + "/x")
-	mustRun(t, h.latchkey.Dir, "", "token", "revoke", "--all", "ann@example.com")
+	mustRun(t, h.latchkey.Dir, "", "token", "revoke", "--all", "ann@example.com", "--yes")
 	await(t, "the end of the session", func() bool { return strings.HasPrefix(w.promise(ask), "401") })
 	for name, script := range map[string]string{
 		"fetch": ask,

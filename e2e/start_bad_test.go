@@ -150,7 +150,7 @@ func TestBusyPort(t *testing.T) {
 	defer taken.Close()
 	dir := filepath.Join(t.TempDir(), "data")
 	_, said, code := latchkey(t, dir, "", "serve", "--addr", taken.Addr().String())
-	if code != 1 || strings.Count(said, "\n") != 1 || !strings.Contains(said, "address already in use") {
+	if code != 1 || strings.Count(said, "\n") != 1 || !strings.Contains(said, "is already in use: choose another with --addr") {
 		t.Errorf("exit %d: %q", code, said)
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {

@@ -19,7 +19,7 @@ func TestConcurrentFirstStart(t *testing.T) {
 			wait.Go(func() {
 				name := fmt.Sprintf("user%d@example.com", n)
 				_, said, code := latchkey(t, dir, "secret1\n", "--argon2-memory", "7168", "user", "add", name,
-					"--nickname", "Ann", "--secret-stdin")
+					"--nickname", "Ann", "--secret-stdin", "--init")
 				if code != 0 {
 					t.Errorf("%s: exit %d: %s", name, code, said)
 				}
@@ -39,7 +39,7 @@ func TestProvidedMasterKey(t *testing.T) {
 	text := base64.StdEncoding.EncodeToString([]byte("0123456789abcdefghijklmnopqrstuv")) + "\n"
 	must(t, os.WriteFile(secret, []byte(text), 0o600))
 	dir := filepath.Join(t.TempDir(), "data")
-	add := []string{"--secret-file", secret, "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin"}
+	add := []string{"--secret-file", secret, "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin", "--init"}
 	mustRun(t, dir, "secret1\n", add...)
 	token := mustRun(t, dir, "", "--secret-file", secret, "token", "issue", "a@b.cn")
 	if got := mustRun(t, dir, "", "--secret-file", secret, "token", "inspect", token); !strings.HasPrefix(got, "Valid") {
