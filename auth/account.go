@@ -227,10 +227,10 @@ func (a *Authority) Change(ctx context.Context, uid uint32, c Change) error {
 		return err
 	}
 	if c.Role != nil && *c.Role != user.Role {
-		up.Role, up.Reason, up.KeepLast = c.Role, "role changed", true
+		up.Role, up.Reason = c.Role, "role changed"
 	}
 	if c.State != nil && *c.State != user.State {
-		up.State, up.Reason, up.KeepLast = c.State, stateReason(*c.State), true
+		up.State, up.Reason = c.State, stateReason(*c.State)
 	}
 	return a.update(ctx, uid, up)
 }
@@ -243,10 +243,10 @@ func (a *Authority) update(ctx context.Context, uid uint32, up models.UserUpdate
 	return err
 }
 
-// Delete deletes an account and ends its tokens; with keepLast not the last active administrator.
+// Delete deletes an account and revokes its tokens.
 // Errors: models.ErrNotFound, models.ErrLastAdministrator.
-func (a *Authority) Delete(ctx context.Context, uid uint32, keepLast bool) error {
-	ending, err := a.store.DeleteUser(ctx, uid, keepLast)
+func (a *Authority) Delete(ctx context.Context, uid uint32) error {
+	ending, err := a.store.DeleteUser(ctx, uid)
 	if err == nil {
 		a.revoked.add(ending)
 	}

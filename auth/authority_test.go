@@ -160,7 +160,7 @@ func TestEveryChangeEndsEveryToken(t *testing.T) {
 		"role":    func(a *Authority, uid uint32) error { return a.SetRole(t.Context(), uid, 2) },
 		"disable": func(a *Authority, uid uint32) error { return a.SetState(t.Context(), uid, models.Disabled) },
 		"enable":  func(a *Authority, uid uint32) error { return a.SetState(t.Context(), uid, models.Active) },
-		"delete":  func(a *Authority, uid uint32) error { return a.Delete(t.Context(), uid, false) },
+		"delete":  func(a *Authority, uid uint32) error { return a.Delete(t.Context(), uid) },
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
@@ -485,7 +485,7 @@ func TestInspect(t *testing.T) {
 			t.Errorf("%q: %q, %v, want %q", text, in, err, want)
 		}
 	}
-	if err := a.Delete(t.Context(), user.ID, false); err != nil {
+	if err := a.Delete(t.Context(), user.ID); err != nil {
 		t.Fatal(err)
 	}
 	if in, err := a.Inspect(t.Context(), token); err != nil || !strings.Contains(in.String(), "Refused") {

@@ -80,7 +80,7 @@ func TestBridgeFollowsAccount(t *testing.T) {
 	}{
 		{"secret", func(uid uint32) error { return other.SetPassword(t.Context(), uid, "secret2") }, 0},
 		{"disabled", func(uid uint32) error { return other.SetState(t.Context(), uid, models.Disabled) }, 0},
-		{"deleted", func(uid uint32) error { return other.Delete(t.Context(), uid, false) }, 0},
+		{"deleted", func(uid uint32) error { return other.Delete(t.Context(), uid) }, 0},
 		{"role", func(uid uint32) error { return other.SetRole(t.Context(), uid, models.RoleAdministrator) },
 			models.AdminScope},
 		{"nickname", func(uid uint32) error { return other.SetNickname(t.Context(), uid, "Other") },

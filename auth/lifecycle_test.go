@@ -487,7 +487,7 @@ func TestEndedWhileClockIsAhead(t *testing.T) {
 		if err := a.SetState(t.Context(), one.ID, models.Disabled); err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Delete(t.Context(), two.ID, false); err != nil {
+		if err := a.Delete(t.Context(), two.ID); err != nil {
 			t.Fatal(err)
 		}
 		if err := a.Revoke(t.Context(), tokens[2].Identity.TokenID, "test"); err != nil {

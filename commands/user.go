@@ -227,5 +227,5 @@ func (u *userDeleteCmd) Run(ctx context.Context, std Console) error {
 		return err
 	}
 	return u.change(ctx, std, u.Account, "deleted, tokens revoked",
-		func(a *auth.Authority, user models.User) error { return a.Delete(ctx, user.ID, true) })
+		func(a *auth.Authority, user models.User) error { return a.Delete(ctx, user.ID) })
 }

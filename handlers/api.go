@@ -158,7 +158,7 @@ func (s *Server) user(c echo.Context) error {
 
 // deleteMe is DELETE /v1/user: the caller's own account.
 func (s *Server) deleteMe(c echo.Context) error {
-	err := s.authority.Delete(c.Request().Context(), caller(c).UID, true)
+	err := s.authority.Delete(c.Request().Context(), caller(c).UID)
 	if errors.Is(err, models.ErrNotFound) {
 		return wire.ErrTokenInvalid
 	}
@@ -171,7 +171,7 @@ func (s *Server) deleteUser(c echo.Context) error {
 	if !known {
 		return models.ErrNotFound
 	}
-	return deleted(c, s.authority.Delete(c.Request().Context(), uid, true))
+	return deleted(c, s.authority.Delete(c.Request().Context(), uid))
 }
 
 func deleted(c echo.Context, err error) error {

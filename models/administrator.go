@@ -49,19 +49,26 @@ func (s *Store) SetupUsed(ctx context.Context, issuedAt int64) (bool, error) {
 	return s.exists(ctx, "SELECT 1 FROM sequences WHERE name = 'setup' AND value >= $1", issuedAt)
 }
 
-func (t transaction) checkAdministratorRemains(up UserUpdate) error {
+// changeAdministrators does what a change of role or state means for administrators; before is the
+// user's row before it. Errors: ErrLastAdministrator.
+func (t transaction) changeAdministrators(before User, up UserUpdate) error {
 	if up.Role != nil {
 		if err := t.recordAdministrator(*up.Role); err != nil {
 			return err
 		}
 	}
-	if up.KeepLast {
-		return t.checkAdministrators()
+	if up.Role == nil && up.State == nil {
+		return nil
 	}
-	return nil
+	return t.checkAdministratorRemains(before)
 }
 
-func (t transaction) checkAdministrators() error {
+// checkAdministratorRemains rejects a change to an active administrator if no other is left. before
+// is the user's row before the change. Errors: ErrLastAdministrator.
+func (t transaction) checkAdministratorRemains(before User) error {
+	if before.Role != RoleAdministrator || before.State != Active {
+		return nil
+	}
 	var one int
 	err := t.scan("SELECT 1 FROM users WHERE role = $1 AND state = $2 LIMIT 1",
 		[]any{RoleAdministrator, Active}, &one)

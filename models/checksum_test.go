@@ -45,7 +45,7 @@ func TestEndingsChecksum(t *testing.T) {
 		"a logout":    func() error { _, err := s.RevokeToken(ctx, tokens[0].ID, "x"); return err },
 		"all others":  func() error { _, err := s.RevokeOthers(ctx, tokens[1].ID, "x"); return err },
 		"all":         func() error { _, err := s.RevokeAll(ctx, bob.ID, "x"); return err },
-		"a deletion":  func() error { _, err := s.DeleteUser(ctx, ann.ID, false); return err },
+		"a deletion":  func() error { _, err := s.DeleteUser(ctx, ann.ID); return err },
 		"a purge":     func() error { _, err := s.Purge(ctx, now()+1<<30, 3); return err },
 		"another one": func() error { _, err := s.Purge(ctx, now()+1<<30, 2); return err },
 	}
@@ -95,7 +95,7 @@ func TestDamagedUser(t *testing.T) {
 			"UserByID":        func() error { _, err := s.UserByID(ctx, u.ID); return err },
 			"Users":           func() error { _, err := s.Users(ctx, UserFilter{}); return err },
 			"UpdateUser":      func() error { _, err := s.UpdateUser(ctx, u.ID, UserUpdate{Role: &role}); return err },
-			"DeleteUser":      func() error { _, err := s.DeleteUser(ctx, u.ID, false); return err },
+			"DeleteUser":      func() error { _, err := s.DeleteUser(ctx, u.ID); return err },
 			"EndAll":          func() error { _, err := s.RevokeAll(ctx, u.ID, "x"); return err },
 			"ReplaceHash":     func() error { return s.ReplaceHash(ctx, u.ID, "hash", "other") },
 		}
@@ -235,7 +235,7 @@ func TestWhatIsMarked(t *testing.T) {
 		{"a secret", 1, func() error { _, err := s.UpdateUser(ctx, u.ID, UserUpdate{PasswordHash: &hash}); return err }},
 		{"a state", 1, func() error { _, err := s.UpdateUser(ctx, u.ID, UserUpdate{State: &disabled}); return err }},
 		{"a key", 1, func() error { return s.RetireKey(ctx, 1, 1, sealed) }},
-		{"an account that never logged in", 1, func() error { _, err := s.DeleteUser(ctx, u.ID+1, false); return err }},
+		{"an account that never logged in", 1, func() error { _, err := s.DeleteUser(ctx, u.ID+1); return err }},
 	}
 	for _, step := range steps {
 		before, err := s.engine.(*sqlite).changes.value()

@@ -170,7 +170,7 @@ func TestLastAdministratorAtOnce(t *testing.T) {
 		for i, id := range ids {
 			wait.Go(func() {
 				role := RoleUser
-				_, failed[i] = s.UpdateUser(t.Context(), id, UserUpdate{Role: &role, KeepLast: true})
+				_, failed[i] = s.UpdateUser(t.Context(), id, UserUpdate{Role: &role})
 			})
 		}
 		wait.Wait()

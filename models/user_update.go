@@ -16,7 +16,6 @@ type UserUpdate struct {
 
 	IfEpoch  *int64   // only if this is still the account's epoch: see Credentials
 	Reset    *TokenID // only by using up this link, and only of an active account
-	KeepLast bool     // not if it would take away the last active administrator
 }
 
 func (up UserUpdate) revokesTokens() bool {
@@ -33,6 +32,7 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Revoc
 		if err != nil {
 			return err
 		}
+		before := row.User
 		up.apply(&row)
 		if up.revokesTokens() {
 			if ending, err = t.revokeAll(&row, up.Reason); err != nil {
@@ -45,7 +45,7 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Revoc
 		if err := t.storeUser(row); err != nil {
 			return err
 		}
-		return t.checkAdministratorRemains(up)
+		return t.changeAdministrators(before, up)
 	})
 	return ending, err
 }
@@ -53,7 +53,7 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Revoc
 // lockForUpdate reads a user for an update whose conditions are met. What makes or unmakes
 // administrators is done one after the other.
 func (t transaction) lockForUpdate(id uint32, up UserUpdate) (userRow, error) {
-	if up.Role != nil || up.KeepLast {
+	if up.Role != nil || up.State != nil {
 		if err := t.lock("setup"); err != nil {
 			return userRow{}, err
 		}
@@ -115,15 +115,13 @@ func (s *Store) ReplaceHash(ctx context.Context, id uint32, old, hash string) er
 	})
 }
 
-// DeleteUser deletes an account, ends every token of it, and frees the account's name; with
-// keepLast not the last active administrator. Errors: ErrNotFound, ErrLastAdministrator.
-func (s *Store) DeleteUser(ctx context.Context, id uint32, keepLast bool) (Revocation, error) {
+// DeleteUser deletes an account, revokes its tokens, and frees the account's name. Errors:
+// ErrNotFound, ErrLastAdministrator.
+func (s *Store) DeleteUser(ctx context.Context, id uint32) (Revocation, error) {
 	var ending Revocation
 	err := s.inTransaction(ctx, func(t transaction) error {
-		if keepLast {
-			if err := t.lock("setup"); err != nil {
-				return err
-			}
+		if err := t.lock("setup"); err != nil {
+			return err
 		}
 		row, err := t.lockUser(id)
 		if err != nil {
@@ -136,10 +134,7 @@ func (s *Store) DeleteUser(ctx context.Context, id uint32, keepLast bool) (Revoc
 		if _, err := t.exec("DELETE FROM users WHERE id = $1", id); err != nil {
 			return err
 		}
-		if keepLast && row.Role == RoleAdministrator {
-			return t.checkAdministrators()
-		}
-		return nil
+		return t.checkAdministratorRemains(row.User)
 	})
 	return ending, err
 }
