@@ -14,8 +14,8 @@ type UserUpdate struct {
 	PasswordHash *string
 	Reason       string
 
-	IfEpoch  *int64   // only if this is still the account's epoch: see Credentials
-	Reset    *TokenID // only by using up this link, and only of an active account
+	IfEpoch *int64   // only if this is still the account's epoch: see Credentials
+	Reset   *TokenID // only by using up this link, and only of an active account
 }
 
 func (up UserUpdate) revokesTokens() bool {
