@@ -15,7 +15,8 @@ import (
 	"latchkey/models/postgrestest"
 )
 
-// network is a way to a cluster over TCP that can be made to swallow everything.
+// databaseLink is a TCP address that leads to a cluster. While it is unplugged, connections stay open
+// and carry nothing.
 type databaseLink struct {
 	address string
 	mu      sync.Mutex

@@ -16,7 +16,7 @@ import (
 	_ "github.com/mattn/go-sqlite3"
 )
 
-// fingerprint is every file below a directory with its mode and content.
+// fingerprint returns every file below a directory with its mode and a hash of its content.
 func fingerprint(t *testing.T, dir string) (all string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -44,8 +44,8 @@ func fingerprint(t *testing.T, dir string) (all string) {
 	return all
 }
 
-// spoil overwrites the middle of a file with 0xff.
-func spoil(t *testing.T, path string) {
+// overwrite replaces the middle of a file by 0xff.
+func overwrite(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	must(t, err)
@@ -56,55 +56,61 @@ func spoil(t *testing.T, path string) {
 	must(t, f.Close())
 }
 
-// badStart is one way in which a data directory with an account can be wrong: what is done to it, and what the one
-// line must say.
+// badStart is one way to break a data directory: the damage to a file of it, and what the error
+// must say.
 type badStart struct {
-	name  string
-	spoil func(t *testing.T, dir, db, secret string)
-	says  string
+	name    string
+	file    string // latchkey.db or secret
+	damage  func(t *testing.T, path string)
+	message string
 }
 
-// badDatabases are the ways in which the database can be wrong.
-func badDatabases() []badStart {
-	bad := []badStart{
-		{"newer database", func(t *testing.T, _, db, _ string) {
-			execSQL(t, db, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
-		}, "newer Latchkey"},
-		{"missing database", func(t *testing.T, _, db, _ string) { must(t, os.Remove(db)) }, "missing or empty"},
-		{"moved database", func(t *testing.T, _, db, _ string) { must(t, os.Rename(db, db+".old")) }, "missing or empty"},
-		{"database is a directory", func(t *testing.T, _, db, _ string) {
-			must(t, os.Remove(db))
-			must(t, os.Mkdir(db, 0o700))
-		}, "directory"},
-		{"database is a dangling link", func(t *testing.T, _, db, _ string) {
-			must(t, os.Remove(db))
-			must(t, os.Symlink("nowhere", db))
-		}, "missing or empty"},
-		{"spoilt database", func(t *testing.T, _, db, _ string) { spoil(t, db) }, "damaged"},
-		{"no database", func(t *testing.T, _, db, _ string) {
-			must(t, os.WriteFile(db, []byte(strings.Repeat("text", 100)), 0o600))
-		}, "not a Latchkey database"},
-		{"somebody else's database", func(t *testing.T, _, db, _ string) {
-			must(t, os.Remove(db))
-			execSQL(t, db, "CREATE TABLE notes (n INTEGER)")
-		}, "not a Latchkey database"},
+// badDatabases are the ways in which the database file can be wrong.
+func badDatabases() (bad []badStart) {
+	add := func(name, message string, damage func(t *testing.T, path string)) {
+		bad = append(bad, badStart{"database " + name, "latchkey.db", damage, message})
 	}
-	for size, says := range map[int64]string{0: "missing or empty", 1: "damaged", 50: "damaged", 99: "damaged",
-		100: "damaged", 4095: "damaged", 4096: "damaged", 20000: "damaged", 40960: "damaged", -4096: "damaged",
-		-1: "damaged"} {
-		bad = append(bad, badStart{fmt.Sprintf("database cut to %d bytes", size), func(t *testing.T, _, db, _ string) {
-			info, err := os.Stat(db)
+	add("newer", "newer Latchkey", func(t *testing.T, path string) {
+		execSQL(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
+	})
+	add("missing", "missing or empty", func(t *testing.T, path string) { must(t, os.Remove(path)) })
+	add("moved", "missing or empty", func(t *testing.T, path string) {
+		must(t, os.Rename(path, path+".old"))
+	})
+	add("is a directory", "directory", func(t *testing.T, path string) {
+		must(t, os.Remove(path))
+		must(t, os.Mkdir(path, 0o700))
+	})
+	add("is a dangling link", "missing or empty", func(t *testing.T, path string) {
+		must(t, os.Remove(path))
+		must(t, os.Symlink("nowhere", path))
+	})
+	add("overwritten", "damaged", overwrite)
+	add("is a text file", "not a Latchkey database", func(t *testing.T, path string) {
+		must(t, os.WriteFile(path, []byte(strings.Repeat("text", 100)), 0o600))
+	})
+	add("of another program", "not a Latchkey database", func(t *testing.T, path string) {
+		must(t, os.Remove(path))
+		execSQL(t, path, "CREATE TABLE notes (n INTEGER)")
+	})
+	for _, size := range []int64{0, 1, 50, 99, 100, 4095, 4096, 20000, 40960, -4096, -1} {
+		message := "damaged"
+		if size == 0 {
+			message = "missing or empty"
+		}
+		add(fmt.Sprintf("truncated to %d bytes", size), message, func(t *testing.T, path string) {
+			info, err := os.Stat(path)
 			must(t, err)
-			must(t, os.Truncate(db, (size+info.Size())%info.Size()))
-		}, says})
+			must(t, os.Truncate(path, (size+info.Size())%info.Size()))
+		})
 	}
 	return bad
 }
 
-// TestBadStart: a data directory that cannot be served stops the start with one clear line within a second and stays
-// as it was; so do the other commands.
+// TestBadStart breaks a data directory in every known way. The server and the other commands fail
+// within a second with one line that names the cause, and leave the directory as it was.
 func TestBadStart(t *testing.T) {
-	ways := append(badDatabases(), badSecrets()...)
+	ways := append(badDatabases(), badMasterKeys()...)
 	t.Logf("%d ways", len(ways))
 	origin := t.TempDir()
 	addUser(t, origin, "a@b.cn")
@@ -112,53 +118,62 @@ func TestBadStart(t *testing.T) {
 		t.Run(bad.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "d") // short enough for a socket in it
 			copyData(t, origin, dir)
-			secret := filepath.Join(dir, "secret")
-			key, err := os.ReadFile(secret)
+			path := filepath.Join(dir, "secret")
+			key, err := os.ReadFile(path)
 			must(t, err)
-			bad.spoil(t, dir, filepath.Join(dir, "latchkey.db"), secret)
+			bad.damage(t, filepath.Join(dir, bad.file))
 			keys := []string{string(key)}
-			if info, err := os.Stat(secret); err == nil && info.Mode().IsRegular() {
-				spoilt, err := os.ReadFile(secret)
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+				key, err := os.ReadFile(path)
 				must(t, err)
-				keys = append(keys, string(spoilt))
+				keys = append(keys, string(key))
 			}
-			before := fingerprint(t, dir)
-			for _, args := range [][]string{{"serve", "--addr", "127.0.0.1:0"}, {"token", "issue", "a@b.cn"}} {
-				began := time.Now()
-				out, said, code := latchkey(t, dir, "", args...)
-				took := time.Since(began)
-				if code != 1 || out != "" || strings.Count(said, "\n") != 1 || took > time.Second {
-					t.Errorf("%s: exit %d after %v, %q, %q, want one line", args[0], code, took, out, said)
-				}
-				if args[0] == "serve" && !strings.Contains(said, bad.says) {
-					t.Errorf("%q, want %q in it", said, bad.says)
-				}
-				if shows(said, keys) {
-					t.Errorf("a part of the secret is shown: %q", said)
-				}
-				if after := fingerprint(t, dir); after != before {
-					t.Errorf("the directory changed:\n%s\n%s", before, after)
-				}
-			}
+			bad.check(t, dir, keys)
 		})
 	}
 }
 
+// check runs commands on a broken data directory, whose master keys their errors must not reveal.
+func (b badStart) check(t *testing.T, dir string, keys []string) {
+	t.Helper()
+	before := fingerprint(t, dir)
+	for _, args := range [][]string{{"serve", "--addr", "127.0.0.1:0"}, {"token", "issue", "a@b.cn"}} {
+		began := time.Now()
+		stdout, stderr, code := latchkey(t, dir, "", args...)
+		took := time.Since(began)
+		if code != 1 || stdout != "" || strings.Count(stderr, "\n") != 1 || took > time.Second {
+			t.Errorf("%s: exit %d after %v, stdout %q, stderr %q, want exit 1 within 1 s and one line",
+				args[0], code, took, stdout, stderr)
+		}
+		if args[0] == "serve" && !strings.Contains(stderr, b.message) {
+			t.Errorf("serve prints %q, want %q in it", stderr, b.message)
+		}
+		if reveals(stderr, keys) {
+			t.Errorf("%s reveals a part of the master key: %q", args[0], stderr)
+		}
+		if after := fingerprint(t, dir); after != before {
+			t.Errorf("%s changed the data directory:\n%s\nbefore:\n%s", args[0], after, before)
+		}
+	}
+}
+
+// TestBusyPort starts the server on an address in use. It fails with one line and creates nothing.
 func TestBusyPort(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer taken.Close()
 	dir := filepath.Join(t.TempDir(), "data")
-	_, said, code := latchkey(t, dir, "", "serve", "--addr", taken.Addr().String())
-	if code != 1 || strings.Count(said, "\n") != 1 || !strings.Contains(said, "is already in use: choose another with --addr") {
-		t.Errorf("exit %d: %q", code, said)
+	_, stderr, code := latchkey(t, dir, "", "serve", "--addr", taken.Addr().String())
+	if code != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "is already in use: choose another with --addr") {
+		t.Errorf("exit %d: %q, want exit 1 and one line that says the address is in use", code, stderr)
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
-		t.Errorf("a data directory was made: %v", err)
+		t.Errorf("the data directory was created: %v", err)
 	}
 }
 
-// TestForbiddenDirectory runs as an ordinary user where the data directory may not be written.
+// TestForbiddenDirectory starts the server as an ordinary user in a directory that the user cannot
+// write. It fails with one line and changes nothing.
 func TestForbiddenDirectory(t *testing.T) {
 	top, err := os.MkdirTemp("", "latchkey-forbidden-")
 	must(t, err)
@@ -183,10 +198,10 @@ func TestForbiddenDirectory(t *testing.T) {
 			}
 			out, err := cmd.CombinedOutput()
 			if err == nil || strings.Count(string(out), "\n") != 1 {
-				t.Errorf("%v: %q", err, out)
+				t.Errorf("%v: %q, want an error in one line", err, out)
 			}
 			if after := fingerprint(t, top); after != before {
-				t.Errorf("something changed:\n%s\n%s", before, after)
+				t.Errorf("the files changed:\n%s\nbefore:\n%s", after, before)
 			}
 		})
 	}

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// upgradable is a server whose program can be replaced, and which may have handed over to another process.
+// upgradable is a server whose program can be replaced and which can hand over to a new process.
 type upgradable struct {
 	program, dir, url, log string
-	pid                    int
+	pid                    int // of the current process
 }
 
 func newUpgradable(t *testing.T) *upgradable {
@@ -33,7 +33,7 @@ func newUpgradable(t *testing.T) *upgradable {
 	go func() { _ = cmd.Wait() }()
 	t.Cleanup(func() { _ = syscall.Kill(u.pid, syscall.SIGKILL) })
 	await(t, "the server to start", func() bool {
-		match := addressLine.FindStringSubmatch(u.said(t))
+		match := addressLine.FindStringSubmatch(u.logged(t))
 		if match != nil {
 			u.url = match[1]
 		}
@@ -42,7 +42,7 @@ func newUpgradable(t *testing.T) *upgradable {
 	return u
 }
 
-// install puts a program in the place of the server's own, at once.
+// install atomically replaces the server's program.
 func (u *upgradable) install(t *testing.T, program string) {
 	t.Helper()
 	content, err := os.ReadFile(program)
@@ -51,14 +51,15 @@ func (u *upgradable) install(t *testing.T, program string) {
 	must(t, os.Rename(u.program+".new", u.program))
 }
 
-func (u *upgradable) said(t *testing.T) string {
+// logged returns the server's log.
+func (u *upgradable) logged(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(u.log)
 	must(t, err)
 	return string(text)
 }
 
-// processes are those that run the server's program, whichever it was.
+// processes returns the processes that serve the data directory.
 func (u *upgradable) processes(t *testing.T) (pids []int) {
 	t.Helper()
 	found, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -73,12 +74,12 @@ func (u *upgradable) processes(t *testing.T) (pids []int) {
 	return pids
 }
 
-// upgrade has the server hand over and waits until the old process is gone.
+// upgrade makes the server hand over and waits until the old process has exited.
 func (u *upgradable) upgrade(t *testing.T) (stopTook time.Duration) {
 	t.Helper()
 	old, began := u.pid, time.Now()
 	must(t, syscall.Kill(old, syscall.SIGUSR2))
-	await(t, "another process alone", func() bool {
+	await(t, "the new process alone", func() bool {
 		pids := u.processes(t)
 		if len(pids) != 1 || pids[0] == old {
 			return false
@@ -89,9 +90,10 @@ func (u *upgradable) upgrade(t *testing.T) (stopTook time.Duration) {
 	return time.Since(began)
 }
 
-// TestUpgrade: on SIGUSR2 the program that is there now takes over, and no request is lost.
+// TestUpgrade sends SIGUSR2 under load. The new program takes over, and no request is lost.
 func TestUpgrade(t *testing.T) { upgradeUnderLoad(t, 5, 500) }
 
+// upgradeUnderLoad upgrades several times, each after the given number of responses.
 func upgradeUnderLoad(t *testing.T, times, before int) {
 	u := newUpgradable(t)
 	loseNothing(t, u.url, times, before, func() time.Duration {
@@ -100,19 +102,19 @@ func upgradeUnderLoad(t *testing.T, times, before int) {
 	})
 }
 
-// TestUpgradeFails: when the new program does not start, or is none, the old process goes on, and can be upgraded
-// later.
+// TestUpgradeFails upgrades to a program that does not start. The old process keeps serving and can
+// be upgraded later.
 func TestUpgradeFails(t *testing.T) {
 	u := newUpgradable(t)
 	for _, bad := range []string{"#!/bin/sh\nexit 1\n", "no program"} {
 		path := filepath.Join(t.TempDir(), "bad")
 		must(t, os.WriteFile(path, []byte(bad), 0o700))
 		u.install(t, path)
-		before := strings.Count(u.said(t), "the upgrade failed")
+		before := strings.Count(u.logged(t), "the upgrade failed")
 		must(t, syscall.Kill(u.pid, syscall.SIGUSR2))
-		await(t, "the upgrade to fail", func() bool { return strings.Count(u.said(t), "the upgrade failed") > before })
+		await(t, "the upgrade to fail", func() bool { return strings.Count(u.logged(t), "the upgrade failed") > before })
 		if got := request(t, "GET", u.url+"/healthz", ""); got.Status != 200 || len(u.processes(t)) != 1 {
-			t.Errorf("after a bad program: %d, processes %v", got.Status, u.processes(t))
+			t.Errorf("after a failed upgrade: status %d, processes %v, want 200 and one", got.Status, u.processes(t))
 		}
 	}
 	u.install(t, binary)

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// TestRestart: while one process takes over from another on a socket that stays open, as systemd does it, no request
-// of 60 clients that keep their connections is lost.
+// TestRestart replaces the process on a socket that stays open, as systemd does with socket
+// activation. Sixty clients that keep their connections lose no request.
 func TestRestart(t *testing.T) { restartUnderLoad(t, 8, 500) }
 
-// restartUnderLoad lets so many requests be answered before each restart.
+// restartUnderLoad restarts several times, each after the given number of responses.
 func restartUnderLoad(t *testing.T, times, before int) {
 	t.Helper()
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
@@ -29,15 +29,16 @@ func restartUnderLoad(t *testing.T, times, before int) {
 		next := activated(t, socket, dir)
 		started := time.Now()
 		if err := server.stop(t); err != nil {
-			t.Errorf("the old process: %v\n%s", err, server.out)
+			t.Errorf("the old process exits with %v, want 0\n%s", err, server.out)
 		}
 		server = next
 		return time.Since(started)
 	})
 }
 
-// loseNothing has 60 clients that keep their connections ask without a pause while something is done to the server so
-// many times, each after so many answers. No request may be lost, and no stop take long.
+// loseNothing calls restart several times, each after the given number of responses, while 60
+// clients send requests without a pause on kept connections. No request may be lost, and no stop
+// may take longer than 5 seconds.
 func loseNothing(t *testing.T, url string, times, before int, restart func() (stopTook time.Duration)) {
 	t.Helper()
 	body := `{"token":"` + strings.Repeat("x", 56) + `"}`
@@ -61,7 +62,7 @@ func loseNothing(t *testing.T, url string, times, before int, restart func() (st
 				}
 				if err != nil || resp.StatusCode != http.StatusUnauthorized {
 					lost.Add(1)
-					t.Errorf("lost: %v", err)
+					t.Errorf("a request is lost: %v", err)
 					return
 				}
 				answered.Add(1)
@@ -71,18 +72,19 @@ func loseNothing(t *testing.T, url string, times, before int, restart func() (st
 	var longest time.Duration
 	for range times {
 		seen := answered.Load()
-		await(t, "some answers", func() bool { return answered.Load() > seen+int64(before) || lost.Load() > 0 })
+		await(t, "responses", func() bool { return answered.Load() > seen+int64(before) || lost.Load() > 0 })
 		longest = max(longest, restart())
 	}
 	close(stop)
 	wait.Wait()
-	t.Logf("%d restarts, %d requests answered, %d lost, the longest stop %v", times, answered.Load(), lost.Load(), longest)
+	t.Logf("%d restarts, %d responses, %d requests lost, the longest stop took %v",
+		times, answered.Load(), lost.Load(), longest)
 	if longest > 5*time.Second {
-		t.Errorf("a stop took %v", longest)
+		t.Errorf("a stop took %v, want at most 5 s", longest)
 	}
 }
 
-// activated starts a server on a socket that is open already and waits until it serves.
+// activated starts a server on an open socket, as systemd does, and waits until it reports READY=1.
 func activated(t *testing.T, socket net.Listener, dir string) *server {
 	t.Helper()
 	file, err := socket.(*net.TCPListener).File()
@@ -100,10 +102,10 @@ func activated(t *testing.T, socket net.Listener, dir string) *server {
 	go func() { s.done <- s.cmd.Wait() }()
 	t.Cleanup(s.kill)
 	must(t, notify.SetReadDeadline(time.Now().Add(20*time.Second)))
-	told := make([]byte, 64)
-	n, err := notify.Read(told)
-	if err != nil || string(told[:n]) != "READY=1" {
-		t.Fatalf("systemd is told %q, %v\n%s", told[:n], err, s.out)
+	message := make([]byte, 64)
+	n, err := notify.Read(message)
+	if err != nil || string(message[:n]) != "READY=1" {
+		t.Fatalf("systemd gets %q, %v, want READY=1\n%s", message[:n], err, s.out)
 	}
 	return s
 }

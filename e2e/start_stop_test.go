@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// TestStop: SIGTERM ends the server in good order.
+// TestStop sends SIGTERM. The server exits with 0.
 func TestStop(t *testing.T) {
 	if err := start(t, t.TempDir()).stop(t); err != nil {
-		t.Error(err)
+		t.Errorf("after SIGTERM: %v, want exit 0", err)
 	}
 }
 
-// TestStopIsQuick: a client that keeps a connection and asks nothing does not hold a stop up; a request that is under
-// way is answered.
+// TestStopIsQuick stops a server that has an idle connection and a request in progress. The request
+// is answered; the idle connection does not delay the stop.
 func TestStopIsQuick(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	idle, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
@@ -30,7 +30,7 @@ func TestStopIsQuick(t *testing.T) {
 	_, err = io.WriteString(slow, "POST /v1/token/secret HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
 		"Content-Length: 11\r\n\r\n{\"token\"")
 	must(t, err)
-	await(t, "the server to be asked", func() bool { return answered(s.URL + "/healthz") })
+	await(t, "the server to answer", func() bool { return answered(s.URL + "/healthz") })
 	must(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	await(t, "the listener to close", func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
@@ -42,18 +42,18 @@ func TestStopIsQuick(t *testing.T) {
 	_, err = io.WriteString(slow, ":1}")
 	must(t, err)
 	text, err := io.ReadAll(slow)
-	if answer := string(text); err != nil || !strings.HasPrefix(answer, "HTTP/1.1 400 ") ||
-		!strings.Contains(answer, "Connection: close") {
-		t.Errorf("%q, %v", answer, err)
+	if response := string(text); err != nil || !strings.HasPrefix(response, "HTTP/1.1 400 ") ||
+		!strings.Contains(response, "Connection: close") {
+		t.Errorf("the request in progress: %q, %v, want 400 and Connection: close", response, err)
 	}
 	started := time.Now()
 	if err := <-s.done; err != nil || time.Since(started) > 5*time.Second {
-		t.Errorf("%v after %v", err, time.Since(started))
+		t.Errorf("the server exits after %v: %v, want exit 0 within 5 s", time.Since(started), err)
 	}
 	s.done <- nil
 }
 
-// TestStopDespiteSlowUpload: a client that never ends its request does not keep the server from stopping in good order.
+// TestStopDespiteSlowUpload stops the server while a client never completes its request.
 func TestStopDespiteSlowUpload(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
