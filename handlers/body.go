@@ -193,3 +193,18 @@ func notClientType(raw json.RawMessage) string {
 	}
 	return string(raw) + " is not a valid ClientTypeEnum"
 }
+
+// readForm reads a form from a request's body. A field that comes twice is refused: which one
+// counts would be a guess. Values in the query do not count.
+func readForm(c echo.Context) error {
+	r := c.Request()
+	if err := r.ParseForm(); err != nil {
+		return readError(err, nil) // the error quotes the form
+	}
+	for _, values := range r.PostForm {
+		if len(values) > 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, "The form has a field twice.")
+		}
+	}
+	return nil
+}

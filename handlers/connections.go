@@ -9,6 +9,16 @@ import (
 	"time"
 )
 
+// Limits of a connection.
+const (
+	readTimeout  = 5 * time.Second // for a whole request
+	writeTimeout = 30 * time.Second
+	idleTimeout  = 2 * time.Minute
+	maxHeader    = 16 << 10    // bytes
+	quietTimeout = time.Second // how long a stop waits for connections that ask nothing
+	drainTimeout = 10 * time.Second
+)
+
 // connections knows a server's open connections and keeps them at most so many. It is safe for
 // concurrent use.
 type connections struct {

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -25,6 +26,9 @@ func newResponse(status, code int, msg any) response {
 
 // errRegistrationClosed refuses a registration where the operator closed it.
 var errRegistrationClosed = errors.New("registration is closed")
+
+// errStopping answers readiness while the server drains.
+var errStopping = fmt.Errorf("%w: the server is stopping", models.ErrUnavailable)
 
 // errorMapping is one row of the error table.
 type errorMapping struct {

@@ -1,23 +1,12 @@
 package handlers
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
-
-	"latchkey/auth/strength"
-	"latchkey/models"
-	"latchkey/static"
 )
-
-// errStopping answers readiness while the server drains.
-var errStopping = fmt.Errorf("%w: the server is stopping", models.ErrUnavailable)
 
 // healthz says that the process lives.
 func (s *Server) healthz(c echo.Context) error {
@@ -35,28 +24,4 @@ func (s *Server) readyz(c echo.Context) error {
 		return fmt.Errorf("not ready: %w", err)
 	}
 	return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
-}
-
-// openAPI is the description of the API for programs.
-func (s *Server) openAPI(c echo.Context) error {
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, static.OpenAPI)
-}
-
-// asset is one embedded file of the pages. It is asked for again each time and answered by 304
-// while unchanged.
-func (s *Server) asset(c echo.Context) error {
-	name := c.Param("name")
-	content, err := static.Files.ReadFile(name)
-	if name == strength.ScriptName {
-		content, err = strength.Script(), nil
-	}
-	if err != nil {
-		return echo.ErrNotFound
-	}
-	sum := sha256.Sum256(content)
-	h := c.Response().Header()
-	h.Set("Cache-Control", "no-cache")
-	h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
-	http.ServeContent(c.Response(), c.Request(), name, time.Time{}, bytes.NewReader(content))
-	return nil
 }

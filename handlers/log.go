@@ -94,3 +94,8 @@ func maskTokens(s string) string {
 	}
 	return tokenLike.ReplaceAllString(s, "[token]")
 }
+
+// shorten cuts a text that a client chose to a length in bytes and to valid UTF-8.
+func shorten(s string, most int) string {
+	return strings.ToValidUTF8(s[:min(len(s), most)], "")
+}

@@ -2,11 +2,12 @@ package handlers
 
 import (
 	"fmt"
-	"latchkey/client/wire"
 	"maps"
 	"net/http"
 	"regexp"
 	"runtime/debug"
+
+	"latchkey/client/wire"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"

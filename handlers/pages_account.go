@@ -18,26 +18,6 @@ import (
 // tokenRows is how many tokens the account page lists.
 const tokenRows = 50
 
-// signedIn lets a page's handler through only with a session; anybody else goes to sign in.
-func (s *Server) signedIn(
-	handle func(c echo.Context, identity auth.Identity, token string) error,
-) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		identity, token, err := s.session(c)
-		if err == nil && c.Request().Method == http.MethodPost {
-			err = readForm(c)
-		}
-		if err == nil {
-			err = handle(c, identity, token)
-		}
-		if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) ||
-			errors.Is(err, wire.ErrScope) {
-			return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
-		}
-		return err
-	}
-}
-
 // accountPage is GET /account: who is signed in, the token, and every other one.
 func (s *Server) accountPage(c echo.Context, identity auth.Identity, token string) error {
 	p, err := s.accountView(c, identity, token)

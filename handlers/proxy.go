@@ -4,7 +4,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
+
+	"latchkey/auth"
 
 	"github.com/labstack/echo/v4"
 )
@@ -119,4 +122,33 @@ func singleHeader(h http.Header, name string) (string, bool) {
 		return "", false
 	}
 	return values[0], true
+}
+
+// client is who asks, for the list of tokens and for the limits of logins.
+func (s *Server) client(c echo.Context) auth.Client {
+	s.warnUntrustedProxy(c)
+	return auth.Client{UserAgent: shorten(c.Request().UserAgent(), 200), Address: c.RealIP()}
+}
+
+// baseURL is where this server is reached: the public address, or where the caller reached it.
+// HTTP/1.0 may not say: then it is where the connection ended.
+func (s *Server) baseURL(c echo.Context) string {
+	if s.site.public != nil {
+		return s.site.public.String()
+	}
+	host := c.Request().Host
+	local, known := c.Request().Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if host == "" && known {
+		host = local.String()
+	}
+	return c.Scheme() + "://" + host
+}
+
+// hostName is the name by which this server is reached, without its port.
+func (s *Server) hostName(c echo.Context) string {
+	u, err := url.Parse(s.baseURL(c))
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }

@@ -117,3 +117,16 @@ func (s *Server) sessionCookie(
 		Name: s.cookieName(c), Value: value, Path: "/", Domain: domain, MaxAge: seconds,
 		HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode}
 }
+
+// logout is POST /logout: the session's token ends, the cookie goes.
+func (s *Server) logout(c echo.Context) error {
+	if err := s.revokeCookie(c, "logged out"); err != nil {
+		return err
+	}
+	return s.signedOut(c)
+}
+
+func (s *Server) signedOut(c echo.Context) error {
+	s.writeCookie(c, "", -1)
+	return c.Redirect(http.StatusSeeOther, "/login?signed-out")
+}

@@ -209,3 +209,29 @@ func (s *Server) revokeUserTokens(c echo.Context) error {
 	return deleted(c, s.authority.RevokeAll(c.Request().Context(), user.ID,
 		"ended by an administrator"))
 }
+
+// introspect is POST /v1/token/secret: the times, scope and owner of a token.
+func (s *Server) introspect(c echo.Context) error {
+	body, err := readObject(c.Request())
+	if err != nil {
+		return err
+	}
+	token := body.text("token")
+	if token == "" {
+		body.problems.Require("token")
+	}
+	if err := body.problems.Err(); err != nil {
+		return err
+	}
+	identity, err := s.authority.Verify(token)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, struct {
+		CreateAt int64  `json:"create_at"`
+		ExpireIn int64  `json:"expire_in"` // a time too, despite its name
+		Scope    string `json:"scope"`
+		UID      uint32 `json:"uid"`
+	}{identity.TokenID.IssuedAt, identity.ExpiresAt,
+		s.authority.ScopeName(identity.Scope), identity.UID})
+}

@@ -1,10 +1,7 @@
 package handlers
 
 import (
-	"errors"
-	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -12,28 +9,7 @@ import (
 	"latchkey/auth"
 	"latchkey/client/wire"
 	"latchkey/models"
-	"latchkey/templates"
 )
-
-// maxPage is how many rows a list returns at most, usualPage unless ?limit= asks for another
-// number.
-const (
-	maxPage   = 1000
-	usualPage = 100
-)
-
-// queryLimit reads ?limit= and notes in v what is wrong with it.
-func queryLimit(c echo.Context, v models.ValidationError) int {
-	text := c.QueryParam("limit")
-	if text == "" {
-		return usualPage
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > maxPage {
-		v.Add("limit", "This is a number from 1 to "+strconv.Itoa(maxPage)+".")
-	}
-	return n
-}
 
 // fullUser is a user as administrators see it.
 type fullUser struct {
@@ -151,48 +127,6 @@ func oneOf[T interface {
 	return nil
 }
 
-// changeMe is PUT /v1/user {nickname}.
-func (s *Server) changeMe(c echo.Context) error {
-	body, err := readObject(c.Request())
-	if err != nil {
-		return err
-	}
-	nickname := body.text("nickname")
-	if err := body.problems.Err(); err != nil {
-		return err
-	}
-	err = s.authority.SetNickname(c.Request().Context(), caller(c).UID, nickname)
-	if errors.Is(err, models.ErrNotFound) {
-		return wire.ErrTokenInvalid
-	}
-	if err != nil {
-		return err
-	}
-	return s.me(c)
-}
-
-// changeMyPassword is PUT /v1/user/secret {old, new}: every token of the account ends, this one too.
-func (s *Server) changeMyPassword(c echo.Context) error {
-	body, err := readObject(c.Request())
-	if err != nil {
-		return err
-	}
-	p := auth.PasswordChange{UID: caller(c).UID, Old: body.text("old"), New: body.text("new"),
-		Site: s.hostName(c)}
-	ctx := c.Request().Context()
-	err = withProblems(body.problems, func() error { return s.authority.CheckPasswordChange(ctx, p) })
-	if err == nil {
-		err = s.authority.ChangePassword(ctx, p)
-	}
-	if errors.Is(err, models.ErrNotFound) {
-		return wire.ErrTokenInvalid
-	}
-	if err != nil {
-		return err
-	}
-	return send(c, newResponse(http.StatusOK, wire.CodeOK, "ok"))
-}
-
 // resetLink is POST /v1/user/:uid/secret, for administrators: a link by which the user sets the
 // secret anew, once.
 func (s *Server) resetLink(c echo.Context) error {
@@ -210,36 +144,47 @@ func (s *Server) resetLink(c echo.Context) error {
 	}{s.baseURL(c) + "/reset?token=" + token, expires})
 }
 
-// baseURL is where this server is reached: the public address, or where the caller reached it.
-// HTTP/1.0 may not say: then it is where the connection ended.
-func (s *Server) baseURL(c echo.Context) string {
-	if s.site.public != nil {
-		return s.site.public.String()
-	}
-	host := c.Request().Host
-	local, known := c.Request().Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if host == "" && known {
-		host = local.String()
-	}
-	return c.Scheme() + "://" + host
+// userResponse is a user as the contract shows it.
+type userResponse struct {
+	Auth     models.Role `json:"auth"` // 1 user, 2 administrator
+	EMail    string      `json:"email"`
+	ID       uint32      `json:"id"`
+	Mobile   string      `json:"mobile,omitempty"`
+	Nickname string      `json:"nickname"`
 }
 
-// hostName is the name by which this server is reached, without its port.
-func (s *Server) hostName(c echo.Context) string {
-	u, err := url.Parse(s.baseURL(c))
+func userResponseOf(u models.User) userResponse {
+	a := userResponse{Auth: u.Role, ID: u.ID, Nickname: u.Nickname}
+	if u.ClientType == models.Mobile {
+		a.Mobile = u.Account
+	} else {
+		a.EMail = u.Account
+	}
+	return a
+}
+
+// user is GET /v1/user/:uid: any user for administrators, oneself for others.
+func (s *Server) user(c echo.Context) error {
+	uid, known := uidParam(c)
+	identity := caller(c)
+	if known && identity.UID == uid {
+		return s.me(c)
+	}
+	if !identity.Scope.Includes(models.AdminScope) {
+		return wire.ErrScope
+	}
+	user, err := s.userOf(c)
 	if err != nil {
-		return ""
+		return err
 	}
-	return u.Hostname()
+	return c.JSON(http.StatusOK, userResponseOf(user))
 }
 
-// passwordRule is what the forms show of the rule for new secrets, of a user that is there or of one
-// who types account and nickname into the same form.
-func (s *Server) passwordRule(c echo.Context, u models.User) templates.PasswordRule {
-	r := templates.PasswordRule{MinLength: s.config.MinPassword, Strength: s.config.PasswordStrength,
-		Related: []string{s.hostName(c)}}
-	if u.ID != 0 {
-		r.Related = append(r.Related, u.Account, u.Nickname)
+// deleteUser is DELETE /v1/user/:uid, for administrators.
+func (s *Server) deleteUser(c echo.Context) error {
+	uid, known := uidParam(c)
+	if !known {
+		return models.ErrNotFound
 	}
-	return r
+	return deleted(c, s.authority.Delete(c.Request().Context(), uid))
 }
