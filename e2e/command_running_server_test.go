@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestCommandRevokesTokens: a command in another process is seen by the running server soon. How soon is logged; half
-// of them within 250 ms, whatever else the machine does.
+// TestCommandRevokesTokens revokes tokens on the command line. The running server rejects half of them
+// within 250 ms.
 func TestCommandRevokesTokens(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	owner := account(t, s, "ann@example.com")
@@ -17,24 +17,25 @@ func TestCommandRevokesTokens(t *testing.T) {
 	for n := range times {
 		token := serviceToken(t, s, owner, fmt.Sprint("service ", n))
 		if statusOf(t, s, token) != 200 {
-			t.Fatal("a new token is refused")
+			t.Fatal("the server rejects a new token")
 		}
 		mustRun(t, s.Dir, "", "token", "revoke", token)
 		began := time.Now()
-		await(t, "the server to refuse the token", func() bool { return statusOf(t, s, token) == 401 })
+		await(t, "the server to reject the token", func() bool { return statusOf(t, s, token) == 401 })
 		took = append(took, time.Since(began))
 	}
 	all := quantilesOf(took)
-	t.Logf("refused after the command had ended: %v", all)
+	t.Logf("rejected after the command returned: %v", all)
 	if all.p50 > 250*time.Millisecond {
-		t.Errorf("half of them took longer than %v", all.p50)
+		t.Errorf("the median took %v, want at most 250 ms", all.p50)
 	}
-	if statusOf(t, s, owner) != 200 {
-		t.Error("another token is refused")
+	if got := statusOf(t, s, owner); got != 200 {
+		t.Errorf("another token: status %d, want 200", got)
 	}
 }
 
-// TestCommandsWhileServing: what a command does in another process, the running server follows.
+// TestCommandsWhileServing changes accounts on the command line. The running server rejects their
+// tokens.
 func TestCommandsWhileServing(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
@@ -48,20 +49,20 @@ func TestCommandsWhileServing(t *testing.T) {
 			addUser(t, dir, account)
 			token := mustRun(t, dir, "", "token", "issue", account)
 			if got := request(t, "GET", s.URL+"/v1/user", "", basic(token, "")); got.Status != 200 {
-				t.Fatalf("status %d", got.Status)
+				t.Fatalf("a new token: status %d, want 200: %s", got.Status, got.Body)
 			}
 			for i := range args {
 				args[i] = strings.ReplaceAll(args[i], "ACCOUNT", account)
 			}
 			mustRun(t, dir, "secret2\n", args...)
 			began := time.Now()
-			await(t, "the server to refuse the token", func() bool {
+			await(t, "the server to reject the token", func() bool {
 				return request(t, "GET", s.URL+"/v1/user", "", basic(token, "")).Status == 401
 			})
-			t.Logf("refused after %v", time.Since(began).Round(time.Millisecond))
-			_, said, code := latchkey(t, dir, "", "token", "inspect", "--", token)
-			if code != 1 || said != "latchkey: the token is not accepted\n" {
-				t.Errorf("inspect: exit %d, %q", code, said)
+			t.Logf("rejected after %v", time.Since(began).Round(time.Millisecond))
+			_, stderr, code := latchkey(t, dir, "", "token", "inspect", "--", token)
+			if code != 1 || stderr != "latchkey: the token is not accepted\n" {
+				t.Errorf("token inspect: exit %d, %q, want exit 1", code, stderr)
 			}
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 )
 
+// TestCommands runs commands and checks their output, error and exit code.
 func TestCommands(t *testing.T) {
 	dir := t.TempDir()
 	addUser(t, dir, "a@b.cn")
@@ -28,7 +29,7 @@ func TestCommands(t *testing.T) {
 		{"bad cost", "", []string{"--argon2-memory", "1", "user", "list"}, 2, `^$`, `^latchkey: user list: argon2id takes .*\n$`},
 		{"taken", "secret1\n", []string{"user", "add", "A@b.cn", "--nickname", "Bob", "--secret-stdin"}, 1,
 			`^$`, `already registered`},
-		{"no secret", "", []string{"user", "add", "c@b.cn", "--nickname", "Bob", "--secret-stdin"}, 1, `^$`,
+		{"no password", "", []string{"user", "add", "c@b.cn", "--nickname", "Bob", "--secret-stdin"}, 1, `^$`,
 			`no password on standard input`},
 		{"no terminal", "", []string{"user", "passwd", "a@b.cn"}, 2, `^$`, `pass --secret-stdin`},
 		{"nobody", "", []string{"user", "disable", "x@b.cn"}, 1, `^$`, `account x@b.cn: not found`},
@@ -43,13 +44,14 @@ func TestCommands(t *testing.T) {
 			out, err, code := latchkey(t, dir, test.stdin, test.args...)
 			if code != test.code || !regexp.MustCompile(test.out).MatchString(out) ||
 				!regexp.MustCompile(test.err).MatchString(err) {
-				t.Errorf("exit %d\nout %q\nerr %q", code, out, err)
+				t.Errorf("exit %d, want %d\nstdout %q, want %s\nstderr %q, want %s",
+					code, test.code, out, test.out, err, test.err)
 			}
 		})
 	}
 }
 
-// TestEnvironment: every flag can be given as LATCHKEY_ and its name.
+// TestEnvironment sets flags by environment variables: LATCHKEY_ and the flag's name.
 func TestEnvironment(t *testing.T) {
 	dir := t.TempDir()
 	addUser(t, dir, "a@b.cn")
@@ -62,78 +64,78 @@ func TestEnvironment(t *testing.T) {
 	}
 	must(t, json.Unmarshal(out, &issued))
 	if left := time.Until(time.Unix(issued.ExpiresAt, 0)); left > 90*time.Second || left < 60*time.Second {
-		t.Errorf("%s left", left)
+		t.Errorf("the token expires in %s, want 60 to 90 s", left)
 	}
 }
 
-// TestClosedRegistrationAndHiddenAccounts: the two switches that change what strangers are told.
+// TestClosedRegistrationAndHiddenAccounts tests the flags --registration closed and --hide-accounts.
 func TestClosedRegistrationAndHiddenAccounts(t *testing.T) {
 	s := start(t, t.TempDir(), "--registration", "closed", "--hide-accounts")
 	body := registerJSON("a@b.cn")
 	got := request(t, "POST", s.URL+"/v1/client/register", body, asJSON)
 	if got.Status != 403 || !strings.Contains(got.Body, "registration is closed") {
-		t.Errorf("register: %d %s", got.Status, got.Body)
+		t.Errorf("registration: status %d, want 403 \"registration is closed\": %s", got.Status, got.Body)
 	}
 	got = request(t, "POST", s.URL+"/v1/token", body, asJSON)
 	if got.Status != 401 || !strings.Contains(got.Body, "1005") {
-		t.Errorf("login: %d %s", got.Status, got.Body)
+		t.Errorf("login: status %d, want 401 with error_code 1005: %s", got.Status, got.Body)
 	}
-	if got := request(t, "GET", s.URL+"/register", "", "Accept: text/html"); got.Status != 403 {
-		t.Errorf("page: %d", got.Status)
-	}
+	checkStatus(t, "the registration page", request(t, "GET", s.URL+"/register", "", "Accept: text/html"), 403)
 }
 
-// TestTune: of what is measured the costliest within the budget is recommended, and nothing above it.
+// TestTune runs latchkey tune. It recommends the most expensive parameters within the budget, and none
+// if all exceed it.
 func TestTune(t *testing.T) {
 	for budget, want := range map[string]string{"1h": "131072 KiB with 3 passes", "1ns": "nothing"} {
-		out, errOut, code := latchkey(t, t.TempDir(), "", "tune", "--budget", budget, "--json")
+		out, stderr, code := latchkey(t, t.TempDir(), "", "tune", "--budget", budget, "--json")
 		got, lines := "nothing", 0
 		for line := range strings.Lines(out) {
-			var one struct {
+			var row struct {
 				MemoryKiB   int `json:"memory_kib"`
 				Passes      int
 				Millis      float64 `json:"ms"`
 				Recommended bool
 			}
-			if err := json.Unmarshal([]byte(line), &one); err != nil || one.Millis <= 0 {
+			if err := json.Unmarshal([]byte(line), &row); err != nil || row.Millis <= 0 {
 				t.Fatalf("%v: %s", err, line)
 			}
-			if lines++; one.Recommended {
-				got = fmt.Sprintf("%d KiB with %d passes", one.MemoryKiB, one.Passes)
+			if lines++; row.Recommended {
+				got = fmt.Sprintf("%d KiB with %d passes", row.MemoryKiB, row.Passes)
 			}
 		}
 		if code != 0 || got != want || lines < 10 {
-			t.Errorf("within %s: %s of %d, want %s (exit %d, %s)", budget, got, lines, want, code, errOut)
+			t.Errorf("budget %s: recommends %s of %d, want %s (exit %d, %s)", budget, got, lines, want, code, stderr)
 		}
 	}
 }
 
-// TestServeFlags: addresses that would do harm or nothing are refused before anything is opened, in one line.
+// TestServeFlags starts the server with valid and invalid addresses. An invalid one fails with one line
+// before any file is created.
 func TestServeFlags(t *testing.T) {
 	public := []string{"--public-url", "https://login.example.com"}
 	tests := []struct {
 		name string
 		args []string
-		want string // "" when it starts
+		want string // "" if the server starts
 	}{
 		{"OK", []string{"--public-url", "https://Login.Example.com:443/", "--cookie-domain", "Example.com",
 			"--return-host", "App.example.org:8443"}, ""},
-		{"OK/the host itself", append(public, "--cookie-domain", "login.example.com"), ""},
+		{"OK/the login host", append(public, "--cookie-domain", "login.example.com"), ""},
 		{"OK/empty", []string{"--public-url", ""}, ""},
 		{"Err/no public URL", []string{"--cookie-domain", "example.com"}, "need --public-url"},
 		{"Err/no scheme", []string{"--public-url", "login.example.com"}, "--public-url is a scheme and a host"},
 		{"Err/path", []string{"--public-url", "https://login.example.com/x"}, "--public-url is a scheme and a host"},
-		{"Err/somebody", []string{"--public-url", "https://u@login.example.com"}, "--public-url is a scheme and a host"},
+		{"Err/user name", []string{"--public-url", "https://u@login.example.com"}, "--public-url is a scheme and a host"},
 		{"Err/dots", []string{"--public-url", "https://login..example.com"}, "--public-url is a scheme and a host"},
 		{"Err/port", []string{"--public-url", "https://login.example.com:99999"}, "--public-url"},
 		{"Err/another domain", append(public, "--cookie-domain", "example.org"), "that contains login.example.com"},
-		{"Err/ends alike", append(public, "--cookie-domain", "ample.com"), "that contains login.example.com"},
-		{"Err/everybody's", []string{"--public-url", "https://login.co.uk", "--cookie-domain", "co.uk"},
+		{"Err/suffix only", append(public, "--cookie-domain", "ample.com"), "that contains login.example.com"},
+		{"Err/public suffix", []string{"--public-url", "https://login.co.uk", "--cookie-domain", "co.uk"},
 			"is a public suffix"},
-		{"Err/everybody's hosts", []string{"--public-url", "https://me.github.io", "--cookie-domain", "github.io"},
+		{"Err/private public suffix", []string{"--public-url", "https://me.github.io", "--cookie-domain", "github.io"},
 			"is a public suffix"},
 		{"Err/top level", append(public, "--cookie-domain", "com"), "is a public suffix"},
-		{"Err/address for a host", append(public, "--return-host", "https://app.example.org"), "--return-host is a host"},
+		{"Err/URL for a host", append(public, "--return-host", "https://app.example.org"), "--return-host is a host"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -142,12 +144,12 @@ func TestServeFlags(t *testing.T) {
 				start(t, dir, append(test.args, "--log-level", "error")...)
 				return
 			}
-			_, errOut, code := latchkey(t, dir, "", append([]string{"serve", "--addr", "127.0.0.1:0"}, test.args...)...)
-			if code == 0 || !strings.Contains(errOut, test.want) || strings.Count(errOut, "\n") != 1 {
-				t.Errorf("exit %d: %s", code, errOut)
+			_, stderr, code := latchkey(t, dir, "", append([]string{"serve", "--addr", "127.0.0.1:0"}, test.args...)...)
+			if code == 0 || !strings.Contains(stderr, test.want) || strings.Count(stderr, "\n") != 1 {
+				t.Errorf("exit %d: %q, want an error in one line with %q", code, stderr, test.want)
 			}
 			if _, err := os.Stat(dir); err == nil {
-				t.Error("a data directory was made")
+				t.Error("the data directory was created")
 			}
 		})
 	}

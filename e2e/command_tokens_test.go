@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestCommandsDescribeTokens: what the commands say of tokens and keys.
+// TestCommandsDescribeTokens checks what the commands print about tokens and keys.
 func TestCommandsDescribeTokens(t *testing.T) {
 	s := start(t, t.TempDir(), append(cheapHashes, "--scope", "read", "--scope", "metrics")...)
 	ann := account(t, s, "ann@example.com")
@@ -15,35 +15,36 @@ func TestCommandsDescribeTokens(t *testing.T) {
 	id := strings.Fields(mustRun(t, s.Dir, "", "token", "list", "ann@example.com"))[9]
 	if got := mustRun(t, s.Dir, "", "token", "list", "ann@example.com"); !strings.Contains(got, "metrics") ||
 		!strings.Contains(got, "CI") || strings.Contains(got, token) {
-		t.Errorf("list: %s", got)
+		t.Errorf("token list prints %q, want the label and the scope but not the token", got)
 	}
 	if got := mustRun(t, s.Dir, "", "token", "inspect", token); !strings.Contains(got, `Valid: token `) ||
 		!strings.Contains(got, `"CI" of ann@example.com (user 1, active), e-mail, metrics`) {
-		t.Errorf("inspect: %s", got)
+		t.Errorf("token inspect prints %q, want the account, the client type and the scope", got)
 	}
 	mustRun(t, s.Dir, "", "token", "revoke", id)
 	mustRun(t, s.Dir, "", "token", "revoke", "--all", "ann@example.com", "--yes")
 	got, _, code := latchkey(t, s.Dir, token+"\n", "token", "inspect", "-")
 	if code != 1 || !strings.Contains(got, "(revoked on the command line)") {
-		t.Errorf("inspect of a revoked token: exit %d, %s", code, got)
+		t.Errorf("token inspect of a revoked token: exit %d, %q, want exit 1 and the reason", code, got)
 	}
 	read := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--scope", "read", "--label", "backup")
 	if got := request(t, "POST", s.URL+"/v1/token/secret", fmt.Sprintf(`{"token":%q}`, read), asJSON); got.Status != 200 ||
 		!strings.Contains(got.Body, `"scope":"read"`) {
-		t.Errorf("introspection: %d %s", got.Status, got.Body)
+		t.Errorf("introspection: status %d, want 200 with the scope read: %s", got.Status, got.Body)
 	}
 	if got := mustRun(t, s.Dir, "", "key", "list"); !strings.Contains(got, "signs") {
-		t.Errorf("key list: %s", got)
+		t.Errorf("key list prints %q, want a signing key", got)
 	}
-	for _, refused := range [][]string{
+	for _, invalid := range [][]string{
 		{"token", "revoke"}, {"token", "revoke", "x"}, {"token", "revoke", "9-1795421052-0"},
 		{"token", "revoke", read, "--all", "ann@example.com"}, {"key", "retire", "1"}, {"key", "retire", "99", "--now", "--yes"},
 		{"token", "issue", "ann@example.com", "--scope", "write"}, {"token", "list", "nobody@example.com"},
 		{"--revocation-lag", "1ms", "user", "list"}, {"--key-rotation", "1s", "user", "list"},
 		{"--token-ttl", "1000h", "user", "list"}, {"serve", "--addr", "127.0.0.1:0", "--scope", "Not A Name"},
 	} {
-		if out, said, code := latchkey(t, s.Dir, "", refused...); code == 0 || strings.Count(said, "\n") != 1 {
-			t.Errorf("%v: exit %d, %q, %q", refused, code, out, said)
+		out, stderr, code := latchkey(t, s.Dir, "", invalid...)
+		if code == 0 || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%v: exit %d, %q, %q, want an error in one line", invalid, code, out, stderr)
 		}
 	}
 }

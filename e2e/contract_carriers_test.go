@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestCarriers shows the ways to carry a token, and what is refused.
+// TestCarriers sends tokens in every accepted way, and in ways that must be rejected.
 func TestCarriers(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
@@ -25,7 +25,7 @@ func TestCarriers(t *testing.T) {
 		{"OK/bearer", []string{bearer(one)}, 200},
 		{"OK/cookie", []string{"Cookie: latchkey=" + one}, 200},
 		{"OK/cookie and header agree", []string{"Cookie: latchkey=" + one, bearer(one)}, 200},
-		{"Err/none", nil, 401},
+		{"Err/no token", nil, 401},
 		{"Err/two headers", []string{bearer(one), basic(one, "")}, 401},
 		{"Err/two tokens in one header", []string{basic(one, two)}, 401},
 		{"Err/cookie and header differ", []string{"Cookie: latchkey=" + two, bearer(one)}, 401},
@@ -48,20 +48,19 @@ func TestCarriers(t *testing.T) {
 	}
 	t.Run("OK/log in by Basic", func(t *testing.T) {
 		got := request(t, "POST", s.URL+"/v1/token", "", basic("A@B.cn", "secret1"))
-		if got.Status != 201 {
-			t.Errorf("status %d: %s", got.Status, got.Body)
-		}
+		checkStatus(t, "login", got, 201)
 	})
-	t.Run("the log holds no credential", func(t *testing.T) {
-		for _, secret := range []string{one, two, raw, "secret1"} {
-			if strings.Contains(s.out.String(), secret) {
-				t.Errorf("the log holds %q", secret)
+	t.Run("no credential in the log", func(t *testing.T) {
+		for _, credential := range []string{one, two, raw, "secret1"} {
+			if strings.Contains(s.out.String(), credential) {
+				t.Errorf("the log contains %q", credential)
 			}
 		}
 	})
 }
 
-// TestScripts shows that a page's own script gets no challenge, and another site's page gets nothing.
+// TestScripts sends requests as browsers do. A page's own script gets no challenge; requests from other
+// sites get 403.
 func TestScripts(t *testing.T) {
 	s := start(t, t.TempDir())
 	tests := []struct {
@@ -76,16 +75,14 @@ func TestScripts(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got := request(t, "GET", s.URL+"/v1/user", "", test.header)
 			if h := got.Header.Get("WWW-Authenticate"); got.Status != 401 || h != test.challenge {
-				t.Errorf("status %d, challenge %q, want %q", got.Status, h, test.challenge)
+				t.Errorf("status %d, challenge %q, want 401 with %q", got.Status, h, test.challenge)
 			}
 		})
 	}
 	for _, header := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site",
 		"Origin: https://evil.example", "Origin: null"} {
 		t.Run("Err/"+header, func(t *testing.T) {
-			if got := request(t, "POST", s.URL+"/v1/token", "{}", asJSON, header); got.Status != 403 {
-				t.Errorf("status %d: %s", got.Status, got.Body)
-			}
+			checkStatus(t, "login", request(t, "POST", s.URL+"/v1/token", "{}", asJSON, header), 403)
 		})
 	}
 }

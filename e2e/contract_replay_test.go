@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// contractCase is one recorded request and the original's answer; see testdata/cases.json.
+// contractCase is a recorded request with the original's response; see testdata/cases.json.
 type contractCase struct {
 	ID, Method, Path, Body string
 	Headers                map[string]string
@@ -22,25 +22,23 @@ type contractCase struct {
 	Latchkey json.RawMessage
 }
 
-// expected is what Latchkey must answer: the original's, or what the case says instead.
+// expected returns what Latchkey must respond: the same as the original, or what the case says.
 func (c contractCase) expected(t *testing.T) (status int, code any, same bool) {
 	t.Helper()
 	if string(c.Latchkey) == `"same"` {
 		return c.Original.Status, c.Original.Body["error_code"], true
 	}
-	var other struct {
+	var differs struct {
 		Status    int `json:"status"`
 		ErrorCode any `json:"error_code"`
 	}
-	if err := json.Unmarshal(c.Latchkey, &other); err != nil {
-		t.Fatal(err)
-	}
-	return other.Status, other.ErrorCode, false
+	must(t, json.Unmarshal(c.Latchkey, &differs))
+	return differs.Status, differs.ErrorCode, false
 }
 
 var toEncode = regexp.MustCompile(`b64\(([^)]*)\)`)
 
-// fill puts the captured tokens and the base64 of credentials into a text of a case.
+// fill replaces the placeholders of a case: {{name}} by a captured token, b64(text) by its base64.
 func fill(text string, tokens map[string]string) string {
 	for name, token := range tokens {
 		text = strings.ReplaceAll(text, "{{"+name+"}}", token)
@@ -50,24 +48,21 @@ func fill(text string, tokens map[string]string) string {
 	})
 }
 
+// readCases reads testdata/cases.json.
 func readCases(t *testing.T) []contractCase {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/cases.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var file struct{ Cases []contractCase }
-	if err := json.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
-	}
+	must(t, json.Unmarshal(raw, &file))
 	if len(file.Cases) < 50 {
-		t.Fatalf("only %d cases", len(file.Cases))
+		t.Fatalf("cases.json has %d cases, want at least 50", len(file.Cases))
 	}
 	return file.Cases
 }
 
-// foreignTokens are tokens that a server must refuse: signed by another server's key, and of a user whose
-// account is gone.
+// foreignTokens adds tokens that the server must reject: signed by another server's key, and of a
+// deleted user.
 func foreignTokens(t *testing.T, s *server, tokens map[string]string) {
 	t.Helper()
 	other := t.TempDir()
@@ -76,18 +71,17 @@ func foreignTokens(t *testing.T, s *server, tokens map[string]string) {
 	mustRun(t, s.Dir, "abc123\n", "user", "add", "ghost@qq.com", "--nickname", "Ghost", "--secret-stdin")
 	tokens["ghost"] = mustRun(t, s.Dir, "", "token", "issue", "ghost@qq.com")
 	mustRun(t, s.Dir, "", "user", "delete", "ghost@qq.com", "--yes")
-	await(t, "the deletion to be seen", func() bool {
+	await(t, "the server to see the deletion", func() bool {
 		return request(t, "GET", s.URL+"/v1/user", "", bearer(tokens["ghost"])).Status == 401
 	})
 }
 
-// TestContract replays the recorded cases in order against the real binary, each answer also against the
-// OpenAPI description.
+// TestContract replays the recorded cases against the binary.
 func TestContract(t *testing.T) {
 	replayContract(t, start(t, t.TempDir()))
 }
 
-// replayContract replays every recorded request.
+// replayContract replays the recorded cases in order.
 func replayContract(t *testing.T, s *server) {
 	t.Helper()
 	mustRun(t, s.Dir, "123456\n", "user", "add", "999@qq.com", "--nickname", "Super", "--admin", "--secret-stdin")
@@ -104,6 +98,8 @@ func replayContract(t *testing.T, s *server) {
 	}
 }
 
+// replay sends the request of a case and checks the response. It captures the tokens that later cases
+// use.
 func replay(t *testing.T, s *server, c contractCase, tokens map[string]string) {
 	var headers []string
 	for name, value := range c.Headers {
@@ -139,13 +135,13 @@ func replay(t *testing.T, s *server, c contractCase, tokens map[string]string) {
 		tokens["admin"] = body["token"].(string)
 	case "me-expired", "secret-expired":
 		if body["msg"] != "token is expired" {
-			t.Errorf("msg %q", body["msg"])
+			t.Errorf("msg %q, want \"token is expired\"", body["msg"])
 		}
 	}
 }
 
-// compareBodies holds an answer that must be the original's to its member names, and to its msg where the
-// wording is part of the contract.
+// compareBodies compares the member names with the original's, and the msg where the contract fixes
+// it.
 func compareBodies(t *testing.T, c contractCase, got map[string]any) {
 	t.Helper()
 	want := c.Original.Body
