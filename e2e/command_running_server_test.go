@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestCommandRevokesTokens revokes tokens on the command line. The running server rejects half of them
-// within 250 ms.
+// TestCommandRevokesTokens revokes tokens on the command line. The running server rejects half of
+// them within 250 ms.
 func TestCommandRevokesTokens(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	owner := account(t, s, "ann@example.com")

@@ -68,7 +68,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestClosedRegistrationAndHiddenAccounts tests the flags --registration closed and --hide-accounts.
+// TestClosedRegistrationAndHiddenAccounts tests the flags --registration closed and
+// --hide-accounts.
 func TestClosedRegistrationAndHiddenAccounts(t *testing.T) {
 	s := start(t, t.TempDir(), "--registration", "closed", "--hide-accounts")
 	body := registerJSON("a@b.cn")
@@ -83,8 +84,8 @@ func TestClosedRegistrationAndHiddenAccounts(t *testing.T) {
 	checkStatus(t, "the registration page", request(t, "GET", s.URL+"/register", "", "Accept: text/html"), 403)
 }
 
-// TestTune runs latchkey tune. It recommends the most expensive parameters within the budget, and none
-// if all exceed it.
+// TestTune runs latchkey tune. It recommends the most expensive parameters within the budget, and
+// none if all exceed it.
 func TestTune(t *testing.T) {
 	for budget, want := range map[string]string{"1h": "131072 KiB with 3 passes", "1ns": "nothing"} {
 		out, stderr, code := latchkey(t, t.TempDir(), "", "tune", "--budget", budget, "--json")
@@ -109,8 +110,8 @@ func TestTune(t *testing.T) {
 	}
 }
 
-// TestServeFlags starts the server with valid and invalid addresses. An invalid one fails with one line
-// before any file is created.
+// TestServeFlags starts the server with valid and invalid addresses. An invalid one fails with one
+// line before any file is created.
 func TestServeFlags(t *testing.T) {
 	public := []string{"--public-url", "https://login.example.com"}
 	tests := []struct {

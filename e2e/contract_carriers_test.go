@@ -59,8 +59,8 @@ func TestCarriers(t *testing.T) {
 	})
 }
 
-// TestScripts sends requests as browsers do. A page's own script gets no challenge; requests from other
-// sites get 403.
+// TestScripts sends requests as browsers do. A page's own script gets no challenge; requests from
+// other sites get 403.
 func TestScripts(t *testing.T) {
 	s := start(t, t.TempDir())
 	tests := []struct {

@@ -98,8 +98,8 @@ func replayContract(t *testing.T, s *server) {
 	}
 }
 
-// replay sends the request of a case and checks the response. It captures the tokens that later cases
-// use.
+// replay sends the request of a case and checks the response. It captures the tokens that later
+// cases use.
 func replay(t *testing.T, s *server, c contractCase, tokens map[string]string) {
 	var headers []string
 	for name, value := range c.Headers {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// quantiles sums many times up.
+// quantiles summarises many durations.
 type quantiles struct{ p50, p99, max time.Duration }
 
-// quantilesOf sorts what it sums up.
+// quantilesOf summarises durations; it sorts them.
 func quantilesOf(took []time.Duration) quantiles {
 	slices.Sort(took)
 	return quantiles{took[len(took)/2], took[len(took)*99/100], took[len(took)-1]}

@@ -14,7 +14,8 @@ import (
 	"latchkey/auth/strength"
 )
 
-// meterSays puts a secret into a field, as a keyboard for any script would, and returns what the meter then says.
+// meterSays puts a secret into a field, as a keyboard for any script would, and returns what the
+// meter then says.
 func (w *window) meterSays(field, secret string) (name, advice, refused string) {
 	w.t.Helper()
 	w.evaluate(`document.querySelector("#` + field + `").value = ""`)
@@ -27,7 +28,8 @@ func (w *window) meterSays(field, secret string) (name, advice, refused string) 
 	return w.text("#" + field + "-strength .strength-name"), w.text("#" + field + "-strength .strength-advice"), refused
 }
 
-// TestBrowserStrength: the meter under every field for a new secret says what the server says, word for word.
+// TestBrowserStrength: the meter under every field for a new secret says what the server says, word
+// for word.
 func TestBrowserStrength(t *testing.T) {
 	flags := append(append([]string{}, cheapHashes...), "--secret-strength", "3")
 	s := start(t, t.TempDir(), flags...)
@@ -35,21 +37,21 @@ func TestBrowserStrength(t *testing.T) {
 	mustRun(t, s.Dir, "six words\n", "user", "add", "quincetree@page.example", "--nickname", "Юлия", "--secret-stdin")
 	token := mustRun(t, s.Dir, "", "token", "issue", "quincetree@page.example")
 	link := request(t, "POST", s.URL+"/v1/user/"+idOf(t, s, "quincetree@page.example")+"/secret", "",
-		bearer(adminToken(t, s)))
+		bearer(administrator(t, s)))
 	reset := url.Values{"token": {tokenInLink.FindStringSubmatch(link.Body)[1]}}
 
 	pages := []struct {
 		name, path, field string
-		set               setting // what the server says to the same
+		set               passwordSetter // the server's response
 		prepare           func()
 	}{
-		{"register", "/register", "secret", formSetting(t, s, "/register",
+		{"register", "/register", "secret", setByForm(t, s, "/register",
 			url.Values{"account": {"quincetree@form.example"}, "nickname": {"Юлия"}}, "secret"), func() {
 			w.do(chromedp.SendKeys("#account", "quincetree@form.example", chromedp.ByQuery),
 				chromedp.SendKeys("#nickname", "Юлия", chromedp.ByQuery))
 		}},
-		{"reset", "/reset?" + reset.Encode(), "secret", formSetting(t, s, "/reset", reset, "secret"), func() {}},
-		{"change", "/account", "new", formSetting(t, s, "/account/secret", url.Values{"old": {"six words"}}, "new",
+		{"reset", "/reset?" + reset.Encode(), "secret", setByForm(t, s, "/reset", reset, "secret"), func() {}},
+		{"change", "/account", "new", setByForm(t, s, "/account/secret", url.Values{"old": {"six words"}}, "new",
 			"Cookie: latchkey="+token), func() { w.unfold("Change your password") }},
 	}
 	w.visit("/login")
@@ -89,7 +91,8 @@ func TestBrowserStrength(t *testing.T) {
 	}
 }
 
-// TestBrowserStrengthWithoutScript: without script there is no meter, and the server refuses all the same.
+// TestBrowserStrengthWithoutScript: without script there is no meter, and the server refuses all
+// the same.
 func TestBrowserStrengthWithoutScript(t *testing.T) {
 	w := open(t, start(t, t.TempDir(), append(append([]string{}, cheapHashes...), "--secret-strength", "3")...).URL)
 	w.do(emulation.SetScriptExecutionDisabled(true))

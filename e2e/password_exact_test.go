@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// typed are secrets that something might alter on the way, each with one that must stay another.
-var typed = []struct{ name, secret, other string }{
+// typed are passwords that a form or parser might alter, each with another that it might become.
+var typed = []struct{ name, password, other string }{
 	{"leading spaces", "  secret1", "secret1"},
 	{"trailing space", "secret1 ", "secret1"},
 	{"spaces alone", "      ", "       "},
@@ -33,64 +33,66 @@ var typed = []struct{ name, secret, other string }{
 	{"beyond a block", strings.Repeat("x", 1023) + "a", strings.Repeat("x", 1023) + "b"},
 }
 
-// TestPasswordsExactlyAsTyped: whichever way a secret comes in, it is the same one on every other way, and the one that
-// it might be mistaken for is not it.
+// TestPasswordsExactlyAsTyped registers passwords by the API and by the form. Every way to log in
+// accepts exactly the password, and rejects the one that it might be altered to.
 func TestPasswordsExactlyAsTyped(t *testing.T) {
 	s := start(t, t.TempDir(), append(cheapHashes, "--bridge")...)
-	registrations := map[string]func(account, secret string) reply{
-		"api": func(account, secret string) reply {
-			return request(t, "POST", s.URL+"/v1/client/register", quoted(t, map[string]any{"account": account,
-				"secret": secret, "type": 100, "nickname": "Ann"}), asJSON)
+	registrations := map[string]func(account, password string) reply{
+		"API": func(account, password string) reply {
+			body := map[string]any{"account": account, "secret": password, "type": 100, "nickname": "Ann"}
+			return request(t, "POST", s.URL+"/v1/client/register", quoted(t, body), asJSON)
 		},
-		"form": func(account, secret string) reply {
-			return request(t, "POST", s.URL+"/register", url.Values{"account": {account}, "secret": {secret},
-				"nickname": {"Ann"}}.Encode(), asForm)
+		"form": func(account, password string) reply {
+			body := url.Values{"account": {account}, "secret": {password}, "nickname": {"Ann"}}
+			return request(t, "POST", s.URL+"/register", body.Encode(), asForm)
 		},
 	}
-	accepted := func(account, secret string) map[string]bool {
+	accepted := func(account, password string) map[string]bool {
 		json := request(t, "POST", s.URL+"/v1/token",
-			quoted(t, map[string]any{"account": account, "secret": secret, "type": 100}), asJSON)
-		form := request(t, "POST", s.URL+"/login", url.Values{"account": {account}, "secret": {secret}}.Encode(), asForm)
-		login := request(t, "POST", s.URL+"/v1/token", "", basic(account, secret))
-		bridge := request(t, "GET", s.URL+"/v1/verify", "", basic(account, secret))
-		return map[string]bool{"api": json.Status == 201, "form": form.Status == 303,
-			"basic": login.Status == 201, "bridge": bridge.Status == 200}
+			quoted(t, map[string]any{"account": account, "secret": password, "type": 100}), asJSON)
+		body := url.Values{"account": {account}, "secret": {password}}
+		form := request(t, "POST", s.URL+"/login", body.Encode(), asForm)
+		login := request(t, "POST", s.URL+"/v1/token", "", basic(account, password))
+		bridge := request(t, "GET", s.URL+"/v1/verify", "", basic(account, password))
+		return map[string]bool{"API": json.Status == 201, "form": form.Status == 303,
+			"Basic": login.Status == 201, "bridge": bridge.Status == 200}
 	}
 	for n, c := range typed {
 		for way, register := range registrations {
 			account := fmt.Sprintf("ann%d.%s@example.com", n, way)
-			if got := register(account, c.secret); got.Status != 201 && got.Status != 303 {
-				t.Errorf("%s: registered by %s: %d %s", c.name, way, got.Status, got.Body)
+			if got := register(account, c.password); got.Status != 201 && got.Status != 303 {
+				t.Errorf("%s: registration by %s: status %d: %s", c.name, way, got.Status, got.Body)
 				continue
 			}
-			for by, ok := range accepted(account, c.secret) {
+			for login, ok := range accepted(account, c.password) {
 				if !ok {
-					t.Errorf("%s: registered by %s, refused by %s", c.name, way, by)
+					t.Errorf("%s: registered by %s, rejected by %s", c.name, way, login)
 				}
 			}
-			for by, ok := range accepted(account, c.other) {
+			for login, ok := range accepted(account, c.other) {
 				if ok {
-					t.Errorf("%s: registered by %s, another secret is accepted by %s", c.name, way, by)
+					t.Errorf("%s: registered by %s, another password is accepted by %s", c.name, way, login)
 				}
 			}
 		}
 	}
 }
 
-// TestPasswordsMustBeUnicode: what is no Unicode text would be altered on some way, and is refused on all.
+// TestPasswordsMustBeUnicode registers passwords that are not Unicode text. The API and the form
+// reject them, because some clients would alter them.
 func TestPasswordsMustBeUnicode(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	const member = `{"account":"a@example.com","type":100,"nickname":"Ann","secret":"`
 	for name, body := range map[string]string{
-		"half a pair": member + `abcdef\ud800"}`, "a replacement": member + "abcdef\ufffd" + `"}`,
-		"no UTF-8": member + "abcdef\xff" + `"}`, "a NUL as it is": member + "abc\x00def" + `"}`,
+		"half a surrogate pair":   member + `abcdef\ud800"}`,
+		"a replacement character": member + "abcdef\ufffd" + `"}`,
+		"invalid UTF-8":           member + "abcdef\xff" + `"}`,
+		"an unescaped NUL":        member + "abc\x00def" + `"}`,
 	} {
-		if got := request(t, "POST", s.URL+"/v1/client/register", body, asJSON); got.Status != 400 {
-			t.Errorf("%s: %d %s", name, got.Status, got.Body)
-		}
+		checkStatus(t, name, request(t, "POST", s.URL+"/v1/client/register", body, asJSON), 400)
 	}
 	got := request(t, "POST", s.URL+"/register", "account=a%40example.com&nickname=Ann&secret=abcdef%ff", asForm)
 	if got.Status != 422 || !strings.Contains(got.Body, "not valid Unicode text") {
-		t.Errorf("a form: %d", got.Status)
+		t.Errorf("the form: status %d, want 422 with \"not valid Unicode text\"", got.Status)
 	}
 }

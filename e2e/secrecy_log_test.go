@@ -15,34 +15,35 @@ import (
 	"time"
 )
 
-// TestLogAndDatabaseHoldNoSecrets: wherever a client puts a token, and wherever but in a path a secret, Latchkey's own log holds neither, in
-// clear or encoded, at its most talkative, nor does its database; and neither holds the secret that seals the keys.
+// TestLogAndDatabaseHoldNoSecrets puts tokens and a password everywhere in requests. Neither the
+// debug log nor the database contains them, in clear or encoded, nor the master key. The only
+// exception is a password in a path.
 func TestLogAndDatabaseHoldNoSecrets(t *testing.T) {
-	const secret = "correct-horse-battery-staple"
+	const password = "correct-horse-battery-staple"
 	for _, format := range []string{"text", "json"} {
 		t.Run(format, func(t *testing.T) {
 			args := slices.Concat(cheapHashes, []string{"--log-level", "debug", "--log-format", format, "--bridge",
 				"--trusted-proxy", "127.0.0.1/32", "--public-url", "http://login.example.com", "--cookie-domain", "example.com"})
 			s := start(t, t.TempDir(), args...)
-			request(t, "POST", s.URL+"/v1/client/register", `{"account":"ann@example.com","secret":"`+secret+
+			request(t, "POST", s.URL+"/v1/client/register", `{"account":"ann@example.com","secret":"`+password+
 				`","type":100,"nickname":"Ann"}`, asJSON)
-			good := tokenIn(t, request(t, "POST", s.URL+"/v1/token", `{"account":"ann@example.com","secret":"`+secret+
+			good := tokenIn(t, request(t, "POST", s.URL+"/v1/token", `{"account":"ann@example.com","secret":"`+password+
 				`","type":100}`, asJSON))
 			canaries := []string{good, tamper(good), "MT" + strings.Repeat("0", 10) + "-_" + strings.Repeat("aB", 21)}
 			for _, token := range canaries {
 				everywhere(t, s, token, "/"+token, "/v1/user/"+token, "/v1/tokens/"+token, "/static/"+token, "/"+token+"x/y")
 			}
-			everywhere(t, s, "ann@example.com:"+secret)
+			everywhere(t, s, "ann@example.com:"+password)
 			must(t, s.stop(t))
 			log := s.out.String()
 			if strings.Count(log, "request_id") < 100 {
-				t.Fatalf("the log is too short to say anything:\n%s", log)
+				t.Fatalf("the log has too few requests:\n%s", log)
 			}
-			sealing, err := os.ReadFile(filepath.Join(s.Dir, "secret"))
+			encoded, err := os.ReadFile(filepath.Join(s.Dir, "secret"))
 			must(t, err)
-			key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(sealing)))
+			key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(encoded)))
 			must(t, err)
-			for _, text := range append(canaries, secret, string(key)) {
+			for _, text := range append(canaries, password, string(key)) {
 				requireWithout(t, "the log", log, text)
 				for _, name := range []string{"latchkey.db", "latchkey.changes"} {
 					content, err := os.ReadFile(filepath.Join(s.Dir, name))
@@ -54,17 +55,18 @@ func TestLogAndDatabaseHoldNoSecrets(t *testing.T) {
 	}
 }
 
-// requireWithout has something not hold a text, however it is written.
+// requireWithout requires that a log or file does not contain a text in any encoding.
 func requireWithout(t *testing.T, where, whole, text string) {
 	t.Helper()
 	for _, form := range writtenForms(text) {
 		if i := strings.Index(whole, form); i >= 0 {
-			t.Errorf("%s holds %.12q…: %q", where, form, whole[max(0, i-200):min(len(whole), i+100)])
+			t.Errorf("%s contains %.12q…: %q", where, form, whole[max(0, i-200):min(len(whole), i+100)])
 		}
 	}
 }
 
-// writtenForms is a text as a log may write it.
+// writtenForms returns a text in clear, in hexadecimal, URL-encoded and in base64 at each
+// alignment.
 func writtenForms(text string) []string {
 	forms := []string{text, hex.EncodeToString([]byte(text)), url.QueryEscape(text)}
 	for before := range 3 {
@@ -74,11 +76,19 @@ func writtenForms(text string) []string {
 	return forms
 }
 
-// everywhere puts a text in every place of a request, and asks for some more paths.
+// everywhere sends a text in every part of a request, also to the given paths.
 func everywhere(t *testing.T, s *server, text string, paths ...string) {
 	t.Helper()
+	sendInHeaders(t, s, text, paths...)
+	sendInBodies(t, s, text)
+	sendMalformed(t, s, text)
+}
+
+// sendInHeaders sends a text in paths, queries and header fields.
+func sendInHeaders(t *testing.T, s *server, text string, paths ...string) {
+	t.Helper()
 	pair := "Basic " + base64.StdEncoding.EncodeToString([]byte(text+":"))
-	form, escaped := "Content-Type: application/x-www-form-urlencoded", url.QueryEscape(text)
+	escaped := url.QueryEscape(text)
 	for _, path := range append(paths, "/v1/verify?login=redirect", "/v1/user", "/account", "/login?next=/"+escaped,
 		"/v1/verify?scope="+escaped, "/setup?token="+escaped, "/reset?token="+escaped, "/v1/users?q="+escaped) {
 		for _, header := range []string{"Authorization: " + pair, "Authorization: Bearer " + text, "Authorization: " + text,
@@ -92,6 +102,12 @@ func everywhere(t *testing.T, s *server, text string, paths ...string) {
 			}
 		}
 	}
+}
+
+// sendInBodies sends a text in JSON and in forms.
+func sendInBodies(t *testing.T, s *server, text string) {
+	t.Helper()
+	escaped := url.QueryEscape(text)
 	for _, path := range []string{"/v1/token", "/v1/token/secret", "/v1/client/register", "/v1/tokens",
 		"/v1/user/secret"} {
 		for _, body := range []string{text, `{"token":"` + text + `"}`,
@@ -101,9 +117,14 @@ func everywhere(t *testing.T, s *server, text string, paths ...string) {
 		}
 	}
 	for _, path := range []string{"/login", "/register", "/setup", "/reset", "/account/tokens", "/logout"} {
-		request(t, "POST", s.URL+path, "account="+escaped+"&secret="+escaped+"&token="+escaped+"&"+escaped+"=%zz", form)
-		request(t, "POST", s.URL+path, "account="+escaped+"&secret="+escaped+"&token="+escaped, form)
+		request(t, "POST", s.URL+path, "account="+escaped+"&secret="+escaped+"&token="+escaped+"&"+escaped+"=%zz", asForm)
+		request(t, "POST", s.URL+path, "account="+escaped+"&secret="+escaped+"&token="+escaped, asForm)
 	}
+}
+
+// sendMalformed sends a text in requests that break the protocol.
+func sendMalformed(t *testing.T, s *server, text string) {
+	t.Helper()
 	for _, raw := range []string{"%s / HTTP/1.1\r\nHost: x\r\n\r\n", "GET %s HTTP/1.1\r\nHost: x\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: %s\r\n\r\n", "GET / %s\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n", "POST /v1/token HTTP/1.1\r\nHost: x\r\n" +
