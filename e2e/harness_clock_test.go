@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,55 +44,75 @@ func mapTestClock() *int64 {
 func testOffset() int64 { return atomic.LoadInt64(testClock) }
 `
 
-// clockBuild builds, once, a server whose clock can be moved, and which clears old things away
-// several times a second instead of every hour. Nothing of this is in the product: "go build
-// -overlay" replaces source files.
+// clockBuild builds, once, a server whose clock a test can move and which purges old data several
+// times a second.
 var clockBuild = sync.OnceValues(func() (program string, err error) {
-	dir := filepath.Dir(binary)
-	replace := map[string]string{}
-	add := func(path, text string) {
-		replace[path] = filepath.Join(dir, strconv.Itoa(len(replace))+".go")
-		if err == nil {
-			err = os.WriteFile(replace[path], []byte(text), 0o600)
-		}
-	}
-	edit := func(path string, changes ...string) {
-		text, readErr := os.ReadFile(path)
-		for i := 0; i < len(changes) && readErr == nil; i += 2 {
-			if strings.Count(string(text), changes[i]) != 1 {
-				readErr = fmt.Errorf("%s does not have %q once", path, changes[i])
-			}
-			text = []byte(strings.ReplaceAll(string(text), changes[i], changes[i+1]))
-		}
-		if err == nil {
-			err = readErr
-		}
-		add(path, string(text))
-	}
+	o := overlay{dir: filepath.Dir(binary), replace: map[string]string{}}
 	root, err := exec.Command("go", "env", "GOROOT").Output()
-	std := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
-	edit(filepath.Join(std, "time.go"), "sec, nsec, mono := runtimeNow()\n",
-		"sec, nsec, mono := runtimeNow()\n\tsec += testOffset()\n")
-	add(filepath.Join(std, "testclock.go"), clockSource)
-	follow, _ := filepath.Abs("../auth/follow.go")
-	edit(follow, "sweepEvery  = time.Minute", "sweepEvery  = 200 * time.Millisecond",
-		"purgeEvery  = time.Hour", "purgeEvery  = 200 * time.Millisecond")
 	if err != nil {
 		return "", err
 	}
-	overlay, _ := json.Marshal(map[string]any{"Replace": replace})
-	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
-		return "", err
+	std := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
+	o.edit(filepath.Join(std, "time.go"), "sec, nsec, mono := runtimeNow\\(\\)\n", "$0\tsec += testOffset()\n")
+	o.add(filepath.Join(std, "testclock.go"), clockSource)
+	follower, _ := filepath.Abs("../auth/follower.go")
+	o.edit(follower, `sweepEvery += time\.Minute`, "sweepEvery = 200 * time.Millisecond",
+		`purgeEvery += time\.Hour`, "purgeEvery = 200 * time.Millisecond")
+	return o.build("latchkey-clock")
+})
+
+// overlay collects changes to source files for "go build -overlay", which leaves the files as they
+// are. It keeps the first error.
+type overlay struct {
+	dir     string
+	replace map[string]string // path → path of the changed copy
+	err     error
+}
+
+// add replaces or adds a source file.
+func (o *overlay) add(path, text string) {
+	o.replace[path] = filepath.Join(o.dir, strconv.Itoa(len(o.replace))+".go")
+	if o.err == nil {
+		o.err = os.WriteFile(o.replace[path], []byte(text), 0o600)
 	}
-	program = filepath.Join(dir, "latchkey-clock")
-	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "..")
-	if out, err := build.CombinedOutput(); err != nil {
+}
+
+// edit changes a source file. changes are pairs: a pattern, which must match once, and its
+// replacement.
+func (o *overlay) edit(path string, changes ...string) {
+	text, err := os.ReadFile(path)
+	for i := 0; i < len(changes) && err == nil; i += 2 {
+		pattern := regexp.MustCompile(changes[i])
+		if n := len(pattern.FindAll(text, -1)); n != 1 {
+			err = fmt.Errorf("%s matches %q %d times, want once", path, changes[i], n)
+		}
+		text = pattern.ReplaceAll(text, []byte(changes[i+1]))
+	}
+	if o.err == nil {
+		o.err = err
+	}
+	o.add(path, string(text))
+}
+
+// build builds the server with the changes.
+func (o *overlay) build(name string) (program string, err error) {
+	list, _ := json.Marshal(map[string]any{"Replace": o.replace})
+	path := filepath.Join(o.dir, name+".json")
+	if o.err == nil {
+		o.err = os.WriteFile(path, list, 0o600)
+	}
+	if o.err != nil {
+		return "", o.err
+	}
+	program = filepath.Join(o.dir, name)
+	out, err := exec.Command("go", "build", "-overlay", path, "-o", program, "..").CombinedOutput()
+	if err != nil {
 		return "", fmt.Errorf("build: %w: %s", err, out)
 	}
 	return program, nil
-})
+}
 
-// clock is the clock of a server, which a test moves.
+// clock is a server's clock that a test moves.
 type clock struct {
 	program string
 	path    string
@@ -112,7 +133,7 @@ func newClock(t *testing.T) *clock {
 	return c
 }
 
-// set lets the clock be so far ahead of the true time, at once.
+// set moves the clock to a distance from the true time.
 func (c *clock) set(t testing.TB, ahead time.Duration) {
 	t.Helper()
 	c.moves.Add(1)
@@ -123,9 +144,10 @@ func (c *clock) set(t testing.TB, ahead time.Duration) {
 	c.moves.Add(1)
 }
 
-// now is the second that the clock shows.
+// now returns the clock's time in Unix seconds.
 func (c *clock) now() int64 { return time.Now().Unix() + c.offset.Load() }
 
+// start starts a server on the clock.
 func (c *clock) start(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
 	return startProgram(t, []string{"LATCHKEY_TEST_CLOCK=" + c.path}, c.program, dir,

@@ -13,16 +13,17 @@ import (
 	"time"
 )
 
-// TestCalendar: a server answers the same in every time zone, in the second in which 32 bits end, signed and unsigned,
-// and when SQLite's clock is 400 days ahead of its own.
+// TestCalendar runs the same requests and commands in several time zones, in the second in which
+// signed and unsigned 32-bit times overflow, and with SQLite's clock 400 days ahead. The responses
+// are equal.
 func TestCalendar(t *testing.T) {
 	at := func(date string) time.Duration {
 		when, err := time.Parse(time.RFC3339, date)
 		must(t, err)
 		return time.Until(when)
 	}
-	want := answersAt(t, 0)
-	for name, place := range map[string]struct {
+	want := responsesAt(t, 0)
+	for name, test := range map[string]struct {
 		ahead time.Duration
 		env   []string
 	}{
@@ -34,21 +35,21 @@ func TestCalendar(t *testing.T) {
 		"SQLite's clock ahead": {0, sqliteAhead(t)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := answersAt(t, place.ahead, place.env...)
+			got := responsesAt(t, test.ahead, test.env...)
 			if len(got) != len(want) {
-				t.Fatalf("%d answers, want %d", len(got), len(want))
+				t.Fatalf("%d responses, want %d", len(got), len(want))
 			}
 			for i := range want {
 				if got[i] != want[i] {
-					t.Errorf("answer %d: %s\nwant: %s", i, got[i], want[i])
+					t.Errorf("response %d: %s\nwant: %s", i, got[i], want[i])
 				}
 			}
-			t.Logf("%d answers", len(got))
+			t.Logf("%d responses", len(got))
 		})
 	}
 }
 
-// sqliteAhead is an environment in which the C library's clock is 400 days ahead and Go's is not.
+// sqliteAhead returns an environment in which the C library's clock is 400 days ahead; Go's is not.
 func sqliteAhead(t *testing.T) (env []string) {
 	t.Helper()
 	out, _ := execute(t, "", nil, "", "faketime", "-f", "+400d", "env")
@@ -62,20 +63,20 @@ func sqliteAhead(t *testing.T) (env []string) {
 		t.Fatal(out)
 	}
 	if out, _ := execute(t, "", env, "", program); out != "400 days\n" {
-		t.Fatalf("SQLite's clock is ahead of Go's by %s", out)
+		t.Fatalf("SQLite's clock is %s ahead of Go's, want 400 days", out)
 	}
 	return env
 }
 
-// answersAt is what a new server and its commands answer to one and the same visitor, without what differs anyway;
-// times are given by how long they are before or after the server's.
-func answersAt(t *testing.T, ahead time.Duration, env ...string) (answers []string) {
+// responsesAt sends the same requests and commands to a new server whose clock is ahead, and
+// returns the responses.
+func responsesAt(t *testing.T, ahead time.Duration, env ...string) []string {
 	t.Helper()
 	c := newClock(t)
 	c.set(t, ahead)
 	env = append(env, "LATCHKEY_TEST_CLOCK="+c.path)
 	v := &visitor{clock: c, env: env}
-	v.s = startProgram(t, env, c.program, t.TempDir(), append(cheapHashes, "--scope", "metrics")...)
+	v.start(t, t.TempDir())
 	ann := registerJSON("ann@example.com")
 	v.ask(t, "POST", "/v1/client/register", ann)
 	v.ask(t, "POST", "/v1/client/register", ann)
@@ -83,25 +84,11 @@ func answersAt(t *testing.T, ahead time.Duration, env ...string) (answers []stri
 	service := v.token(t, "/v1/tokens", `{"label":"CI","scope":"metrics","lifetime":15552000}`, bearer(one))
 	v.ask(t, "DELETE", "/v1/token", "", bearer(two))
 	fresh := v.token(t, "/v1/token/renew", "", bearer(three))
-	visit := func() {
-		for _, token := range []string{one, two, three, service, fresh, tamper(one)} {
-			v.ask(t, "GET", "/v1/verify", "", bearer(token))
-			v.ask(t, "GET", "/v1/user", "", basic(token, ""))
-			v.ask(t, "POST", "/v1/token/secret", fmt.Sprintf(`{"token":%q}`, token))
-			v.run(t, "token", "inspect", "--", token)
-		}
-		v.ask(t, "GET", "/v1/tokens", "", bearer(one))
-		v.run(t, "user", "list", "--json")
-		v.run(t, "user", "list")
-		v.run(t, "token", "list", "ann@example.com")
-		v.run(t, "key", "list")
-		v.ask(t, "GET", "/readyz", "")
-	}
-	visit()
+	v.look(t, one, two, three, service, fresh, tamper(one))
 	v.form(t, "/login", "account=ann@example.com&secret=secret1")
 	v.run(t, "key", "rotate")
 	v.run(t, "token", "issue", "ann@example.com", "--ttl", "90s", "--json")
-	until := time.Now().Add(1500 * time.Millisecond) // a second has gone by, and with it what 32 bits hold
+	until := time.Now().Add(1500 * time.Millisecond) // past the last second that 32 bits hold
 	await(t, "the next second", func() bool { return time.Now().After(until) })
 	last := v.token(t, "/v1/token", ann)
 	other := v.token(t, "/v1/token", ann)
@@ -109,51 +96,79 @@ func answersAt(t *testing.T, ahead time.Duration, env ...string) (answers []stri
 	v.ask(t, "GET", "/v1/verify", "", bearer(last))
 	v.ask(t, "GET", "/v1/verify", "", bearer(other))
 	must(t, v.s.stop(t))
-	v.s = startProgram(t, env, c.program, v.s.Dir, append(cheapHashes, "--scope", "metrics")...)
-	visit()
+	v.start(t, v.s.Dir)
+	v.look(t, one, two, three, service, fresh, tamper(one))
 	v.ask(t, "GET", "/v1/verify", "", bearer(last))
 	v.ask(t, "GET", "/v1/verify", "", bearer(other))
 	v.ask(t, "DELETE", "/v1/tokens?all=1", "", bearer(other))
 	v.ask(t, "GET", "/v1/verify", "", bearer(service))
 	v.token(t, "/v1/token", ann)
-	return v.answers
+	return v.responses
 }
 
-// visitor notes what a server and its commands answer.
+// visitor records the responses of a server and its commands.
 type visitor struct {
 	*clock
-	s       *server
-	env     []string
-	answers []string
+	s         *server
+	env       []string
+	responses []string
 }
 
-func (v *visitor) note(t *testing.T, what, answer string) {
+// start starts the server on the visitor's clock.
+func (v *visitor) start(t *testing.T, dir string) {
 	t.Helper()
-	v.answers = append(v.answers, what+": "+v.plain(t, answer))
+	v.s = startProgram(t, v.env, v.program, dir, append(cheapHashes, "--scope", "metrics")...)
 }
 
+// look uses the tokens in every way and lists what is stored.
+func (v *visitor) look(t *testing.T, tokens ...string) {
+	t.Helper()
+	for _, token := range tokens {
+		v.ask(t, "GET", "/v1/verify", "", bearer(token))
+		v.ask(t, "GET", "/v1/user", "", basic(token, ""))
+		v.ask(t, "POST", "/v1/token/secret", fmt.Sprintf(`{"token":%q}`, token))
+		v.run(t, "token", "inspect", "--", token)
+	}
+	v.ask(t, "GET", "/v1/tokens", "", bearer(tokens[0]))
+	v.run(t, "user", "list", "--json")
+	v.run(t, "user", "list")
+	v.run(t, "token", "list", "ann@example.com")
+	v.run(t, "key", "list")
+	v.ask(t, "GET", "/readyz", "")
+}
+
+// record records a response without what differs between two runs.
+func (v *visitor) record(t *testing.T, what, response string) {
+	t.Helper()
+	v.responses = append(v.responses, what+": "+v.normalise(t, response))
+}
+
+// ask sends a request.
 func (v *visitor) ask(t *testing.T, method, path, body string, headers ...string) reply {
 	t.Helper()
 	got := request(t, method, v.s.URL+path, body, append(headers, asJSON)...)
-	v.note(t, method+" "+path, fmt.Sprintf("%d %s %s", got.Status, got.Body, got.Header["Www-Authenticate"]))
+	v.record(t, method+" "+path, fmt.Sprintf("%d %s %s", got.Status, got.Body, got.Header["Www-Authenticate"]))
 	return got
 }
 
+// token sends a POST request that issues a token.
 func (v *visitor) token(t *testing.T, path, body string, headers ...string) string {
 	t.Helper()
 	return tokenIn(t, v.ask(t, "POST", path, body, headers...))
 }
 
+// form submits a form.
 func (v *visitor) form(t *testing.T, path, body string) {
 	t.Helper()
-	got := request(t, "POST", v.s.URL+path, body, "Content-Type: application/x-www-form-urlencoded")
-	v.note(t, "POST "+path, fmt.Sprintf("%d %s", got.Status, got.Header["Set-Cookie"]))
+	got := request(t, "POST", v.s.URL+path, body, asForm)
+	v.record(t, "POST "+path, fmt.Sprintf("%d %s", got.Status, got.Header["Set-Cookie"]))
 }
 
+// run runs a command on the server's data directory.
 func (v *visitor) run(t *testing.T, args ...string) {
 	t.Helper()
 	out, code := execute(t, "", v.env, "", v.program, append([]string{"--data", v.s.Dir}, args...)...)
-	v.note(t, strings.Join(args[:2], " "), fmt.Sprintf("%d %s", code, out))
+	v.record(t, strings.Join(args[:2], " "), fmt.Sprintf("%d %s", code, out))
 }
 
 var (
@@ -166,8 +181,9 @@ var (
 	httpDate  = regexp.MustCompile(`[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT`)
 )
 
-// plain takes out what differs between two runs. A time becomes its distance to the present, in steps of ten minutes.
-func (v *visitor) plain(t *testing.T, text string) string {
+// normalise replaces what differs between two runs. A time becomes its distance to the present, in
+// steps of ten minutes.
+func (v *visitor) normalise(t *testing.T, text string) string {
 	t.Helper()
 	present := v.now()
 	distance := func(at int64) string {
@@ -180,7 +196,7 @@ func (v *visitor) plain(t *testing.T, text string) string {
 					return distance(at.Unix())
 				}
 			}
-			t.Errorf("a time that is none: %q", found)
+			t.Errorf("an invalid time: %q", found)
 			return found
 		}
 	}

@@ -14,105 +14,111 @@ import (
 	"time"
 )
 
-// timed is a token whose times are known.
-type timed struct {
+// timedToken is a token with its times and state.
+type timedToken struct {
 	text            string
 	issued, expires int64        // Unix seconds by the server's clock
-	state           atomic.Int32 // live, ending, ended or forgettable
+	state           atomic.Int32 // live, revoking, revoked or forgettable
 }
 
 const (
 	live int32 = iota
-	ending
-	ended
-	forgettable // ended, and expired for more than a day by a clock that was no later than the true time
+	revoking
+	revoked
+	forgettable // revoked, and expired more than a day ago by a clock that is not ahead
 )
 
-// newTimed reads when a token was issued, which is its first ten bytes.
-func newTimed(t testing.TB, text string, lifetime int64) *timed {
+// newTimedToken reads the time of issue from the token's first ten bytes.
+func newTimedToken(t testing.TB, text string, lifetime int64) *timedToken {
 	t.Helper()
 	head, err := base64.URLEncoding.DecodeString(text[:16])
 	must(t, err)
 	issued, err := strconv.ParseInt(string(head[:10]), 10, 64)
 	must(t, err)
-	return &timed{text: text, issued: issued, expires: issued + lifetime}
+	return &timedToken{text: text, issued: issued, expires: issued + lifetime}
 }
 
-// accepted says whether a token that was not ended is good in a second.
-func (k *timed) accepted(now int64) bool { return k.issued <= now+60 && now < k.expires }
+// accepted returns whether a token that is not revoked is valid at a time.
+func (k *timedToken) accepted(now int64) bool { return k.issued <= now+60 && now < k.expires }
 
-// moved is a server on a clock that is moved, and every token that it gave.
-type moved struct {
+// clockTest is a server on a clock that the test moves, with every token that it issued.
+type clockTest struct {
 	*clock
 	s      *server
-	owner  string // account
+	owner  string // the account of all tokens
 	mu     sync.Mutex
-	tokens []*timed
+	tokens []*timedToken
 
 	verified, judged atomic.Int64
 }
 
-func newMoved(t *testing.T) *moved {
+// newClockTest starts a server and issues tokens with lifetimes from a second to half a year.
+func newClockTest(t *testing.T) *clockTest {
 	t.Helper()
-	m := &moved{clock: newClock(t), owner: "ann@example.com"}
+	m := &clockTest{clock: newClock(t), owner: "ann@example.com"}
 	m.s = m.start(t, t.TempDir())
-	m.keep(newTimed(t, account(t, m.s, m.owner), 7200))
+	m.track(newTimedToken(t, account(t, m.s, m.owner), 7200))
 	for _, lifetime := range []int64{1, 2, 61, 3600, 7200, 86400, 4320 * 3600} {
 		for range 2 {
 			m.issue(t, lifetime)
 		}
-		m.end(t, m.issue(t, lifetime))
+		m.revoke(t, m.issue(t, lifetime))
 	}
 	return m
 }
 
-// set moves the clock. An ended token may be forgotten a day after its expiry: if a clock that goes back reaches the
-// time in which it was good once more, nothing is promised of it.
-func (m *moved) set(t testing.TB, ahead time.Duration) {
+// set moves the clock. The server may forget a revoked token a day after its expiry; if the clock
+// then returns to a time at which the token was valid, it may be accepted.
+func (m *clockTest) set(t testing.TB, ahead time.Duration) {
 	t.Helper()
 	future := time.Now().Add(min(ahead, 0)).Unix()
 	for _, k := range m.all() {
 		if k.expires+86400 < future+60 {
-			k.state.CompareAndSwap(ended, forgettable)
+			k.state.CompareAndSwap(revoked, forgettable)
 		}
 	}
 	m.clock.set(t, ahead)
 }
 
-func (m *moved) keep(k *timed) *timed {
+// track adds a token.
+func (m *clockTest) track(k *timedToken) *timedToken {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.tokens = append(m.tokens, k)
 	return k
 }
 
-func (m *moved) all() []*timed {
+// all returns the tokens issued so far.
+func (m *clockTest) all() []*timedToken {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.tokens[:len(m.tokens):len(m.tokens)]
 }
 
-// issue makes a token of a lifetime in seconds.
-func (m *moved) issue(t testing.TB, lifetime int64) *timed {
+// issue issues a token with a lifetime in seconds.
+func (m *clockTest) issue(t testing.TB, lifetime int64) *timedToken {
 	t.Helper()
 	fresh := login(t, m.s, m.owner)
 	body := fmt.Sprintf(`{"label":"service","lifetime":%d}`, lifetime)
-	return m.keep(newTimed(t, tokenIn(t, request(t, "POST", m.s.URL+"/v1/tokens", body, asJSON, bearer(fresh))), lifetime))
+	got := request(t, "POST", m.s.URL+"/v1/tokens", body, asJSON, bearer(fresh))
+	return m.track(newTimedToken(t, tokenIn(t, got), lifetime))
 }
 
-// end ends a token by itself; a clock that was moved meanwhile may refuse it.
-func (m *moved) end(t testing.TB, k *timed) {
+// revoke revokes a token by its own authority. If the clock moved meanwhile, the server may reject
+// it.
+func (m *clockTest) revoke(t testing.TB, k *timedToken) {
 	t.Helper()
-	k.state.Store(ending)
+	k.state.Store(revoking)
 	if got := request(t, "DELETE", m.s.URL+"/v1/token", "", bearer(k.text)); got.Status == 202 {
-		k.state.Store(ended)
+		k.state.Store(revoked)
 	} else if got.Status != 401 {
-		t.Errorf("ending a token: %d %s", got.Status, got.Body)
+		t.Errorf("revocation: status %d, want 202 or 401: %s", got.Status, got.Body)
 	}
 }
 
-// check uses a token and judges the answer by what the clock showed meanwhile.
-func (m *moved) check(t testing.TB, k *timed) {
+// check verifies a token. It judges the response only if the clock and the token's state did not
+// change meanwhile.
+func (m *clockTest) check(t testing.TB, k *timedToken) {
 	t.Helper()
 	moves, before, from, began := m.moves.Load(), k.state.Load(), m.now(), time.Now()
 	got, err := tryRequest("GET", m.s.URL+"/v1/verify", "", bearer(k.text))
@@ -122,25 +128,28 @@ func (m *moved) check(t testing.TB, k *timed) {
 	steady := moves == m.moves.Load() && moves%2 == 0 && before == after && k.accepted(from) == k.accepted(to)
 	switch {
 	case err != nil || got.Status != 200 && got.Status != 401 || took > 5*time.Second:
-		t.Errorf("%d %s after %v, %v", got.Status, got.Body, took, err)
-	case before == ended && after == ended && got.Status != 401:
-		t.Errorf("an ended token: %d, %d s after its issue, %d s before its expiry", got.Status, to-k.issued, k.expires-to)
+		t.Errorf("verification: status %d after %v, %v: %s", got.Status, took, err, got.Body)
+	case before == revoked && after == revoked && got.Status != 401:
+		t.Errorf("a revoked token: status %d, want 401, %d s after its issue, %d s before its expiry",
+			got.Status, to-k.issued, k.expires-to)
 	case before == live && steady && (got.Status == 200) != k.accepted(to):
-		t.Errorf("%d, %d s after its issue, %d s before its expiry", got.Status, to-k.issued, k.expires-to)
-	case before == ended || before == live && steady:
+		t.Errorf("a token: status %d %d s after its issue, %d s before its expiry",
+			got.Status, to-k.issued, k.expires-to)
+	case before == revoked || before == live && steady:
 		m.judged.Add(1)
 	}
 }
 
-func (m *moved) checkAll(t testing.TB) {
+// checkAll checks every token.
+func (m *clockTest) checkAll(t testing.TB) {
 	t.Helper()
 	for _, k := range m.all() {
 		m.check(t, k)
 	}
 }
 
-// edges moves the clock to the seconds around each token's issue and expiry.
-func (m *moved) edges(t *testing.T) {
+// checkEdges moves the clock to the seconds around each token's issue and expiry.
+func (m *clockTest) checkEdges(t *testing.T) {
 	t.Helper()
 	for _, k := range m.all() {
 		for _, second := range []int64{k.issued - 61, k.issued - 60, k.issued, k.expires - 1, k.expires, k.expires + 1} {
@@ -151,8 +160,8 @@ func (m *moved) edges(t *testing.T) {
 	m.set(t, 0)
 }
 
-// underLoad logs in, ends and verifies until stop is called, while somebody moves the clock.
-func (m *moved) underLoad(t *testing.T) (stop func()) {
+// underLoad logs in, revokes and verifies until stop is called, while the test moves the clock.
+func (m *clockTest) underLoad(t *testing.T) (stop func()) {
 	t.Helper()
 	var wait sync.WaitGroup
 	var over atomic.Bool
@@ -169,16 +178,16 @@ func (m *moved) underLoad(t *testing.T) (stop func()) {
 		for n := 0; !over.Load() && !t.Failed(); n++ {
 			body := loginJSON(m.owner, "secret1")
 			got, err := tryRequest("POST", url+"/v1/token", body, asJSON)
-			var answer struct{ Token string }
-			if err != nil || got.Status != 201 || json.Unmarshal([]byte(got.Body), &answer) != nil {
-				t.Errorf("login: %d %s %v", got.Status, got.Body, err)
+			var issued struct{ Token string }
+			if err != nil || got.Status != 201 || json.Unmarshal([]byte(got.Body), &issued) != nil {
+				t.Errorf("login: status %d, %v, want 201: %s", got.Status, err, got.Body)
 				return
 			}
-			k := m.keep(newTimed(t, answer.Token, 7200))
+			k := m.track(newTimedToken(t, issued.Token, 7200))
 			if n%2 == 0 {
-				k.state.Store(ending)
+				k.state.Store(revoking)
 				if got, err := tryRequest("DELETE", url+"/v1/token", "", bearer(k.text)); err == nil && got.Status == 202 {
-					k.state.Store(ended)
+					k.state.Store(revoked)
 				}
 			}
 		}
@@ -189,16 +198,16 @@ func (m *moved) underLoad(t *testing.T) (stop func()) {
 	}
 }
 
-// restart stops the server, in good order or not, and starts it again by the clock as it stands.
-func (m *moved) restart(t *testing.T, inOrder bool) {
+// restart stops or kills the server and starts it again without moving the clock.
+func (m *clockTest) restart(t *testing.T, orderly bool) {
 	t.Helper()
-	if inOrder {
+	if orderly {
 		must(t, m.s.stop(t))
 	} else {
 		m.s.kill()
 	}
 	if strings.Contains(m.s.out.String(), "panic") {
-		t.Errorf("a panic: %s", m.s.out)
+		t.Errorf("the server panicked: %s", m.s.out)
 	}
 	m.s = m.start(t, m.s.Dir)
 }
@@ -208,7 +217,7 @@ const (
 	year = 365 * day
 )
 
-// jumps are how far a clock is moved at once.
+// jumps returns how far the clock is moved at once.
 func jumps() (all []time.Duration) {
 	for _, d := range []time.Duration{time.Second, 61 * time.Second, time.Hour, day, 10 * year} {
 		all = append(all, d, -d)
@@ -216,24 +225,24 @@ func jumps() (all []time.Duration) {
 	return all
 }
 
-// jumpUnderLoad moves the clock by each jump and back, so many times, under load, and restarts the server in every
-// so many of these places.
+// jumpUnderLoad moves the clock by each jump and back, under load, in several rounds. After every
+// restartEach-th jump it restarts the server on the moved clock.
 func jumpUnderLoad(t *testing.T, rounds, restartEach int) {
 	t.Helper()
-	m := newMoved(t)
-	m.edges(t)
-	places, restarts := 0, 0
+	m := newClockTest(t)
+	m.checkEdges(t)
+	moves, restarts := 0, 0
 	for range rounds {
 		for _, jump := range jumps() {
 			stop := m.underLoad(t)
 			for _, ahead := range []time.Duration{jump, 0, jump, -jump, jump} {
 				m.set(t, ahead)
 				before := m.judged.Load()
-				await(t, "some answers", func() bool { return m.judged.Load() > before+20 || t.Failed() })
+				await(t, "responses", func() bool { return m.judged.Load() > before+20 || t.Failed() })
 			}
 			stop()
 			m.checkAll(t)
-			if places++; places%restartEach == 0 {
+			if moves++; moves%restartEach == 0 {
 				m.restart(t, restarts%2 == 0)
 				restarts++
 				m.checkAll(t)
@@ -249,38 +258,38 @@ func jumpUnderLoad(t *testing.T, rounds, restartEach int) {
 		}
 	}
 	if fresh := m.issue(t, 60); statusOf(t, m.s, fresh.text) != 200 {
-		t.Error("a new token is refused in the end")
+		t.Error("the server rejects a new token at the end")
 	}
 	if strings.Contains(m.s.out.String(), "panic") {
-		t.Errorf("a panic: %s", m.s.out)
+		t.Errorf("the server panicked: %s", m.s.out)
 	}
-	t.Logf("%d places, %d restarts, %d tokens, %d verifications, %d of them judged by time, none wrong", places, restarts,
-		len(m.all()), m.verified.Load(), m.judged.Load())
+	t.Logf("%d jumps, %d restarts, %d tokens, %d verifications, %d of them judged, none wrong",
+		moves, restarts, len(m.all()), m.verified.Load(), m.judged.Load())
 }
 
-// TestClockJumps: however the clock of a server jumps under load, no token is accepted before its time or at its
-// expiry, and none that was ended.
+// TestClockJumps moves the server's clock under load. No token is accepted before its time of issue
+// or after its expiry, and no revoked token is accepted.
 func TestClockJumps(t *testing.T) { jumpUnderLoad(t, 1, 3) }
 
-// TestClockAheadAtStart: a server that starts while its clock stands ten years ahead forgets nothing that matters
-// once the clock is put right, however often it clears away.
+// TestClockAheadAtStart starts the server with its clock ten years ahead and lets it purge. Once
+// the clock is right, every token is judged as before.
 func TestClockAheadAtStart(t *testing.T) {
-	m := newMoved(t)
+	m := newClockTest(t)
 	m.s.kill()
 	m.set(t, 10*year)
 	m.restart(t, false)
-	for range 2 { // after the second time the memory has been swept, too
+	for range 2 { // by the second time the set in memory has been swept, too
 		execSQL(t, filepath.Join(m.s.Dir, "latchkey.db"), `INSERT INTO endings
 			(seq, uid, token_order, earlier_too, expires_at, ended_at, reason) VALUES (-1, 9, 9, 0, 9, 9, 'long ago')`)
 		rewriteRevocationChecksum(t, filepath.Join(m.s.Dir, "latchkey.db"))
-		await(t, "old things to be cleared away", func() bool {
+		await(t, "the purge", func() bool {
 			return querySQL(t, filepath.Join(m.s.Dir, "latchkey.db"), "SELECT COUNT(*) FROM endings WHERE seq = -1") == 0
 		})
 	}
 	m.checkAll(t)
 	m.set(t, 0)
 	m.checkAll(t)
-	m.end(t, m.all()[0])
+	m.revoke(t, m.all()[0])
 	m.restart(t, true)
 	m.checkAll(t)
 }
