@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// withFiles is the server as a program that may have so many files open.
-func withFiles(t *testing.T, count int) (program string) {
+// limitOpenFiles returns a program that starts the server with a limit of open files (ulimit -n).
+func limitOpenFiles(t *testing.T, count int) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "latchkey")
 	script := fmt.Sprintf("#!/bin/sh\nulimit -n %d && exec %s \"$@\"\n", count, binary)
@@ -25,86 +25,87 @@ func withFiles(t *testing.T, count int) (program string) {
 	return program
 }
 
-// filesOf is how many descriptors a server has open.
-func filesOf(t *testing.T, s *server) int {
+// openFiles returns how many file descriptors a server has open.
+func openFiles(t *testing.T, s *server) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/fd")
 	must(t, err)
 	return len(entries)
 }
 
-// hold opens so many connections, says something on each and keeps them.
-func hold(t *testing.T, s *server, count int, say string) (all []net.Conn) {
+// holdConnections opens connections, sends a text on each and keeps them open.
+func holdConnections(t *testing.T, s *server, count int, text string) (all []net.Conn) {
 	t.Helper()
 	for range count {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 		must(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
-		_, _ = io.WriteString(conn, say) // it may have been closed for another's sake
+		_, _ = io.WriteString(conn, text) // fails if the server has closed it in favour of another
 		all = append(all, conn)
 	}
 	return all
 }
 
-// The beginnings of requests that do not go on.
+// Parts of requests.
 const (
 	halfHeader = "GET /v1/user HTTP/1.1\r\nHost: x\r\nX-"
 	halfBody   = "POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
-	whole      = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+	complete   = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 )
 
-// TestFewDescriptors: with 64 descriptors and a thousand connections held open, the server still answers, reads and
-// writes its database, and is quiet about it.
+// TestFewDescriptors holds a thousand connections to a server with 64 descriptors. The server still
+// reads and writes its database, and logs at most two lines a second.
 func TestFewDescriptors(t *testing.T) {
 	args := []string{"--argon2-memory", "7168", "--argon2-time", "1", "--log-level", "warn"}
-	s := startProgram(t, nil, withFiles(t, 64), t.TempDir(), args...)
+	s := startProgram(t, nil, limitOpenFiles(t, 64), t.TempDir(), args...)
 	token := account(t, s, "ann@example.com")
 	before := s.out.String()
 	began := time.Now()
-	for n, say := range []string{"", halfHeader, halfBody, whole} {
-		hold(t, s, 250, say)
-		if files := filesOf(t, s); files > 64 {
-			t.Errorf("%d descriptors", files)
+	for n, text := range []string{"", halfHeader, halfBody, complete} {
+		holdConnections(t, s, 250, text)
+		if files := openFiles(t, s); files > 64 {
+			t.Errorf("the server has %d open files, want at most 64", files)
 		}
 		for m := range 10 {
 			body := registerJSON(fmt.Sprintf("new%d-%d@example.com", n, m))
 			made := request(t, "POST", s.URL+"/v1/client/register", body, asJSON, "Connection: close")
 			got := request(t, "GET", s.URL+"/v1/user", "", bearer(token), "Connection: close")
 			if made.Status != 201 || got.Status != 200 {
-				t.Errorf("with connections that say %.10q: %d, %d", say, made.Status, got.Status)
+				t.Errorf("beside connections with %.10q: registration %d, want 201; GET /v1/user %d, want 200",
+					text, made.Status, got.Status)
 			}
 		}
 	}
-	said := strings.Count(strings.TrimPrefix(s.out.String(), before), "\n")
-	if most := 2 * int(1+time.Since(began).Seconds()); said > most {
-		t.Errorf("%d lines in the log, at most %d: %s", said, most, s.out)
+	lines := strings.Count(strings.TrimPrefix(s.out.String(), before), "\n")
+	if limit := 2 * int(1+time.Since(began).Seconds()); lines > limit {
+		t.Errorf("the server logs %d lines, want at most %d: %s", lines, limit, s.out)
 	}
 	must(t, s.stop(t))
 }
 
-// TestTooFewDescriptors: with less the server does not start.
+// TestTooFewDescriptors starts the server with 63 descriptors. It fails with one line.
 func TestTooFewDescriptors(t *testing.T) {
-	out, err := exec.Command(withFiles(t, 63), "serve", "--addr", "127.0.0.1:0", "--data", t.TempDir()).CombinedOutput()
+	out, err := exec.Command(limitOpenFiles(t, 63), "serve", "--addr", "127.0.0.1:0", "--data", t.TempDir()).CombinedOutput()
 	want := "latchkey: 63 open files are allowed (ulimit -n): at least 64 are needed\n"
 	if err == nil || string(out) != want {
-		t.Errorf("%v: %s", err, out)
+		t.Errorf("%v: %q, want an error and %q", err, out, want)
 	}
 }
 
-// TestSlowClients: hundreds of clients that send their requests slowly are cut off after five seconds; others are
-// answered meanwhile, and afterwards nothing is left of them.
+// TestSlowClients connects hundreds of clients that send their requests slowly. The server closes
+// them after five seconds, answers other clients meanwhile, and releases all descriptors.
 func TestSlowClients(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	token := account(t, s, "ann@example.com")
 	var wait sync.WaitGroup
-	for range 50 { // so that every connection to the database is open
+	for range 50 { // opens every connection to the database
 		wait.Go(func() { statusOf(t, s, token) })
 	}
 	wait.Wait()
-	idle := filesOf(t, s)
+	idle := openFiles(t, s)
 	began := time.Now()
-	for _, say := range []string{halfHeader, halfBody} {
-		for _, conn := range hold(t, s, 200, say) {
+	for _, text := range []string{halfHeader, halfBody} {
+		for _, conn := range holdConnections(t, s, 200, text) {
 			wait.Go(func() {
 				for n := 0; n < 100; n++ { // a byte now and then
 					if _, err := conn.Write([]byte("x")); err != nil {
@@ -115,22 +116,22 @@ func TestSlowClients(t *testing.T) {
 						return // closed
 					}
 				}
-				t.Errorf("%.10q goes on after %v", say, time.Since(began))
+				t.Errorf("the connection with %.10q is open after %v", text, time.Since(began))
 			})
 		}
 	}
 	for range 200 {
 		if got := statusOf(t, s, token); got != 200 {
-			t.Errorf("meanwhile: %d", got)
+			t.Errorf("another client: status %d, want 200", got)
 		}
 	}
 	wait.Wait()
-	t.Logf("the last of them was cut off after %v", time.Since(began).Round(time.Millisecond))
-	await(t, "the descriptors to be given back", func() bool { return filesOf(t, s) <= idle })
+	t.Logf("the last one was closed after %v", time.Since(began).Round(time.Millisecond))
+	await(t, "the release of the descriptors", func() bool { return openFiles(t, s) <= idle })
 }
 
-// TestHalfClosed: a client that closes its half of the connection right after its request still gets the true answer,
-// never an empty success.
+// TestHalfClosed sends requests and closes the sending half of the connection at once. The client
+// gets the right response, never an empty 200.
 func TestHalfClosed(t *testing.T) {
 	s := start(t, t.TempDir(), append(cheapHashes, "--account-tries", "100000")...)
 	account(t, s, "ann@example.com")
@@ -151,7 +152,7 @@ func TestHalfClosed(t *testing.T) {
 				for range 50 {
 					status, body := halfClosed(t, address, request)
 					if status != 401 && status != 503 || body == "" {
-						t.Errorf("%.20q: %d %q", request, status, body)
+						t.Errorf("%.20q: status %d with body %q, want 401 or 503 with a body", request, status, body)
 						return
 					}
 				}
@@ -161,7 +162,7 @@ func TestHalfClosed(t *testing.T) {
 	}
 }
 
-// halfClosed sends a request and closes the sending half at once.
+// halfClosed sends a request, closes the sending half at once and returns the response.
 func halfClosed(t *testing.T, address, request string) (status int, body string) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {

@@ -15,10 +15,11 @@ import (
 	"time"
 )
 
-// TestRaces: a server that was built with the race detector reports nothing while everything happens at once.
+// TestRaces uses every part of the API at once on a server built with the race detector. It reports
+// no race.
 func TestRaces(t *testing.T) { raceFor(t, 10*time.Second) }
 
-// raceFor has many clients do everything that the API can, on a few accounts, for so long.
+// raceFor runs clients that use the whole API on a few accounts for a time.
 func raceFor(t *testing.T, length time.Duration) {
 	program := filepath.Join(t.TempDir(), "latchkey")
 	if out, err := exec.Command("go", "build", "-race", "-o", program, "..").CombinedOutput(); err != nil {
@@ -27,7 +28,7 @@ func raceFor(t *testing.T, length time.Duration) {
 	s := startProgram(t, nil, program, t.TempDir(), append(lenient, "--network-tries", "1000", "--bridge",
 		"--revocation-lag", "2s")...)
 	addUser(t, s.Dir, "root@example.com", "--admin")
-	m := &melee{t: t, url: s.URL, root: login(t, s, "root@example.com")}
+	m := &raceClients{t: t, url: s.URL, root: login(t, s, "root@example.com")}
 	var wait sync.WaitGroup
 	until := time.Now().Add(length)
 	for client := range 40 {
@@ -39,28 +40,28 @@ func raceFor(t *testing.T, length time.Duration) {
 	}
 	wait.Go(func() {
 		for time.Now().Before(until) {
-			_, _, _ = latchkey(t, s.Dir, "", "key", "rotate") // or the last one waits still
+			_, _, _ = latchkey(t, s.Dir, "", "key", "rotate") // fails while the last key is still waiting
 			mustRun(t, s.Dir, "", "key", "reseal")
 		}
 	})
 	wait.Wait()
 	if err := s.stop(t); err != nil || strings.Contains(s.out.String(), "DATA RACE") {
-		t.Errorf("%v: %s", err, s.out)
+		t.Errorf("the server exits with %v: %s", err, s.out)
 	}
-	t.Logf("%d requests in %v, nothing reported", m.asked.Load(), length)
+	t.Logf("%d requests in %v, no race reported", m.asked.Load(), length)
 }
 
-// melee is clients that do everything at once.
-type melee struct {
+// raceClients are clients that use the whole API at once.
+type raceClients struct {
 	t     *testing.T
 	url   string
 	root  string // an administrator's token
 	asked atomic.Int64
 }
 
-// act does something with one of a few accounts. Whether it works depends on what the others do meanwhile; no answer
-// may be a fault.
-func (m *melee) act(account int) {
+// act makes a random request for an account. Other clients change the same account, so most
+// statuses are valid; 500 is not.
+func (m *raceClients) act(account int) {
 	name := fmt.Sprintf("ann%d@example.com", account)
 	credentials := registerJSON(name)
 	switch rand.IntN(8) {
@@ -82,8 +83,8 @@ func (m *melee) act(account int) {
 	}
 }
 
-// use does something with a token.
-func (m *melee) use(token string) {
+// use makes random requests with a token.
+func (m *raceClients) use(token string) {
 	for range 20 {
 		m.ask("GET", "/v1/verify", "", token)
 	}
@@ -103,10 +104,11 @@ func (m *melee) use(token string) {
 	}
 }
 
-func (m *melee) ask(method, path, body string, headers ...string) string {
+// ask sends a request, whose status must be below 500 or 503, and returns the body.
+func (m *raceClients) ask(method, path, body string, headers ...string) string {
 	got, err := tryRequest(method, m.url+path, body, append(headers, asJSON)...)
 	if m.asked.Add(1); err != nil || got.Status >= 500 && got.Status != 503 {
-		m.t.Errorf("%s %s: %d %s, %v", method, path, got.Status, got.Body, err)
+		m.t.Errorf("%s %s: status %d, %v: %s", method, path, got.Status, err, got.Body)
 	}
 	return got.Body
 }

@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// soakLength is how long TestTortureSoak lasts; LATCHKEY_SOAK makes it another (10m).
+// soakLength is the default length of TestTortureSoak; LATCHKEY_SOAK changes it (10m).
 const soakLength = time.Hour
 
-// TestTortureSoak: an hour of steady use leaves the server as it was. Each second has 200 verifications, 2 logins, 1
-// wrong login and 1 ending of a token, each ten minutes a new key, and the tokens live for five minutes. It prints
-// how the resident memory grows after the first sixth, and fails when that is over 8 MiB an hour, when the
-// descriptors grow, or at any 5xx. The 19 MiB of a hash come and go with the collector, so the memory is a saw: what
-// is judged is the line through its crests.
+// TestTortureSoak uses the server steadily for an hour: 200 verifications, 2 logins, 1 failed login
+// and 1 revocation a second, and a new key every ten minutes; tokens live for five minutes. The
+// test fails if the resident memory grows by more than 8 MiB an hour after the first sixth, if the
+// number of descriptors grows, or at any 5xx. The 19 MiB of a hash come and go with garbage
+// collection, so the test judges the line through the peaks of the memory.
 func TestTortureSoak(t *testing.T) {
 	length := soakLength
 	if text := os.Getenv("LATCHKEY_SOAK"); text != "" {
@@ -52,25 +52,25 @@ func TestTortureSoak(t *testing.T) {
 	var samples []sample
 	every(5*time.Millisecond, k.verify)
 	every(500*time.Millisecond, k.login)
-	every(time.Second, k.wrong)
-	every(time.Second, k.end)
+	every(time.Second, k.fail)
+	every(time.Second, k.revoke)
 	every(length/6, func() { mustRun(t, s.Dir, "", "key", "rotate") })
 	every(length/60, func() { samples = append(samples, k.measure(t)) })
 	wait.Wait()
-	last, growth := k.measure(t), slope(crests(samples[len(samples)/6:], 10))
-	t.Logf("%d verifications, %d logins, %d wrong ones, %d endings, %d failures in %v", k.verified.Load(), k.logins.Load(),
-		k.wrongs.Load(), k.ended.Load(), k.failed.Load(), length)
+	last, growth := k.measure(t), slope(peaks(samples[len(samples)/6:], 10))
+	t.Logf("%d verifications, %d logins, %d failed logins, %d revocations, %d unexpected responses in %v",
+		k.verified.Load(), k.logins.Load(), k.fails.Load(), k.revoked.Load(), k.unexpected.Load(), length)
 	for i := 0; i < len(samples); i += max(1, len(samples)/12) {
 		t.Logf("%s", samples[i])
 	}
 	t.Logf("%s; resident memory grows by %.2f MiB an hour", last, growth)
-	if growth > 8 || last.descriptors > base.descriptors+8 || k.failed.Load() != 0 {
-		t.Errorf("before: %s", base)
+	if growth > 8 || last.descriptors > base.descriptors+8 || k.unexpected.Load() != 0 {
+		t.Errorf("memory or descriptors grew, or a response was unexpected; before: %s", base)
 	}
 }
 
-// crests are the highest of each n parts of the samples.
-func crests(samples []sample, n int) []sample {
+// peaks returns the sample with the most memory of each of n parts.
+func peaks(samples []sample, n int) []sample {
 	var highest []sample
 	for part := range slices.Chunk(samples, max(1, len(samples)/n)) {
 		highest = append(highest, slices.MaxFunc(part, func(a, b sample) int { return cmp.Compare(a.memory, b.memory) }))
@@ -78,7 +78,8 @@ func crests(samples []sample, n int) []sample {
 	return highest
 }
 
-// slope is how fast the resident memory grows in MiB an hour: the line through the samples with the least squares.
+// slope returns how fast the resident memory grows, in MiB an hour: the least-squares line through
+// the samples.
 func slope(samples []sample) float64 {
 	var x, y, xx, xy float64
 	n := float64(len(samples))
@@ -89,17 +90,17 @@ func slope(samples []sample) float64 {
 	return (n*xy - x*y) / (n*xx - x*x)
 }
 
-// soak is steady use of a server.
+// soak uses a server steadily.
 type soak struct {
 	server *server
 
 	mu     sync.Mutex
 	tokens []string // newest last
 
-	verified, logins, wrongs, ended, failed atomic.Int64
+	verified, logins, fails, revoked, unexpected atomic.Int64
 }
 
-// sample is what a server holds at a moment.
+// sample is what a server uses at a time.
 type sample struct {
 	at               time.Time
 	memory           float64 // MiB, resident
@@ -112,6 +113,7 @@ func (m sample) String() string {
 		m.at.Format("15:04:05"), m.memory, m.descriptors, m.database, m.walLog)
 }
 
+// measure takes a sample.
 func (k *soak) measure(t *testing.T) sample {
 	proc := "/proc/" + strconv.Itoa(k.server.cmd.Process.Pid)
 	status, err := os.ReadFile(proc + "/status")
@@ -135,7 +137,7 @@ func (k *soak) measure(t *testing.T) sample {
 	return sample{time.Now(), kib / 1024, len(open), size("latchkey.db"), size("latchkey.db-wal")}
 }
 
-// count notes an answer; one that is not as expected is a failure.
+// count counts a response and whether its status is expected.
 func (k *soak) count(n *atomic.Int64, got reply, err error, want ...int) {
 	n.Add(1)
 	for _, status := range want {
@@ -143,48 +145,51 @@ func (k *soak) count(n *atomic.Int64, got reply, err error, want ...int) {
 			return
 		}
 	}
-	k.failed.Add(1)
+	k.unexpected.Add(1)
 	fmt.Printf("soak: %d %s, %v\n", got.Status, got.Body, err)
 }
 
+// login logs in and keeps the token.
 func (k *soak) login() {
 	got, err := tryRequest("POST", k.server.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
 		asJSON)
 	k.count(&k.logins, got, err, 201)
-	var answer struct{ Token string }
-	if json.Unmarshal([]byte(got.Body), &answer) != nil || answer.Token == "" {
+	var issued struct{ Token string }
+	if json.Unmarshal([]byte(got.Body), &issued) != nil || issued.Token == "" {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.tokens = append(k.tokens, answer.Token)
+	k.tokens = append(k.tokens, issued.Token)
 	if len(k.tokens) > 100 {
 		k.tokens = k.tokens[len(k.tokens)-100:]
 	}
 }
 
-// newest is the token of the last login.
+// newest returns the token of the last login.
 func (k *soak) newest() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.tokens[len(k.tokens)-1]
 }
 
+// verify verifies the newest token.
 func (k *soak) verify() {
 	got, err := tryRequest("GET", k.server.URL+"/v1/verify", "", basic(k.newest(), ""))
 	k.count(&k.verified, got, err, 200)
 }
 
-// wrong guesses at accounts that are not there, from ever other networks.
-func (k *soak) wrong() {
-	n := k.wrongs.Load()
-	got, err := tryRequest("POST", k.server.URL+"/v1/token", loginJSON(fmt.Sprintf("nobody%d@example.com", n%997), "secret1"), asJSON,
+// fail tries to log in to unknown accounts from changing networks.
+func (k *soak) fail() {
+	n := k.fails.Load()
+	body := loginJSON(fmt.Sprintf("nobody%d@example.com", n%997), "secret1")
+	got, err := tryRequest("POST", k.server.URL+"/v1/token", body, asJSON,
 		fmt.Sprintf("X-Forwarded-For: 10.0.%d.%d", n/250%250, n%250))
-	k.count(&k.wrongs, got, err, 404, 429)
+	k.count(&k.fails, got, err, 404, 429)
 }
 
-// end ends a token that is used no more.
-func (k *soak) end() {
+// revoke revokes the oldest token.
+func (k *soak) revoke() {
 	k.mu.Lock()
 	if len(k.tokens) < 20 {
 		k.mu.Unlock()
@@ -194,5 +199,5 @@ func (k *soak) end() {
 	k.tokens = k.tokens[1:]
 	k.mu.Unlock()
 	got, err := tryRequest("DELETE", k.server.URL+"/v1/token", "", bearer(oldest))
-	k.count(&k.ended, got, err, 200, 202)
+	k.count(&k.revoked, got, err, 200, 202)
 }

@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// TestTortureStorm prints how verification fares while 200 clients of one network log in as fast as they can, how long
-// a login from elsewhere takes, what memory that takes, and how soon all is as before. No login from elsewhere is
-// turned away.
+// TestTortureStorm has 200 clients of one network log in as fast as they can. It logs how long
+// verifications and logins from other networks take before, during and after the storm, and the
+// peak of the memory. No login from another network is rejected.
 func TestTortureStorm(t *testing.T) {
 	s := start(t, t.TempDir(), "--log-level", "error", "--trusted-proxy", "127.0.0.1/32")
 	token := account(t, s, "ann@example.com")
@@ -43,9 +43,9 @@ func TestTortureStorm(t *testing.T) {
 					served.Add(1)
 				case got.Status == 503 && got.Header.Get("Retry-After") == "1":
 					shed.Add(1)
-					time.Sleep(time.Second) // as it was told
+					time.Sleep(time.Second) // the Retry-After
 				default:
-					t.Errorf("%d %s", got.Status, got.Body)
+					t.Errorf("login: status %d, want 201 or 503: %s", got.Status, got.Body)
 					return
 				}
 			}
@@ -57,14 +57,14 @@ func TestTortureStorm(t *testing.T) {
 	storm := probe(t, s, token, 20*time.Second)
 	took := time.Since(started).Seconds()
 	elsewhere := <-fresh
-	logins, turnedAway := served.Load(), shed.Load()
+	logins, rejected := served.Load(), shed.Load()
 	close(stop)
 	wait.Wait()
 	after := probe(t, s, token, 3*time.Second)
 	t.Logf("idle  %v", idle)
-	t.Logf("storm %v; %.1f logins/s, %d turned away, most memory %d MiB", storm, float64(logins)/took, turnedAway,
-		peak(t, s))
-	t.Logf("logins from elsewhere %v", elsewhere)
+	t.Logf("storm %v; %.1f logins/s, %d rejected, peak memory %d MiB",
+		storm, float64(logins)/took, rejected, peakMemory(t, s))
+	t.Logf("logins from other networks %v", elsewhere)
 	t.Logf("after %v", after)
 }
 
@@ -79,14 +79,14 @@ func freshLogins(t *testing.T, s *server, length time.Duration) quantiles {
 		got, err := tryRequest("POST", s.URL+"/v1/token", loginJSON("bob@example.com", "secret1"),
 			asJSON, fmt.Sprintf("X-Forwarded-For: 198.51.100.%d", len(took)))
 		if err != nil || got.Status != 201 {
-			t.Errorf("a login from elsewhere: %d %s, %v", got.Status, got.Body, err)
+			t.Errorf("a login from another network: status %d, %v, want 201: %s", got.Status, err, got.Body)
 		}
 		took = append(took, time.Since(started))
 	}
 	return quantilesOf(took)
 }
 
-// probe verifies a token every five milliseconds, whether or not the earlier answers are there.
+// probe verifies a token every five milliseconds, without waiting for earlier responses.
 func probe(t *testing.T, s *server, token string, length time.Duration) quantiles {
 	t.Helper()
 	var mu sync.Mutex
@@ -100,7 +100,7 @@ func probe(t *testing.T, s *server, token string, length time.Duration) quantile
 			started := time.Now()
 			got, err := tryRequest("GET", s.URL+"/v1/verify", "", bearer(token))
 			if err != nil || got.Status != 200 {
-				t.Errorf("%d, %v", got.Status, err)
+				t.Errorf("verification: status %d, %v, want 200", got.Status, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -113,8 +113,8 @@ func probe(t *testing.T, s *server, token string, length time.Duration) quantile
 
 var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
-// peak is the most memory a server has held, in MiB.
-func peak(t *testing.T, s *server) int {
+// peakMemory returns the peak of a server's resident memory in MiB.
+func peakMemory(t *testing.T, s *server) int {
 	t.Helper()
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/status")
 	must(t, err)
