@@ -2,12 +2,10 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"os"
 	"runtime/debug"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"latchkey/auth/strength"
@@ -15,49 +13,45 @@ import (
 	"latchkey/models"
 )
 
-// Options are the rules an Authority works by. The zero value of a field means its default.
+// Options configure an Authority. The zero value of a field means its default.
 type Options struct {
-	TokenTTL    time.Duration // lifetime of a token from a login; default two hours
-	MaxTokenTTL time.Duration // longest lifetime of a service's token; default 180 days
-	MaxSession  time.Duration // how long after a login renewals go on; default 30 days
-	Params      Params        // cost of hashing; default DefaultParams
-	MinPassword int           // least characters of a new secret; default six
-	Lag         time.Duration // longest time without reading the endings; default one minute
-	KeyRotation time.Duration // how long a key signs; zero: no rotation by itself
-	Scopes      []string      // named by the operator, beside those that are there always
-	// AccountAttempts is how many wrong tries a day at one account from one network cost nothing, and
-	// NetworkAttempts how many an hour from one network; default 10 and 100.
+	TokenTTL    time.Duration // lifetime of a login token; default 2 hours
+	MaxTokenTTL time.Duration // maximum lifetime of a service token; default 180 days
+	MaxSession  time.Duration // how long after a login its token can be renewed; default 30 days
+	Params      Params        // cost of hashing a password; default DefaultParams
+	MinPassword int           // minimum length of a new password in characters; default 6
+	Lag         time.Duration // maximum age of the revoked tokens in memory; default 1 minute
+	KeyRotation time.Duration // how long a key signs; default 0: no automatic rotation
+	Scopes      []string      // names of the operator's scopes, in addition to those built in
+	// AccountAttempts is the number of failed logins per day that one account allows from one network
+	// without a wait; default 10. NetworkAttempts is the number per hour that one network has for all
+	// accounts; default 100.
 	AccountAttempts, NetworkAttempts int
-	// PasswordStrength is the least strength of a new secret, up to MaxStrength; zero: none refused.
+	// PasswordStrength is the minimum score of a new password, from 0 to MaxStrength; default 0: any.
 	PasswordStrength int
-	// CookieDomain is the domain whose hosts share the session cookie; "": one host alone has it.
+	// CookieDomain is the domain whose hosts share the session cookie; default "": only one host.
 	CookieDomain string
-	Logger       *slog.Logger // default: none
+	Logger       *slog.Logger // default: no log
 }
 
 func (o Options) withDefaults() Options {
-	fill := func(d *time.Duration, usual time.Duration) {
-		if *d == 0 {
-			*d = usual
-		}
-	}
-	fill(&o.TokenTTL, 2*time.Hour)
-	fill(&o.MaxTokenTTL, 180*24*time.Hour)
-	fill(&o.MaxSession, 30*24*time.Hour)
-	fill(&o.Lag, time.Minute)
-	if o.Params == (Params{}) {
-		o.Params = DefaultParams()
-	}
-	for number, usual := range map[*int]int{&o.MinPassword: 6, &o.AccountAttempts: 10,
-		&o.NetworkAttempts: 100} {
-		if *number == 0 {
-			*number = usual
-		}
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	setDefault(&o.TokenTTL, 2*time.Hour)
+	setDefault(&o.MaxTokenTTL, 180*24*time.Hour)
+	setDefault(&o.MaxSession, 30*24*time.Hour)
+	setDefault(&o.Lag, time.Minute)
+	setDefault(&o.Params, DefaultParams())
+	setDefault(&o.MinPassword, 6)
+	setDefault(&o.AccountAttempts, 10)
+	setDefault(&o.NetworkAttempts, 100)
+	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
 	return o
+}
+
+func setDefault[T comparable](value *T, defaultValue T) {
+	var zero T
+	if *value == zero {
+		*value = defaultValue
+	}
 }
 
 // Validate checks the options without touching the store. Errors say which value is out of range;
@@ -78,39 +72,32 @@ func (o Options) Validate() error {
 		}
 	}
 	if o.TokenTTL > o.MaxSession {
-		return fmt.Errorf("a token's lifetime of %s is longer than the %s a session may last",
-			o.TokenTTL, o.MaxSession)
+		return fmt.Errorf("the lifetime of a login token must be at most that of a session, %s, not %s",
+			o.MaxSession, o.TokenTTL)
 	}
 	return nil
 }
 
-// Authority registers accounts, logs them in, issues tokens and verifies them, over one store and
-// one key ring. It is safe for concurrent use.
+// Authority manages accounts, logs users in, and issues, verifies and revokes tokens, over one store
+// and one key ring. It is safe for concurrent use.
 type Authority struct {
 	store    *models.Store
 	ring     *KeyRing
 	hasher   *hasher
 	limiter  *loginLimiter
-	meter    *strength.Meter // nil: no strength is asked for
+	meter    *strength.Meter // nil if no minimum is set
 	revoked  *revokedSet
 	used     usage
 	accounts accountCache
 	scopes   models.Scopes
 	options  Options
 
-	started       time.Time    // what lastRead counts from
-	lastRead      atomic.Int64 // when the endings were last read, as a time.Duration since started
-	seq           int64        // of the newest ending read; Follow's alone, as are the next three
-	failing       bool         // the store could not be read the last time
-	node          models.Node  // what this process is to others of a shared store
-	lastHeartbeat time.Time    // when they were last told
-
-	storeTime int64     // the store's own time when last let pass, in Unix seconds; tidy's alone
-	passed    time.Time // when that was; tidy's, too
+	follower    *follower    // belongs to Join and Run
+	maintenance *maintenance // belongs to Run
 }
 
-// NewAuthority loads the ended tokens and is then ready to verify. Errors: those of the options
-// and of the store.
+// NewAuthority returns an Authority that has loaded the revoked tokens and can verify. Errors: those
+// of the options, models.ErrDamaged, and the store's.
 func NewAuthority(
 	ctx context.Context, store *models.Store, ring *KeyRing, options Options,
 ) (*Authority, error) {
@@ -126,57 +113,82 @@ func NewAuthority(
 	if err != nil {
 		return nil, err
 	}
-	if err := store.NameScopes(ctx, options.Scopes); err != nil {
-		return nil, err
-	}
 	a := &Authority{store: store, ring: ring, hasher: hasher, meter: meter, revoked: newRevokedSet(),
-		options: options, started: time.Now()}
-	if a.scopes, err = store.Scopes(ctx); err != nil {
+		options: options}
+	if err := a.load(ctx); err != nil {
 		return nil, err
 	}
-	a.limiter, err = loadLimiter(ctx, store, *ring.masterKey.Load(), options.AccountAttempts,
-		options.NetworkAttempts)
-	if err != nil {
-		return nil, err
-	}
-	if a.storeTime, err = store.AdvanceClock(ctx, 0); err != nil {
-		return nil, err
-	}
-	a.passed = a.started
-	name, _ := os.Hostname() // for people
-	a.node = models.Node{ID: rand.Text(), Name: name, Lag: int64(options.Lag / time.Second)}
-	err = a.readAll(ctx)
-	debug.FreeOSMemory() // reading a million ended tokens leaves as much garbage
-	return a, err
+	return a, nil
 }
 
-// ScopeByName finds a scope by its name.
+// load reads from the store what an Authority keeps in memory.
+func (a *Authority) load(ctx context.Context) error {
+	if err := a.store.NameScopes(ctx, a.options.Scopes); err != nil {
+		return err
+	}
+	var err error
+	if a.scopes, err = a.store.Scopes(ctx); err != nil {
+		return err
+	}
+	if a.limiter, err = loadLimiter(ctx, a.store, *a.ring.masterKey.Load(), a.options); err != nil {
+		return err
+	}
+	clock, err := loadStoreClock(ctx, a.store)
+	if err != nil {
+		return err
+	}
+	a.maintenance = &maintenance{store: a.store, ring: a.ring, revoked: a.revoked, used: &a.used,
+		rotate: a.RotateKey, rotation: a.options.KeyRotation, log: a.options.Logger, clock: clock}
+	a.follower = newFollower(a.store, a.ring, a.revoked, a.options)
+	err = a.follower.load(ctx)
+	debug.FreeOSMemory() // loading a million revoked tokens leaves as much garbage
+	return err
+}
+
+// Join announces this process to the other nodes of a shared store before it verifies, so that no
+// key signs that it does not know, and reads what is new. Run must follow. Errors: the store's.
+func (a *Authority) Join(ctx context.Context) error { return a.follower.join(ctx) }
+
+// Run keeps the revoked tokens and the keys up to date with the store, stores the last use of
+// tokens, rotates the keys and deletes what has expired, until ctx is done. Then it stores what is
+// left and leaves the shared store. It must be called only once.
+func (a *Authority) Run(ctx context.Context) {
+	var wait sync.WaitGroup
+	wait.Go(func() { a.maintenance.run(ctx) })
+	a.follower.run(ctx)
+	wait.Wait()
+	ctx = context.WithoutCancel(ctx)
+	a.maintenance.stop(ctx)
+	logError(a.options.Logger, "cannot remove this node", a.follower.removeNode(ctx))
+}
+
+// ScopeByName returns the scope with a name.
 func (a *Authority) ScopeByName(name string) (models.Scope, bool) { return a.scopes.ByName(name) }
 
-// ScopeName is a scope's name in the HTTP contract.
+// ScopeName returns the name of a scope in the HTTP contract.
 func (a *Authority) ScopeName(s models.Scope) string { return a.scopes.Name(s) }
 
-// CookieDomain is the domain whose hosts share the session cookie, or "".
+// CookieDomain returns the domain whose hosts share the session cookie, or "".
 func (a *Authority) CookieDomain() string { return a.options.CookieDomain }
 
-// CookieName is the name of the session cookie over https, or over plain http.
+// CookieName returns the name of the session cookie for https (secure) or plain http.
 func (a *Authority) CookieName(secure bool) string {
 	return wire.CookieName(secure, a.options.CookieDomain != "")
 }
 
-// Issued is a fresh token and who it speaks for.
+// Issued is a new token and its identity.
 type Issued struct {
 	Token    string
 	Identity Identity
 }
 
-// Client describes who a token is issued to, for the owner's list of tokens.
+// Client describes the program that a token is issued to, for the user's list of tokens.
 type Client struct {
 	UserAgent, Address string
 }
 
-// Verify says who a token speaks for. It does no I/O. Errors: wire.ErrTokenInvalid, wire.ErrTokenExpired,
-// ErrStale.
+// Verify returns the identity of a valid token. It does no I/O. Errors: wire.ErrTokenInvalid,
+// wire.ErrTokenExpired, ErrStale.
 func (a *Authority) Verify(token string) (Identity, error) {
 	i, err := a.ring.authenticate(token)
 	if err != nil {
@@ -196,11 +208,11 @@ func (a *Authority) Verify(token string) (Identity, error) {
 	return i, nil
 }
 
-// Ready says whether the ended tokens are known well enough to accept a token. Errors: ErrStale.
+// Ready returns nil if the revoked tokens in memory are recent enough to verify. Errors: ErrStale.
 func (a *Authority) Ready() error { return a.readyAt(time.Now()) }
 
 func (a *Authority) readyAt(now time.Time) error {
-	if now.Sub(a.started)-time.Duration(a.lastRead.Load()) > a.options.Lag {
+	if a.revoked.age(now) > a.options.Lag {
 		return ErrStale
 	}
 	return nil

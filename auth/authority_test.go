@@ -205,7 +205,7 @@ func TestEndingsSurviveAndTravel(t *testing.T) {
 	if err := here.Revoke(t.Context(), one.Identity.TokenID, "test"); err != nil {
 		t.Fatal(err)
 	}
-	if err := there.refresh(t.Context()); err != nil {
+	if err := there.follower.refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	again := openAuthority(t, dir, secret, Options{})

@@ -105,23 +105,6 @@ func (a *Authority) RotateKey(ctx context.Context) (KeyInfo, error) {
 	return keys[0], nil
 }
 
-// rotateWhenDue rotates when the newest key has signed for the time that Options allow.
-func (a *Authority) rotateWhenDue(ctx context.Context) error {
-	newest := a.ring.now.Load().keys[0]
-	age := time.Since(time.Unix(newest.signsAt, 0))
-	if a.options.KeyRotation <= 0 || age < a.options.KeyRotation {
-		return nil
-	}
-	made, err := a.RotateKey(ctx)
-	if errors.Is(err, models.ErrChanged) || errors.Is(err, ErrKeyWaits) { // another was first
-		return nil
-	}
-	if err == nil {
-		a.options.Logger.Info("key rotated", "key", made.ID, "signs_at", stamp(made.SignsAt))
-	}
-	return err
-}
-
 // RetireKey deletes a key. Unless at once is asked for, it refuses while tokens of the key are
 // accepted. If no other key could sign, a new one is made, which signs at once. Errors:
 // models.ErrNotFound, ErrKeyInUse, models.ErrChanged.
@@ -148,13 +131,6 @@ func (a *Authority) RetireKey(ctx context.Context, id int64, atOnce bool) error 
 		return err
 	}
 	return a.ring.reload(ctx)
-}
-
-// dropOldKeys deletes keys that nothing depends on any longer: their last token has expired, and
-// so have the links that are signed but not remembered.
-func (a *Authority) dropOldKeys(ctx context.Context) error {
-	before := a.cutoff(time.Hour)
-	return a.store.DropKeys(ctx, a.ring.now.Load().signing(before).id, before)
 }
 
 // Reseal replaces the data directory's secret by a new one and seals the keys under it. Running

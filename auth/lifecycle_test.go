@@ -462,7 +462,7 @@ func TestStaleSecretMakesNoKey(t *testing.T) {
 	if err := there.Reseal(t.Context()); err == nil {
 		t.Error("resealed with a secret that is none")
 	}
-	if err := there.refresh(t.Context()); err != nil {
+	if err := there.follower.refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := there.RotateKey(t.Context()); err != nil {
@@ -493,8 +493,8 @@ func TestEndedWhileClockIsAhead(t *testing.T) {
 		if err := a.Revoke(t.Context(), tokens[2].Identity.TokenID, "test"); err != nil {
 			t.Fatal(err)
 		}
-		a.sweep()
-		a.purge(t.Context())
+		a.maintenance.sweep()
+		a.maintenance.purge(t.Context())
 		for name, a := range map[string]*Authority{"here": a, "restarted": openAuthority(t, dir, secret, Options{})} {
 			for i, token := range tokens {
 				if !a.revoked.has(token.Identity.TokenID, right) {
@@ -543,11 +543,11 @@ func TestStartWithClockAhead(t *testing.T) {
 			return n
 		}
 		for hour := range int(week / time.Hour) {
-			if err := ahead.rotateWhenDue(t.Context()); err != nil {
+			if err := ahead.maintenance.rotateWhenDue(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			ahead.sweep()
-			ahead.purge(t.Context())
+			ahead.maintenance.sweep()
+			ahead.maintenance.purge(t.Context())
 			if here := remembered(ahead); here != len(tokens) {
 				t.Fatalf("%d of %d are known to have ended after %d hours", here, len(tokens), hour)
 			}
@@ -558,8 +558,8 @@ func TestStartWithClockAhead(t *testing.T) {
 		}
 		for range 3 * 24 {
 			time.Sleep(time.Hour)
-			ahead.purge(t.Context())
-			ahead.sweep()
+			ahead.maintenance.purge(t.Context())
+			ahead.maintenance.sweep()
 		}
 		if n := remembered(ahead); n != 0 {
 			t.Errorf("%d are remembered for ever", n)

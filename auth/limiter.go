@@ -118,14 +118,14 @@ type loginLimiter struct {
 
 // loadLimiter goes on counting where the store says that counting has come to.
 func loadLimiter(
-	ctx context.Context, store *models.Store, secret MasterKey, perAccount, perNetwork int,
+	ctx context.Context, store *models.Store, secret MasterKey, o Options,
 ) (*loginLimiter, error) {
 	tallies, err := simplelru.NewLRU[bucketKey, *bucket](maxBuckets, nil)
 	if err != nil {
 		return nil, err
 	}
 	a := &loginLimiter{store: store, key: secret.derive("attempts"), started: time.Now(),
-		accounts: accountLimit(perAccount), networks: networkLimit(perNetwork),
+		accounts: accountLimit(o.AccountAttempts), networks: networkLimit(o.NetworkAttempts),
 		tallies: tallies, settled: make(chan struct{})}
 	err = store.Failures(ctx, a.started.Unix(), maxBuckets, func(m models.Failures) {
 		if len(m.Key) == len(bucketKey{}) {

@@ -3,6 +3,8 @@ package auth
 import (
 	"math"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"latchkey/models"
 )
@@ -13,6 +15,7 @@ const revokedShards = 64
 // revokedSet is the tokens that have ended before their time, in memory. It is safe for concurrent
 // use.
 type revokedSet struct {
+	readAt atomic.Pointer[time.Time] // when the store was last read
 	shards [revokedShards]revokedShard
 }
 
@@ -40,12 +43,19 @@ type revokedThrough struct {
 
 func newRevokedSet() *revokedSet {
 	s := &revokedSet{}
+	s.setReadAt(time.Time{})
 	for i := range s.shards {
 		s.shards[i].single = map[revokedToken]revokedSpan{}
 		s.shards[i].through = map[uint32]revokedThrough{}
 	}
 	return s
 }
+
+// setReadAt notes that the set holds every revocation that was in the store at t.
+func (s *revokedSet) setReadAt(t time.Time) { s.readAt.Store(&t) }
+
+// age returns how long ago the store was last read.
+func (s *revokedSet) age(now time.Time) time.Duration { return now.Sub(*s.readAt.Load()) }
 
 // shard spreads the tokens of one user too, who may have ended a million of them.
 func (s *revokedSet) shard(id models.TokenID) *revokedShard {
