@@ -9,38 +9,37 @@ import (
 	"testing"
 )
 
-// TestBrowserDisabled: an administrator disables a user, whose open page ends at its next click.
+// TestBrowserDisabled disables a signed-in user, whose browser is signed out at the next click.
 func TestBrowserDisabled(t *testing.T) {
 	s := start(t, t.TempDir())
-	w := open(t, s.URL)
+	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
 	admin := administrator(t, s)
 	got := request(t, "PUT", s.URL+"/v1/user/1", `{"state":"disabled"}`, asJSON, bearer(admin))
 	if got.Status != http.StatusOK {
-		t.Fatalf("%d %s", got.Status, got.Body)
+		t.Fatalf("disabling: status %d, want 200: %s", got.Status, got.Body)
 	}
-	if !w.thrownOut() {
-		t.Errorf("the user is at %s", w.path())
+	if !w.isSignedOut() {
+		t.Errorf("the user is at %s, want the login page", w.path())
 	}
 	w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"}, "#form-errors")
 }
 
-// TestBrowserPasswordReset: a link to set the secret works once, and looking at it does not spend it.
+// TestBrowserPasswordReset sets a password with a reset link, which works once. Opening it does not
+// use it up.
 func TestBrowserPasswordReset(t *testing.T) {
 	s := start(t, t.TempDir())
-	w := open(t, s.URL)
+	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
 	got := request(t, "POST", s.URL+"/v1/user/1/secret", "", bearer(administrator(t, s)))
-	var answer struct{ Link string }
-	must(t, json.Unmarshal([]byte(got.Body), &answer))
-	path, ok := strings.CutPrefix(answer.Link, s.URL)
+	var reset struct{ Link string }
+	must(t, json.Unmarshal([]byte(got.Body), &reset))
+	path, ok := strings.CutPrefix(reset.Link, s.URL)
 	if !ok {
-		t.Fatalf("link %s", answer.Link)
+		t.Fatalf("the link %s does not begin with %s", reset.Link, s.URL)
 	}
-	for range 2 { // a scanner of mail
-		if got := request(t, "GET", answer.Link, ""); got.Status != http.StatusOK {
-			t.Errorf("a scanner: %d", got.Status)
-		}
+	for range 2 { // as a mail scanner does
+		checkStatus(t, "the reset link", request(t, "GET", reset.Link, ""), http.StatusOK)
 	}
 	w.visit(path)
 	w.submit(map[string]string{"secret": "short"}, "#secret-wrong")
@@ -52,19 +51,20 @@ func TestBrowserPasswordReset(t *testing.T) {
 	w.submit(map[string]string{"account": "ann@example.com", "secret": "battery staple"}, "#token-title")
 	w.visit(path)
 	if got := w.text("main"); !strings.Contains(got, "used already") {
-		t.Errorf("the link again: %q", got)
+		t.Errorf("the used link shows %q", got)
 	}
 }
 
-// TestBrowserChangesNicknameAndPassword: the nickname and the secret.
+// TestBrowserChangesNicknameAndPassword changes both on the account page. The new password revokes
+// the tokens.
 func TestBrowserChangesNicknameAndPassword(t *testing.T) {
 	s := start(t, t.TempDir())
-	w := open(t, s.URL)
+	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
 	w.unfold("Change your nickname")
 	w.submitTo("/account/nickname", map[string]string{"nickname": "Anna"}, ".notice")
 	if got := w.text(".who-name"); got != "Anna" {
-		t.Errorf("called %q", got)
+		t.Errorf("the nickname is shown as %q, want Anna", got)
 	}
 	token := w.text("#token-text")
 	w.unfold("Change your password")
@@ -72,7 +72,7 @@ func TestBrowserChangesNicknameAndPassword(t *testing.T) {
 	w.submitTo("/account/secret", map[string]string{"old": "correct horse", "new": "battery staple"},
 		`form[action="/login"]`)
 	if got := statusOf(t, s, token); got != http.StatusUnauthorized {
-		t.Errorf("the old token: %d", got)
+		t.Errorf("the old token: status %d, want 401", got)
 	}
 	w.submit(map[string]string{"account": "ann@example.com", "secret": "battery staple"}, "#token-title")
 }

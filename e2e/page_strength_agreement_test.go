@@ -16,14 +16,15 @@ import (
 	"latchkey/auth/strength"
 )
 
-// judged is a secret and what its guesser knows.
-type judged struct {
-	Secret string   `json:"secret"`
-	About  []string `json:"about"`
+// strengthCase is a password and what an attacker knows about its owner. The JSON is that of the
+// script.
+type strengthCase struct {
+	Password string `json:"secret"`
+	About    []string `json:"about"`
 }
 
-// byScript judges secrets by the pages' script, in Node.
-func byScript(t *testing.T, rows []judged) (results []strength.Result) {
+// measureByScript measures passwords with the pages' script, in Node.
+func measureByScript(t *testing.T, rows []strengthCase) (results []strength.Result) {
 	t.Helper()
 	script := filepath.Join(t.TempDir(), "strength.mjs")
 	must(t, os.WriteFile(script, strength.Script(), 0o600))
@@ -37,8 +38,9 @@ func byScript(t *testing.T, rows []judged) (results []strength.Result) {
 	return results
 }
 
-// secrets makes up secrets as people and attackers do: words, spoilt words, rows, dates, all of Unicode.
-func secrets(t *testing.T, n int) (rows []judged) {
+// randomPasswords makes passwords as people and attackers do: words, altered words, rows of keys,
+// dates, all of Unicode. They are the same in each run.
+func randomPasswords(t *testing.T, n int) (rows []strengthCase) {
 	t.Helper()
 	list, err := os.ReadFile("../auth/strength/common.txt")
 	must(t, err)
@@ -70,45 +72,45 @@ func secrets(t *testing.T, n int) (rows []judged) {
 	about := [][]string{{}, {"ann.smith@example.com", "Zoë Ann", "login.example.org"}, {"4915112345678", "Юлия", "::1"},
 		{strings.Repeat("é1", 200)}}
 	for range n {
-		var secret strings.Builder
+		var password strings.Builder
 		for range 1 + random.IntN(5) {
-			secret.WriteString(parts[random.IntN(len(parts))]())
+			password.WriteString(parts[random.IntN(len(parts))]())
 		}
-		rows = append(rows, judged{secret.String(), about[random.IntN(len(about))]})
+		rows = append(rows, strengthCase{password.String(), about[random.IntN(len(about))]})
 	}
 	return rows
 }
 
-// TestStrengthAgrees: the server and the pages judge the vectors, 5,000 secrets of all kinds and every character of
-// the first three planes alike, to a tenth of a bit.
+// TestStrengthAgrees measures the test vectors, 5,000 random passwords and every character of the
+// first three Unicode planes. The server and the pages' script agree to a tenth of a bit.
 func TestStrengthAgrees(t *testing.T) {
 	text, err := os.ReadFile("../auth/strength/testdata/vectors.json")
 	must(t, err)
-	var rows []judged
+	var rows []strengthCase
 	must(t, json.Unmarshal(text, &rows))
 	vectors := len(rows)
-	rows = append(rows, secrets(t, 5000)...)
+	rows = append(rows, randomPasswords(t, 5000)...)
 	for from := rune(0); from < 0x30000; from += 90 {
 		var all strings.Builder
-		for r := from; r < from+90; r++ { // those that UTF-16 keeps for pairs become U+FFFD
+		for r := from; r < from+90; r++ { // surrogates become U+FFFD
 			all.WriteRune(r)
 		}
-		rows = append(rows, judged{all.String(), []string{strings.ToUpper(all.String())}})
+		rows = append(rows, strengthCase{all.String(), []string{strings.ToUpper(all.String())}})
 	}
 	meter, scores, wrong := strength.New(), [strength.MaxScore + 1]int{}, 0
-	for i, got := range byScript(t, rows) {
-		want := meter.Measure(rows[i].Secret, rows[i].About...)
+	for i, got := range measureByScript(t, rows) {
+		want := meter.Measure(rows[i].Password, rows[i].About...)
 		scores[want.Score]++
 		if got != want {
 			if wrong++; wrong < 10 {
-				t.Errorf("%q about %q: the pages say %+v, the server %+v", rows[i].Secret, rows[i].About, got, want)
+				t.Errorf("%q about %q: the script says %+v, the server %+v", rows[i].Password, rows[i].About, got, want)
 			}
 		}
 	}
-	t.Logf("%d vectors, %d secrets in all, by score %v, %d judged differently", vectors, len(rows), scores, wrong)
+	t.Logf("%d vectors, %d passwords in all, by score %v, %d differ", vectors, len(rows), scores, wrong)
 	for score, n := range scores {
 		if n < 50 {
-			t.Errorf("only %d secrets have the score %d", n, score)
+			t.Errorf("%d passwords have score %d, want at least 50", n, score)
 		}
 	}
 }

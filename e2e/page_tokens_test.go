@@ -10,43 +10,45 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestBrowserRevokesAnother: one browser ends the session of another, which is thrown out at its next click.
+// TestBrowserRevokesAnother revokes the session of another browser, which is signed out at its next
+// click.
 func TestBrowserRevokesAnother(t *testing.T) {
 	s := start(t, t.TempDir())
-	here, there := open(t, s.URL), open(t, s.URL)
+	here, there := openBrowser(t, s.URL), openBrowser(t, s.URL)
 	here.signUp("ann@example.com", "Ann")
 	there.signIn("ann@example.com", "correct horse")
 	token := there.text("#token-text")
 	here.visit("/account")
 	if n := here.evaluate(`document.querySelectorAll(".row").length`); n != "2" {
-		t.Fatalf("%s tokens are listed", n)
+		t.Fatalf("%s tokens are listed, want 2", n)
 	}
 	here.do(chromedp.Click(`//li[contains(@class, "row")][not(contains(., "This session"))]//button`, chromedp.BySearch),
 		chromedp.WaitVisible(".notice", chromedp.ByQuery))
 	if got := here.text(".notice"); got != "Token revoked." {
 		t.Errorf("%q", got)
 	}
-	if !there.thrownOut() {
-		t.Errorf("the other browser is at %s", there.path())
+	if !there.isSignedOut() {
+		t.Errorf("the other browser is at %s, want the login page", there.path())
 	}
 	if got := statusOf(t, s, token); got != http.StatusUnauthorized {
-		t.Errorf("its token: %d", got)
+		t.Errorf("its token: status %d, want 401", got)
 	}
 	there.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"}, "#token-title")
 	here.do(chromedp.Click(`form[action="/account/tokens/end-others"] button`, chromedp.ByQuery),
 		chromedp.WaitVisible(".notice", chromedp.ByQuery))
-	if !there.thrownOut() {
-		t.Errorf("after ending all others the other browser is at %s", there.path())
+	if !there.isSignedOut() {
+		t.Errorf("after revoking all others the other browser is at %s, want the login page", there.path())
 	}
 	here.visit("/account")
-	here.do(chromedp.Click(`.row button`, chromedp.ByQuery), // the session's own
+	here.do(chromedp.Click(`.row button`, chromedp.ByQuery), // this session
 		chromedp.WaitVisible(`form[action="/login"]`, chromedp.ByQuery))
 }
 
-// TestBrowserServiceToken: a token for a program is made in the form, shown once, listed, and works.
+// TestBrowserServiceToken issues a service token on the account page. It is shown once, listed and
+// valid.
 func TestBrowserServiceToken(t *testing.T) {
 	s := start(t, t.TempDir(), "--scope", "read")
-	w := open(t, s.URL)
+	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
 	w.unfold("Create a service token")
 	w.submitTo("/account/tokens", map[string]string{"label": "CI <b>", "scope": "read", "lifetime": "604800"},
@@ -54,14 +56,14 @@ func TestBrowserServiceToken(t *testing.T) {
 	token := w.text("#created-text")
 	body := `{"token":"` + token + `"}`
 	if got := request(t, "POST", s.URL+"/v1/token/secret", body, asJSON); !strings.Contains(got.Body, `"scope":"read"`) {
-		t.Errorf("introspection: %d %s", got.Status, got.Body)
+		t.Errorf("introspection: status %d, want the scope read: %s", got.Status, got.Body)
 	}
 	w.visit("/account")
 	html := w.evaluate("document.documentElement.outerHTML")
 	if strings.Contains(html, token) {
-		t.Error("the token is shown again")
+		t.Error("the account page shows the token again")
 	}
 	if got := w.text("#tokens"); !strings.Contains(got, "CI <b>") || !strings.Contains(got, "Expires in 6 days") {
-		t.Errorf("listed: %q", got)
+		t.Errorf("the list shows %q, want the label and the expiry", got)
 	}
 }

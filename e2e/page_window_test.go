@@ -19,19 +19,19 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// window is one browser with an empty profile; complaints are its console errors, exceptions and violations of
-// the content security policy.
+// window is a browser with an empty profile. errors are its console errors, exceptions and
+// violations of the content security policy.
 type window struct {
 	t   *testing.T
 	ctx context.Context
 	url string
 
-	mu         sync.Mutex
-	complaints []string
+	mu     sync.Mutex
+	errors []string
 }
 
-// open starts a Chromium for one test. Whatever it complains about fails the test.
-func open(t *testing.T, url string) *window {
+// openBrowser starts a Chromium for one test. Errors in the browser fail the test.
+func openBrowser(t *testing.T, url string) *window {
 	t.Helper()
 	profile, err := os.MkdirTemp("", "latchkey-chromium-")
 	must(t, err)
@@ -53,36 +53,38 @@ func open(t *testing.T, url string) *window {
 		})
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		for _, complaint := range w.complaints {
-			t.Errorf("the browser complains: %s", complaint)
+		for _, message := range w.errors {
+			t.Errorf("error in the browser: %s", message)
 		}
 	})
 	w.do(log.Enable(), runtime.Enable(), network.Enable())
 	return w
 }
 
+// listen collects the errors.
 func (w *window) listen(event any) {
-	complaint := ""
+	message := ""
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
-		complaint = e.ExceptionDetails.Error()
+		message = e.ExceptionDetails.Error()
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == runtime.APITypeError || e.Type == runtime.APITypeWarning {
-			complaint = fmt.Sprint("console: ", e.Type)
+			message = fmt.Sprint("console: ", e.Type)
 		}
 	case *log.EventEntryAdded:
 		answered := e.Entry.Source == log.SourceNetwork && strings.Contains(e.Entry.Text, "status of 4")
-		if e.Entry.Level == log.LevelError && !answered { // a refused form is 422, a used link 403
-			complaint = e.Entry.Text + " " + e.Entry.URL
+		if e.Entry.Level == log.LevelError && !answered { // a rejected form is 422, a used link 403
+			message = e.Entry.Text + " " + e.Entry.URL
 		}
 	}
-	if complaint != "" {
+	if message != "" {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.complaints = append(w.complaints, complaint)
+		w.errors = append(w.errors, message)
 	}
 }
 
+// do runs actions in the browser.
 func (w *window) do(actions ...chromedp.Action) {
 	w.t.Helper()
 	if err := chromedp.Run(w.ctx, actions...); err != nil {
@@ -92,18 +94,19 @@ func (w *window) do(actions ...chromedp.Action) {
 	}
 }
 
+// visit opens a page and waits for its content.
 func (w *window) visit(path string) {
 	w.t.Helper()
 	w.do(chromedp.Navigate(w.url+path), chromedp.WaitReady("main"))
 }
 
-// submit fills the fields of the page's form and sends it, and waits for what selector names.
+// submit fills in the page's form, sends it and waits for the element that selector names.
 func (w *window) submit(fields map[string]string, selector string) {
 	w.t.Helper()
 	w.submitTo("/", fields, selector)
 }
 
-// submitTo is submit for the form that is sent to an address.
+// submitTo is submit for the form whose action begins with a path.
 func (w *window) submitTo(action string, fields map[string]string, selector string) {
 	w.t.Helper()
 	form := `form.form[action^="` + action + `"] `
@@ -114,58 +117,64 @@ func (w *window) submitTo(action string, fields map[string]string, selector stri
 		chromedp.WaitVisible(selector, chromedp.ByQuery))
 }
 
-// unfold opens a folded part of the account page.
+// unfold opens a section of the account page.
 func (w *window) unfold(summary string) {
 	w.t.Helper()
 	w.do(chromedp.Click(`//summary[contains(., "`+summary+`")]`, chromedp.BySearch))
 }
 
-// text is the text of an element, whether or not it is shown.
+// text returns the text of an element, visible or not.
 func (w *window) text(selector string) (text string) {
 	w.t.Helper()
 	w.do(chromedp.TextContent(selector, &text, chromedp.ByQuery))
 	return strings.TrimSpace(text)
 }
 
+// path returns the path and query of the current page.
 func (w *window) path() (where string) {
 	w.t.Helper()
 	w.do(chromedp.Location(&where))
 	return strings.TrimPrefix(where, w.url)
 }
 
+// evaluate runs a script and returns its result as a string.
 func (w *window) evaluate(script string) (result string) {
 	w.t.Helper()
 	w.do(chromedp.Evaluate("String("+script+")", &result))
 	return result
 }
 
+// signUp registers an account with the password "correct horse".
 func (w *window) signUp(account, nickname string) {
 	w.t.Helper()
 	w.visit("/register")
 	w.submit(map[string]string{"account": account, "nickname": nickname, "secret": "correct horse"}, "#token-title")
 }
 
+// signOut signs out.
 func (w *window) signOut() {
 	w.t.Helper()
 	w.do(chromedp.Click(`form[action="/logout"] button`, chromedp.ByQuery),
 		chromedp.WaitVisible(`form[action="/login"]`, chromedp.ByQuery))
 }
 
-func (w *window) signIn(account, secret string) {
+// signIn signs in on the login page.
+func (w *window) signIn(account, password string) {
 	w.t.Helper()
 	w.visit("/login")
-	w.submit(map[string]string{"account": account, "secret": secret}, "#token-title")
+	w.submit(map[string]string{"account": account, "secret": password}, "#token-title")
 }
 
-// thrownOut says that the next look at the account page leads to signing in.
-func (w *window) thrownOut() bool {
+// isSignedOut opens the account page and returns whether it redirects to the login page.
+func (w *window) isSignedOut() bool {
 	w.t.Helper()
 	w.do(chromedp.Click(".brand", chromedp.ByQuery), chromedp.WaitVisible(`form[action="/login"]`, chromedp.ByQuery))
 	return strings.HasPrefix(w.path(), "/login?next=")
 }
 
-// promise waits for what a script promises. While the browser shows a dialog it keeps no promise.
-func (w *window) promise(script string) (result string) {
+// evaluateAsync waits for the promise of a script. While the browser shows a dialog, it never
+// resolves.
+func (w *window) evaluateAsync(script string) (result string) {
 	w.t.Helper()
 	w.do(chromedp.Evaluate(script, &result, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
 		return p.WithAwaitPromise(true)
@@ -173,7 +182,7 @@ func (w *window) promise(script string) (result string) {
 	return result
 }
 
-// copyToken presses the token's copy button and returns what the clipboard then holds.
+// copyToken presses the token's copy button and returns the content of the clipboard.
 func (w *window) copyToken() (token string) {
 	w.t.Helper()
 	w.do(chromedp.ActionFunc(func(ctx context.Context) error {
@@ -188,7 +197,7 @@ func (w *window) copyToken() (token string) {
 		return nil
 	}))
 	w.do(chromedp.Click(`[data-copy="token-text"]`, chromedp.ByQuery))
-	await(w.t, "the button to say that it copied", func() bool {
+	await(w.t, "the button to say Copied", func() bool {
 		return strings.Contains(w.text(`[data-copy="token-text"]`), "Copied")
 	})
 	w.do(chromedp.Evaluate("navigator.clipboard.readText()", &token,

@@ -1,5 +1,5 @@
-// Judges secrets by the pages' script: its file is the argument; a JSON array of {secret, about} comes in, one of
-// {score, tenths, advice} goes out.
+// Measures passwords with the pages' script, whose path is the argument. The input is a JSON array of
+// {secret, about}, the output one of {score, tenths, advice}.
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
