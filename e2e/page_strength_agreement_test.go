@@ -19,7 +19,7 @@ import (
 // strengthCase is a password and what an attacker knows about its owner. The JSON is that of the
 // script.
 type strengthCase struct {
-	Password string `json:"secret"`
+	Password string   `json:"secret"`
 	About    []string `json:"about"`
 }
 
