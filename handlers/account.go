@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -13,9 +12,6 @@ import (
 
 // register is POST /v1/client/register.
 func (s *Server) register(c echo.Context) error {
-	if !s.config.RegistrationOpen {
-		return errRegistrationClosed
-	}
 	body, err := readObject(c.Request())
 	if err != nil {
 		return err
@@ -39,35 +35,16 @@ func (s *Server) register(c echo.Context) error {
 	return send(c, newResponse(http.StatusCreated, wire.CodeOK, "ok"))
 }
 
-// me is GET /v1/user: the caller.
+// me is GET /v1/user.
 func (s *Server) me(c echo.Context) error {
 	user, err := s.store.UserByID(c.Request().Context(), caller(c).UID)
-	if errors.Is(err, models.ErrNotFound) {
-		return wire.ErrTokenInvalid // tokens end with their account
-	}
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, userResponseOf(user))
 }
 
-// deleteMe is DELETE /v1/user: the caller's own account.
-func (s *Server) deleteMe(c echo.Context) error {
-	err := s.authority.Delete(c.Request().Context(), caller(c).UID)
-	if errors.Is(err, models.ErrNotFound) {
-		return wire.ErrTokenInvalid
-	}
-	return deleted(c, err)
-}
-
-func deleted(c echo.Context, err error) error {
-	if err != nil {
-		return err
-	}
-	return send(c, newResponse(http.StatusAccepted, wire.CodeDeleted, "ok"))
-}
-
-// changeMe is PUT /v1/user {nickname}.
+// changeMe is PUT /v1/user, which changes the nickname.
 func (s *Server) changeMe(c echo.Context) error {
 	body, err := readObject(c.Request())
 	if err != nil {
@@ -78,16 +55,13 @@ func (s *Server) changeMe(c echo.Context) error {
 		return err
 	}
 	err = s.authority.SetNickname(c.Request().Context(), caller(c).UID, nickname)
-	if errors.Is(err, models.ErrNotFound) {
-		return wire.ErrTokenInvalid
-	}
 	if err != nil {
 		return err
 	}
 	return s.me(c)
 }
 
-// changeMyPassword is PUT /v1/user/secret {old, new}: every token of the account ends, this one too.
+// changeMyPassword is PUT /v1/user/secret. It revokes all tokens of the account.
 func (s *Server) changeMyPassword(c echo.Context) error {
 	body, err := readObject(c.Request())
 	if err != nil {
@@ -97,14 +71,24 @@ func (s *Server) changeMyPassword(c echo.Context) error {
 		Site: s.hostName(c)}
 	ctx := c.Request().Context()
 	err = withProblems(body.problems, func() error { return s.authority.CheckPasswordChange(ctx, p) })
-	if err == nil {
-		err = s.authority.ChangePassword(ctx, p)
-	}
-	if errors.Is(err, models.ErrNotFound) {
-		return wire.ErrTokenInvalid
-	}
 	if err != nil {
 		return err
 	}
+	if err := s.authority.ChangePassword(ctx, p); err != nil {
+		return err
+	}
 	return send(c, newResponse(http.StatusOK, wire.CodeOK, "ok"))
+}
+
+// deleteMe is DELETE /v1/user.
+func (s *Server) deleteMe(c echo.Context) error {
+	return deleted(c, s.authority.Delete(c.Request().Context(), caller(c).UID))
+}
+
+// deleted returns err, or sends the success of a deletion or a revocation.
+func deleted(c echo.Context, err error) error {
+	if err != nil {
+		return err
+	}
+	return send(c, newResponse(http.StatusAccepted, wire.CodeDeleted, "ok"))
 }

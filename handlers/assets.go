@@ -13,13 +13,13 @@ import (
 	"latchkey/static"
 )
 
-// openAPI is the description of the API for programs.
+// openAPI is GET /openapi.json.
 func (s *Server) openAPI(c echo.Context) error {
 	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, static.OpenAPI)
 }
 
-// asset is one embedded file of the pages. It is asked for again each time and answered by 304
-// while unchanged.
+// asset is GET /static/:name, an embedded file. Browsers revalidate it on every use and get 304
+// while it is unchanged.
 func (s *Server) asset(c echo.Context) error {
 	name := c.Param("name")
 	content, err := static.Files.ReadFile(name)

@@ -16,24 +16,21 @@ import (
 	"latchkey/models"
 )
 
-// maxBody is the largest body that is read, in bytes; maxDepth the deepest nesting of JSON.
-const (
-	maxBody  = 16 << 10
-	maxDepth = 8
-)
+// maxDepth is how deeply the JSON of a body may nest.
+const maxDepth = 8
 
-// bodyField is the name under which a problem of the whole body is reported.
+// bodyField is the field name for problems of the whole body.
 const bodyField = "body"
 
-// object is a JSON object from a request and what is wrong with it so far.
+// object is a JSON object from a request, with the problems found so far.
 type object struct {
 	members  map[string]json.RawMessage
 	problems models.ValidationError
 }
 
-// readObject reads a request's body as one JSON object. Unknown members are ignored: clients of
-// the original send extra ones. An empty body is an object without members. Errors:
-// models.ValidationError, echo's 413 and 415.
+// readObject reads a request's body as one JSON object. An empty body is an object without
+// members. Unknown members are ignored because clients of the original send some. Errors:
+// models.ValidationError, and Echo's 400, 413 and 415.
 func readObject(r *http.Request) (object, error) {
 	raw, err := io.ReadAll(r.Body) // bounded by the body limit
 	if err != nil {
@@ -48,13 +45,14 @@ func readObject(r *http.Request) (object, error) {
 		return object{}, echo.NewHTTPError(http.StatusUnsupportedMediaType,
 			"The body must be JSON, with Content-Type: application/json.")
 	}
-	if why := o.decode(raw); why != "" {
-		return object{}, models.ValidationError{bodyField: {why}}
+	if problem := o.decode(raw); problem != "" {
+		return object{}, models.ValidationError{bodyField: {problem}}
 	}
 	return o, nil
 }
 
-// readError tells a body over the limit from a client that went away; internal is for the log.
+// readError returns the error for a body that cannot be read: 413 over the limit, else 400.
+// internal is for the log.
 func readError(err, internal error) error {
 	var known *echo.HTTPError
 	if errors.As(err, &known) {
@@ -64,8 +62,8 @@ func readError(err, internal error) error {
 		WithInternal(internal)
 }
 
-// decode takes the members in and returns what is wrong with the text as a whole, "" for nothing.
-func (o object) decode(raw []byte) (why string) {
+// decode reads the members. It returns the problem of the whole text, or "".
+func (o object) decode(raw []byte) (problem string) {
 	if !utf8.Valid(raw) {
 		return "The body is not UTF-8."
 	}
@@ -85,8 +83,8 @@ func (o object) decode(raw []byte) (why string) {
 			return "The body is not valid JSON."
 		}
 		key, _ := name.(string)
-		if _, twice := o.members[key]; twice {
-			return "The body has a member twice."
+		if _, duplicate := o.members[key]; duplicate {
+			return "The body has a duplicate member."
 		}
 		var value json.RawMessage
 		if err := decoder.Decode(&value); err != nil {
@@ -97,7 +95,7 @@ func (o object) decode(raw []byte) (why string) {
 	return ""
 }
 
-// depth is how deep brackets and braces nest, whether or not the rest is JSON.
+// depth returns how deeply brackets and braces nest, whether or not the text is valid JSON.
 func depth(raw []byte) (deepest int) {
 	now, inString := 0, false
 	for i := 0; i < len(raw); i++ {
@@ -117,10 +115,10 @@ func depth(raw []byte) (deepest int) {
 	return deepest
 }
 
-// withProblems returns what check finds wrong together with the problems that parsing found, so that
-// the client learns of all at once; nil if parsing found none, without a check. Then the action
-// checks its input itself. For a field that could not be parsed, check's finding is dropped, because
-// check saw no value.
+// withProblems merges the problems from parsing with those that check finds, so that a client gets
+// all in one response. Without parsing problems it returns nil and does not run check, because the
+// action checks its input itself. A parsing problem replaces check's problems of the same field,
+// because check saw no value.
 func withProblems(parsing models.ValidationError, check func() error) error {
 	if len(parsing) == 0 {
 		return nil
@@ -137,7 +135,7 @@ func withProblems(parsing models.ValidationError, check func() error) error {
 	return parsing
 }
 
-// text returns a member that is a text; a missing one is "", one of another type is a problem.
+// text returns a text member, or "" if it is missing. Another type is a problem.
 func (o object) text(name string) string {
 	if !o.has(name) {
 		return ""
@@ -149,13 +147,13 @@ func (o object) text(name string) string {
 	return s
 }
 
-// has says whether a member is there at all.
+// has reports whether a member is present and not null.
 func (o object) has(name string) bool {
-	raw, there := o.members[name]
-	return there && string(raw) != "null"
+	raw, present := o.members[name]
+	return present && string(raw) != "null"
 }
 
-// number returns a member that is a whole number; missing or of another type is a problem.
+// number returns a whole number. A missing member and another type are problems.
 func (o object) number(name string) int64 {
 	if !o.has(name) {
 		o.problems.Require(name)
@@ -168,7 +166,8 @@ func (o object) number(name string) int64 {
 	return n
 }
 
-// clientType returns the member "type"; missing, of another type or out of range is a problem.
+// clientType returns the member "type". A missing member, another type and a number out of range
+// are problems.
 func (o object) clientType() models.ClientType {
 	raw := o.members["type"]
 	if !o.has("type") {
@@ -182,7 +181,7 @@ func (o object) clientType() models.ClientType {
 	return models.ClientType(n)
 }
 
-// notClientType is the original's sentence, as long as the value is short enough to repeat.
+// notClientType returns the original's sentence for a value that is short enough to repeat.
 func notClientType(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
@@ -194,16 +193,16 @@ func notClientType(raw json.RawMessage) string {
 	return string(raw) + " is not a valid ClientTypeEnum"
 }
 
-// readForm reads a form from a request's body. A field that comes twice is refused: which one
-// counts would be a guess. Values in the query do not count.
+// readForm parses the form in a request's body into PostForm. A duplicate field is an error.
+// Errors: Echo's 400 and 413.
 func readForm(c echo.Context) error {
 	r := c.Request()
 	if err := r.ParseForm(); err != nil {
-		return readError(err, nil) // the error quotes the form
+		return readError(err, nil) // err quotes the form, so it must not be logged
 	}
 	for _, values := range r.PostForm {
 		if len(values) > 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, "The form has a field twice.")
+			return echo.NewHTTPError(http.StatusBadRequest, "The form has a duplicate field.")
 		}
 	}
 	return nil

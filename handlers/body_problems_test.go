@@ -9,8 +9,8 @@ import (
 	"latchkey/auth"
 )
 
-// TestProblemsAtOnce: a client learns of everything that parsing and validation find in one response.
-// A field that could not be parsed has parsing's sentence alone, and nothing is done.
+// TestProblemsAtOnce: a client learns of everything that parsing and validation find in one
+// response. A field that could not be parsed has parsing's sentence alone, and nothing is done.
 func TestProblemsAtOnce(t *testing.T) {
 	h := newHarness(t, auth.Options{MaxTokenTTL: 3 * time.Hour})
 	const text, whole, required = "This field must be text.", "This field must be a whole number.",
@@ -31,7 +31,7 @@ func TestProblemsAtOnce(t *testing.T) {
 			map[string][]string{"label": {required}, "scope": {text}, "lifetime": {whole}}},
 		{"POST", "/v1/tokens", `{"label":"x","scope":1,"lifetime":60}`, map[string][]string{"scope": {text}}},
 		{"PUT", "/v1/user/1", `{"nickname":"","role":"king","state":1}`,
-			map[string][]string{"nickname": {required}, "role": {"This is user or admin."},
+			map[string][]string{"nickname": {required}, "role": {"This must be user or admin."},
 				"state": {text}}},
 		{"PUT", "/v1/user/1", `{"nickname":"Rooty","state":1}`, map[string][]string{"state": {text}}},
 		{"PUT", "/v1/user/1", `{}`, map[string][]string{"body": {"Give a role, a state or a nickname."}}},

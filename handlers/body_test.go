@@ -32,7 +32,7 @@ func TestReadObject(t *testing.T) {
 		{"Err/trailing", "application/json", `{} {}`, "body: The body is not valid JSON."},
 		{"Err/array", "application/json", `[1,2]`, "body: The body must be a JSON object."},
 		{"Err/null", "application/json", `null`, "body: The body must be a JSON object."},
-		{"Err/twice", "application/json", `{"a":1,"a":2}`, "body: The body has a member twice."},
+		{"Err/twice", "application/json", `{"a":1,"a":2}`, "body: The body has a duplicate member."},
 		{"Err/deep", "application/json", `{"a":` + strings.Repeat("[", 8) + strings.Repeat("]", 8) + `}`,
 			"body: The body is nested deeper than 8 levels."},
 		{"Err/not UTF-8", "application/json", "{\"a\":\"\xff\"}", "body: The body is not UTF-8."},

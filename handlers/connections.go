@@ -15,28 +15,29 @@ const (
 	writeTimeout = 30 * time.Second
 	idleTimeout  = 2 * time.Minute
 	maxHeader    = 16 << 10    // bytes
-	quietTimeout = time.Second // how long a stop waits for connections that ask nothing
+	quietTimeout = time.Second // how long a stop waits for idle connections to close
 	drainTimeout = 10 * time.Second
 )
 
-// connections knows a server's open connections and keeps them at most so many. It is safe for
+// connections tracks a server's open connections and limits their number. It is safe for
 // concurrent use.
 type connections struct {
-	most   int
-	mu     sync.Mutex
-	open   map[net.Conn]*connection
-	closed chan struct{} // tells of one that closed
+	maximum int
+	mu      sync.Mutex
+	open    map[net.Conn]*connection
+	closed  chan struct{} // signals that a connection closed
 }
 
-// connection is what one does at the moment.
+// connection is the state of an open connection.
 type connection struct {
-	since  time.Time // when that began
-	silent bool      // nothing has come on it yet
-	busy   bool      // a request is there whole and not answered yet
+	since  time.Time // when the state began
+	silent bool      // the client has not sent anything yet
+	busy   bool      // a complete request has arrived and the response is not finished
 }
 
-func newConnections(most int) *connections {
-	return &connections{most: most, open: map[net.Conn]*connection{}, closed: make(chan struct{}, 1)}
+func newConnections(maximum int) *connections {
+	return &connections{maximum: maximum, open: map[net.Conn]*connection{},
+		closed: make(chan struct{}, 1)}
 }
 
 // stateChanged is an http.Server's ConnState.
@@ -69,13 +70,13 @@ func (n *connections) count() int {
 	return len(n.open)
 }
 
-// makeRoom closes, if there are too many, the connection on which for the longest time no whole
-// request has come, and says whether there is room now. A client that keeps connections open, or
-// sends its requests slowly, keeps nobody out.
+// makeRoom reports whether there is room for another connection. At the limit it closes the
+// connection that has waited longest for a complete request, so that idle and slow clients cannot
+// keep others out.
 func (n *connections) makeRoom() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.open) < n.most {
+	if len(n.open) < n.maximum {
 		return true
 	}
 	var oldest net.Conn
@@ -88,29 +89,29 @@ func (n *connections) makeRoom() bool {
 		return false
 	}
 	n.remove(oldest)
-	_ = oldest.Close() // it is to go
+	_ = oldest.Close() // nothing to do about an error
 	return true
 }
 
-// limited accepts a connection only when there is room for it.
-type limited struct {
+// limitedListener accepts a connection only if there is room for it.
+type limitedListener struct {
 	net.Listener
 	connections *connections
 	closed      chan struct{}
 	once        sync.Once
 }
 
-func (n *connections) limit(l net.Listener) *limited {
-	return &limited{Listener: l, connections: n, closed: make(chan struct{})}
+func (n *connections) limit(l net.Listener) *limitedListener {
+	return &limitedListener{Listener: l, connections: n, closed: make(chan struct{})}
 }
 
 // Accept waits for the next connection, then until there is room for it.
-func (l *limited) Accept() (net.Conn, error) {
+func (l *limitedListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	for err == nil && !l.connections.makeRoom() {
 		select {
 		case <-l.connections.closed:
-		case <-l.closed: // a stop still answers what has come
+		case <-l.closed: // the server stops, but still serves accepted connections
 			return c, nil
 		}
 	}
@@ -118,20 +119,21 @@ func (l *limited) Accept() (net.Conn, error) {
 }
 
 // Close closes the listener.
-func (l *limited) Close() error {
+func (l *limitedListener) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return l.Listener.Close()
 }
 
 type connectionKey struct{}
 
-// withConnection is an http.Server's ConnContext: a request knows its connection.
+// withConnection is an http.Server's ConnContext. It puts the connection into its requests'
+// context.
 func withConnection(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, c)
 }
 
-// receiving notes when a request is there whole. From then on its connection is not closed for
-// another's sake, and the time that a client has to send it plays no part.
+// receiving marks a connection as busy once its request has arrived completely. From then on
+// makeRoom does not close it, and the read deadline no longer applies.
 func (n *connections) receiving(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _ := r.Context().Value(connectionKey{}).(net.Conn)
@@ -141,7 +143,7 @@ func (n *connections) receiving(next http.Handler) http.Handler {
 			if known := n.open[c]; known != nil {
 				known.busy = true
 			}
-			_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // gone already: no matter
+			_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // fails if c is closed
 		}
 		if r.ContentLength == 0 {
 			received()
@@ -152,7 +154,7 @@ func (n *connections) receiving(next http.Handler) http.Handler {
 	})
 }
 
-// watchedBody tells when all of a body was read.
+// watchedBody calls received at the end of a body.
 type watchedBody struct {
 	io.ReadCloser
 	received func()
@@ -167,19 +169,19 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// wait returns when no connection is open, or after so long; then it closes those on which nothing
-// ever came, with which Shutdown would be patient for five seconds.
-func (n *connections) wait(most time.Duration) {
+// wait waits until no connection is open, but not longer than limit. Then it closes the
+// connections on which nothing ever arrived, because Shutdown would wait five seconds for them.
+func (n *connections) wait(limit time.Duration) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for until := time.Now().Add(most); n.count() > 0 && time.Now().Before(until); {
+	for until := time.Now().Add(limit); n.count() > 0 && time.Now().Before(until); {
 		<-tick.C
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for c, known := range n.open {
 		if known.silent {
-			_ = c.Close() // it is to go
+			_ = c.Close() // nothing to do about an error
 		}
 	}
 }

@@ -32,8 +32,8 @@ type closable struct {
 
 func (c *closable) Close() error { c.closed = true; return nil }
 
-// TestOldestConnectionCloses: at the limit the server closes the connection that has waited longest
-// for a complete request. It never closes one whose request it is answering.
+// TestOldestConnectionCloses: at the limit the server closes the connection that has waited
+// longest for a complete request. It never closes one whose request it is answering.
 func TestOldestConnectionCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newConnections(3)

@@ -14,20 +14,10 @@ import (
 	"latchkey/models"
 )
 
-// response is the body of every error and every plain success, and its status.
-type response struct {
-	wire.Response
-	status int
-}
-
-func newResponse(status, code int, msg any) response {
-	return response{wire.Response{ErrorCode: code, Msg: msg}, status}
-}
-
-// errRegistrationClosed refuses a registration where the operator closed it.
+// errRegistrationClosed rejects a registration if the operator has closed them.
 var errRegistrationClosed = errors.New("registration is closed")
 
-// errStopping answers readiness while the server drains.
+// errStopping fails the readiness check while the server drains.
 var errStopping = fmt.Errorf("%w: the server is stopping", models.ErrUnavailable)
 
 // errorMapping is one row of the error table.
@@ -35,38 +25,67 @@ type errorMapping struct {
 	err    error
 	status int
 	code   int
-	msg    string
+	msg    string // in JSON
+	page   string // on the error page
 }
 
-// errorMappings is the one place where errors become answers, the first that matches. What is not here
-// is a fault of ours: 500/999.
+// errorMappings returns the error table: the only place that maps errors to responses. The first
+// match counts. An error without a row is an internal error, 500/999.
 func errorMappings() []errorMapping {
+	const (
+		unauthorized    = http.StatusUnauthorized
+		forbidden       = http.StatusForbidden
+		notFound        = http.StatusNotFound
+		unavailable     = http.StatusServiceUnavailable
+		busy            = "busy, please try again"
+		temporary       = "temporarily unavailable, please try again"
+		pageSignIn      = "Sign in to continue."
+		pageNotFound    = "This does not exist, or no longer exists."
+		pageBusy        = "The server is busy. Try again in a moment."
+		pageUnavailable = "The server is temporarily unavailable. Try again in a moment."
+	)
 	return []errorMapping{
-		{wire.ErrTokenExpired, http.StatusUnauthorized, wire.CodeToken, "token is expired"},
-		{wire.ErrTokenInvalid, http.StatusUnauthorized, wire.CodeToken, "token is invalid"},
-		{wire.ErrScope, http.StatusForbidden, wire.CodeScope, "forbidden, not in scope"},
-		{auth.ErrLoginTokenRequired, http.StatusForbidden, wire.CodeScope, "only a login token can create tokens"},
+		{wire.ErrTokenExpired, unauthorized, wire.CodeToken, "token is expired", pageSignIn},
+		{wire.ErrTokenInvalid, unauthorized, wire.CodeToken, "token is invalid", pageSignIn},
+		{wire.ErrScope, forbidden, wire.CodeScope, "forbidden, not in scope",
+			"Your account has no access to this page."},
+		{auth.ErrLoginTokenRequired, forbidden, wire.CodeScope, "only a login token can create tokens",
+			"This session cannot create tokens. Sign out, then sign in with your password."},
 		{models.ErrLastAdministrator, http.StatusConflict, wire.CodeLastAdmin,
-			"this is the last active administrator"},
-		{errRegistrationClosed, http.StatusForbidden, wire.CodeScope, "registration is closed"},
-		{auth.ErrUnknownAccount, http.StatusNotFound, wire.CodeNotFound, "user not found"},
-		{models.ErrNotFound, http.StatusNotFound, wire.CodeNotFound, "the resource is not found"},
-		{auth.ErrWrongPassword, http.StatusUnauthorized, wire.CodePassword, "authorization failed"},
+			"this is the last active administrator", "This is the last active administrator."},
+		{errRegistrationClosed, forbidden, wire.CodeScope, "registration is closed",
+			"Registration is closed. Ask your administrator for an account."},
+		{auth.ErrUnknownAccount, notFound, wire.CodeNotFound, "user not found", pageNotFound},
+		{models.ErrNotFound, notFound, wire.CodeNotFound, "the resource is not found", pageNotFound},
+		{auth.ErrWrongPassword, unauthorized, wire.CodePassword, "authorization failed", pageSignIn},
 		{auth.ErrTooManyAttempts, http.StatusTooManyRequests, wire.CodeTooMany,
-			"too many failed attempts, please wait"},
-		{auth.ErrClientType, http.StatusBadRequest, wire.CodeClientType, "client is invalid"},
-		{auth.ErrBusy, http.StatusServiceUnavailable, wire.CodeBusy, "busy, please try again"},
-		{models.ErrSerialsExhausted, http.StatusServiceUnavailable, wire.CodeBusy, "busy, please try again"},
-		{auth.ErrStale, http.StatusServiceUnavailable, wire.CodeBusy, "not available at the moment"},
-		{models.ErrUnavailable, http.StatusServiceUnavailable, wire.CodeBusy,
-			"not available at the moment"},
-		{models.ErrChanged, http.StatusServiceUnavailable, wire.CodeBusy, "busy, please try again"},
-		{context.Canceled, http.StatusServiceUnavailable, wire.CodeBusy, "the client went away"},
-		{models.ErrClock, http.StatusServiceUnavailable, wire.CodeBusy, "not available at the moment"},
+			"too many failed attempts, please wait",
+			"Too many failed attempts. Wait a moment, then try again."},
+		{auth.ErrClientType, http.StatusBadRequest, wire.CodeClientType, "client is invalid",
+			"This kind of account is not available here."},
+		{auth.ErrBusy, unavailable, wire.CodeBusy, busy, pageBusy},
+		{models.ErrSerialsExhausted, unavailable, wire.CodeBusy, busy, pageBusy},
+		{models.ErrChanged, unavailable, wire.CodeBusy, busy, pageBusy},
+		{auth.ErrStale, unavailable, wire.CodeBusy, temporary, pageUnavailable},
+		{models.ErrUnavailable, unavailable, wire.CodeBusy, temporary, pageUnavailable},
+		{models.ErrClock, unavailable, wire.CodeBusy, temporary, pageUnavailable},
+		{context.Canceled, unavailable, wire.CodeBusy, "the client closed the connection",
+			pageUnavailable},
 	}
 }
 
-// toResponse turns any error into the answer that a client gets for it.
+// response is the response to an error or to a success without data.
+type response struct {
+	wire.Response
+	status int
+	page   string // the message on the error page; "": the text in Msg
+}
+
+func newResponse(status, code int, msg any) response {
+	return response{Response: wire.Response{ErrorCode: code, Msg: msg}, status: status}
+}
+
+// toResponse returns the response to any error.
 func (s *Server) toResponse(err error) response {
 	if s.config.HideAccounts && errors.Is(err, auth.ErrUnknownAccount) {
 		err = auth.ErrWrongPassword
@@ -75,19 +94,24 @@ func (s *Server) toResponse(err error) response {
 	if errors.As(err, &invalid) {
 		return newResponse(http.StatusBadRequest, wire.CodeValidation, invalid)
 	}
-	for _, r := range s.errorMappings {
-		if errors.Is(err, r.err) {
-			return newResponse(r.status, r.code, r.msg)
+	for _, m := range s.errorMappings {
+		if errors.Is(err, m.err) {
+			r := newResponse(m.status, m.code, m.msg)
+			r.page = m.page
+			return r
 		}
 	}
 	var known *echo.HTTPError
 	if errors.As(err, &known) {
 		return httpResponse(known)
 	}
-	return newResponse(http.StatusInternalServerError, wire.CodeFault, "sorry, we made a mistake")
+	r := newResponse(http.StatusInternalServerError, wire.CodeFault, "sorry, we made a mistake")
+	r.page = "Something went wrong on our side. Try again later."
+	return r
 }
 
-// httpResponse answers for HTTP itself: routes, methods, sizes, media types.
+// httpResponse returns the response to an error of HTTP itself, such as an unknown path or an
+// unsupported method.
 func httpResponse(err *echo.HTTPError) response {
 	var inner *echo.HTTPError
 	if errors.As(err.Internal, &inner) {
@@ -108,36 +132,36 @@ func httpResponse(err *echo.HTTPError) response {
 	return newResponse(err.Code, wire.CodeHTTP, msg)
 }
 
-// handleError is Echo's error handler: it writes the answer to an error, as JSON or as a page.
+// handleError is Echo's error handler. It sends the response to an error, as JSON or as a page.
 func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
-	a := s.toResponse(err)
+	r := s.toResponse(err)
 	h := c.Response().Header()
-	setRateLimitHeaders(h, err, a.status)
+	setRateLimitHeaders(h, err, r.status)
 	page := wantsPage(c.Request())
-	if a.status == http.StatusUnauthorized && !page && !wire.IsScripted(c.Request()) &&
+	if r.status == http.StatusUnauthorized && !page && !wire.IsScripted(c.Request()) &&
 		h.Get("Location") == "" {
 		h.Set("WWW-Authenticate", wire.Challenge)
 	}
 	if page {
-		err = s.problemPage(c, a)
+		err = s.problemPage(c, r)
 	} else {
-		err = send(c, a)
+		err = send(c, r)
 	}
 	if err != nil {
-		s.config.Logger.Debug("answer not sent", "error", err)
+		s.config.Logger.Debug("cannot send the response", "error", err)
 	}
 }
 
-// send writes an answer as JSON.
-func send(c echo.Context, a response) error {
-	a.Request = c.Request().Method + " " + c.Request().URL.Path
-	return c.JSON(a.status, a.Response)
+// send sends a response as JSON.
+func send(c echo.Context, r response) error {
+	r.Request = c.Request().Method + " " + c.Request().URL.Path
+	return c.JSON(r.status, r.Response)
 }
 
-// wantsPage says whether an error is shown as a page: to a browser, outside the API.
+// wantsPage reports whether an error is shown as a page: to browsers, outside the API.
 func wantsPage(r *http.Request) bool {
 	return !strings.HasPrefix(r.URL.Path, "/v1/") &&
 		strings.Contains(r.Header.Get("Accept"), "text/html")

@@ -10,17 +10,59 @@ import (
 
 	"latchkey/auth"
 	"latchkey/client/wire"
+	"latchkey/models"
 )
 
-// caller is who the verified token of the request speaks for; the routes that use it all require
-// one.
-func caller(c echo.Context) auth.Identity {
-	identity, _ := auth.IdentityFrom(c)
-	return identity
+// registrationOpen rejects registrations if the operator has closed them.
+func (s *Server) registrationOpen(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !s.config.RegistrationOpen {
+			return errRegistrationClosed
+		}
+		return next(c)
+	}
 }
 
-// plainUID answers 404 for a uid that is no plain number, before any token is looked at: there is
-// no such route.
+// ownAccount turns "not found" into "token is invalid" on routes that use the caller's account: an
+// account that was deleted a moment ago has no valid tokens.
+func ownAccount(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := next(c)
+		if errors.Is(err, models.ErrNotFound) {
+			return wire.ErrTokenInvalid
+		}
+		return err
+	}
+}
+
+// signedIn requires a session. It redirects everyone else to the login page, also if the session's
+// token is revoked while the handler runs.
+func (s *Server) signedIn(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		_, _, err := s.session(c)
+		if err == nil {
+			err = next(c)
+		}
+		if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) ||
+			errors.Is(err, wire.ErrScope) {
+			return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
+		}
+		return err
+	}
+}
+
+// form parses the form in the request's body.
+func form(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := readForm(c); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+// plainUID returns 404 for a uid that is not a plain number, before the token is checked, because
+// there is no such route.
 func plainUID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		uid := c.Param("uid")
@@ -31,28 +73,14 @@ func plainUID(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// uidParam is the uid of the path; known is false for a number that no user can have.
-func uidParam(c echo.Context) (uid uint32, known bool) {
+// uidParam returns the uid of the path; ok is false for a number that no user can have.
+func uidParam(c echo.Context) (uid uint32, ok bool) {
 	n, err := strconv.ParseUint(c.Param("uid"), 10, 32)
 	return uint32(n), err == nil
 }
 
-// signedIn lets a page's handler through only with a session; anybody else goes to sign in.
-func (s *Server) signedIn(
-	handle func(c echo.Context, identity auth.Identity, token string) error,
-) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		identity, token, err := s.session(c)
-		if err == nil && c.Request().Method == http.MethodPost {
-			err = readForm(c)
-		}
-		if err == nil {
-			err = handle(c, identity, token)
-		}
-		if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) ||
-			errors.Is(err, wire.ErrScope) {
-			return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
-		}
-		return err
-	}
+// caller returns the owner of the request's token. The route's guards have verified it.
+func caller(c echo.Context) auth.Identity {
+	identity, _ := auth.IdentityFrom(c)
+	return identity
 }

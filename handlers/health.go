@@ -8,13 +8,13 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// healthz says that the process lives.
+// healthz is GET /healthz: the process responds.
 func (s *Server) healthz(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// readyz says that requests can be served: not stopping, the store readable, its ended tokens
-// followed.
+// readyz is GET /readyz: the server is not stopping, the store is readable and the set of revoked
+// tokens is up to date.
 func (s *Server) readyz(c echo.Context) error {
 	if s.stopping.Load() {
 		return errStopping

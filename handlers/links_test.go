@@ -54,8 +54,8 @@ func TestResetLink(t *testing.T) {
 	h.with(h.admin, "POST", path+"/secret", "", 404)
 }
 
-// TestSetupLinkIsUsedOnce: a link is invalid from the first administrator on, and the last one cannot be deleted to
-// make it valid again.
+// TestSetupLinkIsUsedOnce: a link is invalid from the first administrator on, and the last one
+// cannot be deleted to make it valid again.
 func TestSetupLinkIsUsedOnce(t *testing.T) {
 	h := newHarness(t, auth.Options{})
 	link, err := h.authority.SetupToken()

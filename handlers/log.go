@@ -18,13 +18,12 @@ import (
 	"latchkey/models"
 )
 
-// statusClientGone is logged, as nginx does, when the connection failed before the answer. What was
-// answered is the status all the same: a client may have closed only its own half.
+// statusClientGone is logged, as in nginx, if the connection broke before the response. The client
+// may get the real status anyway, if it closed only its own half.
 const statusClientGone = 499
 
-// accessLog writes one line for each request: fields by list, no header, no query, no body. A
-// token is named by its id. It hands errors to the error handler, so that the status is the one
-// that was sent.
+// accessLog logs one line a request, without headers, query and body. It refers to a token by its
+// id. It calls the error handler itself, so that it logs the status that was sent.
 func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		started := time.Now()
@@ -53,7 +52,7 @@ func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.String("address", c.RealIP()),
 			slog.String("request_id", c.Response().Header().Get(echo.HeaderXRequestID)))
 		if identity, ok := auth.IdentityFrom(c); ok {
-			attrs = append(attrs, who(identity))
+			attrs = append(attrs, identityAttr(identity))
 		}
 		if err != nil {
 			attrs = append(attrs, slog.String("reason", reason(err)))
@@ -63,15 +62,16 @@ func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// who names the token of a request by its id, or the user whom the bridge let in without one.
-func who(i auth.Identity) slog.Attr {
+// identityAttr returns the id of the request's token, or the user whom the bridge let in without
+// one.
+func identityAttr(i auth.Identity) slog.Attr {
 	if i.HasToken() {
 		return slog.String("token", i.TokenID.String())
 	}
 	return slog.Uint64("uid", uint64(i.UID))
 }
 
-// reason is an error in words that hold nothing a client sent.
+// reason describes an error without anything that the client sent.
 func reason(err error) string {
 	var invalid models.ValidationError
 	if errors.As(err, &invalid) {
@@ -84,10 +84,10 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// tokenLike is anything as long as a token in a token's alphabet.
+// tokenLike matches anything at least as long as a token in a token's alphabet.
 var tokenLike = regexp.MustCompile(`[A-Za-z0-9_-]{56,}`)
 
-// maskTokens hides what may be a token in a path that someone mistyped.
+// maskTokens hides what may be a token in a mistyped path.
 func maskTokens(s string) string {
 	if len(s) < wire.TokenLength {
 		return s
@@ -95,7 +95,7 @@ func maskTokens(s string) string {
 	return tokenLike.ReplaceAllString(s, "[token]")
 }
 
-// shorten cuts a text that a client chose to a length in bytes and to valid UTF-8.
-func shorten(s string, most int) string {
-	return strings.ToValidUTF8(s[:min(len(s), most)], "")
+// shorten cuts a text from a client to maxBytes and to valid UTF-8.
+func shorten(s string, maxBytes int) string {
+	return strings.ToValidUTF8(s[:min(len(s), maxBytes)], "")
 }

@@ -8,8 +8,8 @@ import (
 	"latchkey/auth"
 )
 
-// TestLogContainsNoSecret: the log contains no token from a mistyped path of any length, and nothing
-// from a malformed form.
+// TestLogContainsNoSecret: the log contains no token from a mistyped path of any length, and
+// nothing from a malformed form.
 func TestLogContainsNoSecret(t *testing.T) {
 	h := newHarness(t, auth.Options{})
 	var log strings.Builder

@@ -9,7 +9,7 @@ import (
 	"latchkey/models"
 )
 
-// login is POST /v1/token: a JSON body, or none and account and secret in HTTP Basic.
+// login is POST /v1/token: with a JSON body, or without one and with HTTP Basic.
 func (s *Server) login(c echo.Context) error {
 	body, err := readObject(c.Request())
 	if err != nil {
@@ -35,6 +35,6 @@ func (s *Server) login(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	auth.SetIdentity(c, issued.Identity) // for the log
+	auth.SetIdentity(c, issued.Identity) // for the access log
 	return c.JSON(http.StatusCreated, map[string]string{"token": issued.Token})
 }

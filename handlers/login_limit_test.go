@@ -90,7 +90,8 @@ func testLoginIsLimited(t *testing.T, guess loginWay) {
 	}
 }
 
-// TestForgedAddresses: ten thousand forged addresses count as one, unless a trusted proxy sent them.
+// TestForgedAddresses: ten thousand forged addresses count as one, unless a trusted proxy sent
+// them.
 func TestForgedAddresses(t *testing.T) {
 	proxy := []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}
 	tests := map[string]struct {

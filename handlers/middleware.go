@@ -7,13 +7,13 @@ import (
 	"regexp"
 	"runtime/debug"
 
-	"latchkey/client/wire"
-
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+
+	"latchkey/client/wire"
 )
 
-// requestID gives every request an id: the client's if it is of a harmless form, else a random
+// requestID gives every request an id: the client's if it has a harmless form, otherwise a random
 // one.
 func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	withID := middleware.RequestID()(next)
@@ -26,8 +26,8 @@ func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// isRequestID accepts letters, digits and hyphens, fewer than a token has: nobody's token becomes
-// an id.
+// isRequestID accepts letters, digits and hyphens, but fewer than a token has, so that a token
+// never becomes an id.
 func isRequestID(id string) bool {
 	for _, b := range []byte(id) {
 		if (b < '0' || b > '9') && (b < 'A' || b > 'Z') && (b < 'a' || b > 'z') && b != '-' {
@@ -37,13 +37,13 @@ func isRequestID(id string) bool {
 	return len(id) < wire.TokenLength
 }
 
-// recovered turns a panic into an error: the client gets 500/999, the log gets where it happened,
-// without the value that was panicked with.
+// recovered turns a panic into an error: the client gets 500/999 and the log a stack trace. The
+// panic's value is not logged, because it may contain a secret.
 func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
 			if value := recover(); value != nil {
-				s.config.Logger.Error("panic", "stack", string(debug.Stack()))
+				s.config.Logger.Error("a handler panicked", "stack", string(debug.Stack()))
 				err = fmt.Errorf("panic of type %T", value)
 			}
 		}()
@@ -51,12 +51,12 @@ func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// contentPolicy lets the pages use our own style sheet, script and images and nothing else.
+// contentPolicy allows only our own style sheet, script and images.
 const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// securityHeaders are set on every answer; their values are made once and shared. The referrer
-// policy is not "no-referrer": with that, browsers send "Origin: null" with our own forms.
+// securityHeaders sets headers on every response. The referrer policy is not "no-referrer",
+// because browsers would then send "Origin: null" with our own forms.
 func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	fixed := http.Header{
 		"Content-Security-Policy":      {contentPolicy},
@@ -77,10 +77,10 @@ func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// hostForm is a host name or address and perhaps a port.
+// hostForm is a host name or address with an optional port.
 var hostForm = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?$`)
 
-// plainHost refuses a Host header that is none: links and ready-made lines are made of it.
+// plainHost rejects malformed Host headers, because they end up in links and commands.
 func plainHost(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if host := c.Request().Host; host != "" && !hostForm.MatchString(host) {
@@ -90,7 +90,7 @@ func plainHost(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// sameOrigin refuses state-changing requests that a browser makes for another site's page.
+// sameOrigin rejects state-changing requests that a browser sends for another site's page.
 func (s *Server) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := s.origins.Check(c.Request()); err != nil {
@@ -101,7 +101,7 @@ func (s *Server) sameOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// closing tells the client to close its connection after this answer, if the server stops by then.
+// closing closes the client's connection after the response if the server is stopping by then.
 func (s *Server) closing(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Response().Before(func() {
@@ -113,8 +113,8 @@ func (s *Server) closing(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// exceptVerify leaves a middleware out for wire.VerifyPath: a request that it would refuse on other
-// grounds is judged by the service behind the proxy.
+// exceptVerify skips a middleware for wire.VerifyPath, whose verdict must only depend on the
+// token. The service behind the proxy checks the rest of the request itself.
 func exceptVerify(middleware echo.MiddlewareFunc) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		guarded := middleware(next)

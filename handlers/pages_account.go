@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -10,59 +9,64 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"latchkey/auth"
-	"latchkey/client/wire"
 	"latchkey/models"
 	"latchkey/templates"
 )
 
-// tokenRows is how many tokens the account page lists.
+// tokenRows is the maximum number of tokens on the account page.
 const tokenRows = 50
 
-// accountPage is GET /account: who is signed in, the token, and every other one.
-func (s *Server) accountPage(c echo.Context, identity auth.Identity, token string) error {
-	p, err := s.accountView(c, identity, token)
+// accountPage is GET /account.
+func (s *Server) accountPage(c echo.Context) error {
+	p, err := s.accountView(c)
 	if err != nil {
 		return err
 	}
-	for notice, text := range map[string]string{
-		"fresh": "New token issued.", "ended": "Token revoked.",
-		"ended-others": "All your other tokens are revoked.", "renamed": "Nickname changed.",
-		"elsewhere": "You are signed in, but the site that sent you here does not see it. Either it is " +
-			"outside this server's cookie domain, or your browser keeps an older cookie. In that case " +
-			"delete the cookies of both sites and sign in again.",
-	} {
-		if c.QueryParams().Has(notice) {
-			p.Notice = text
+	for query, notice := range accountNotices() {
+		if c.QueryParams().Has(query) {
+			p.Notice = notice
 		}
 	}
 	return render(c, http.StatusOK, p)
 }
 
-// accountView is the account page as it stands.
-func (s *Server) accountView(
-	c echo.Context, identity auth.Identity, token string,
-) (templates.Account, error) {
-	user, err := s.store.UserByID(c.Request().Context(), identity.UID)
-	if errors.Is(err, models.ErrNotFound) {
-		return templates.Account{}, wire.ErrTokenInvalid
+// accountNotices maps a query parameter of the account page to its notice.
+func accountNotices() map[string]string {
+	return map[string]string{
+		"fresh":        "New token issued.",
+		"ended":        "Token revoked.",
+		"ended-others": "All your other tokens are revoked.",
+		"renamed":      "Nickname changed.",
+		"elsewhere": "You are signed in, but the site that sent you here does not see it. Either it " +
+			"is outside this server's cookie domain, or your browser keeps an older cookie. In that " +
+			"case delete the cookies of both sites and sign in again.",
 	}
+}
+
+// accountView returns the account page of the session.
+func (s *Server) accountView(c echo.Context) (templates.Account, error) {
+	identity, token, err := s.session(c)
 	if err != nil {
 		return templates.Account{}, err
 	}
-	tokens, err := s.authority.Tokens(c.Request().Context(),
-		models.TokenFilter{UID: user.ID, Limit: tokenRows + 1})
+	ctx := c.Request().Context()
+	user, err := s.store.UserByID(ctx, identity.UID)
 	if err != nil {
 		return templates.Account{}, err
 	}
-	kind := "E-mail"
+	tokens, err := s.authority.Tokens(ctx, models.TokenFilter{UID: user.ID, Limit: tokenRows + 1})
+	if err != nil {
+		return templates.Account{}, err
+	}
+	label := "E-mail"
 	if user.ClientType == models.Mobile {
-		kind = "Mobile number"
+		label = "Mobile number"
 	}
 	return templates.Account{
 		Chrome:       chromeOf(user),
 		UID:          user.ID,
 		AccountName:  user.Account,
-		AccountLabel: kind,
+		AccountLabel: label,
 		Scope:        s.authority.ScopeName(identity.Scope),
 		Role:         user.Role.String(),
 		Token:        token,
@@ -95,7 +99,8 @@ func (s *Server) rows(tokens []models.Token, identity auth.Identity) []templates
 	return rows
 }
 
-// serviceForm offers the scopes and lifetimes that may be had, and keeps what was chosen.
+// serviceForm returns the form for a service token, with the scopes and lifetimes that the session
+// may grant and the values of the request's form.
 func (s *Server) serviceForm(c echo.Context, identity auth.Identity) templates.ServiceForm {
 	chosen := c.Request().PostForm
 	f := templates.ServiceForm{Label: chosen.Get("label")}
@@ -103,9 +108,9 @@ func (s *Server) serviceForm(c echo.Context, identity auth.Identity) templates.S
 		f.Scopes = append(f.Scopes,
 			templates.Option{Value: name, Label: name, Chosen: name == chosen.Get("scope")})
 	}
-	most := int(s.authority.MaxTokenTTL() / (24 * time.Hour))
+	maxTTL := s.authority.MaxTokenTTL()
 	for _, days := range []int{7, 30, 90, 180, 365} {
-		if days > most {
+		if time.Duration(days)*24*time.Hour > maxTTL {
 			break
 		}
 		seconds := strconv.Itoa(days * 24 * 60 * 60)
@@ -113,33 +118,31 @@ func (s *Server) serviceForm(c echo.Context, identity auth.Identity) templates.S
 			Label: fmt.Sprintf("%d days", days), Chosen: seconds == chosen.Get("lifetime")})
 	}
 	if len(f.Lifetimes) == 0 {
-		most := s.authority.MaxTokenTTL()
-		f.Lifetimes = []templates.Option{{Value: strconv.Itoa(int(most / time.Second)),
-			Label: most.String()}}
+		f.Lifetimes = []templates.Option{{Value: strconv.Itoa(int(maxTTL / time.Second)),
+			Label: maxTTL.String()}}
 	}
 	return f
 }
 
-// accountError shows the account page again with what is wrong with one of its forms; put says
-// where that stands.
-func (s *Server) accountError(c echo.Context, identity auth.Identity, token string, why error,
-	put func(*templates.Account, templates.FieldErrors)) error {
-	problems, status := formProblems(why)
-	if problems == nil {
-		return why
-	}
-	p, err := s.accountView(c, identity, token)
+// accountError shows the account page again with the errors of one of its forms. put stores them
+// in the page.
+func (s *Server) accountError(
+	c echo.Context, cause error, put func(*templates.Account, templates.FieldErrors),
+) error {
+	p, err := s.accountView(c)
 	if err != nil {
 		return err
 	}
-	put(&p, problems)
-	return s.formError(c, why, status, p)
+	return s.formError(c, cause, func(errs templates.FieldErrors) page {
+		put(&p, errs)
+		return p
+	})
 }
 
-// freshToken is POST /account/token: the session goes on with one more token; the earlier one
-// stays valid, for it may be in use elsewhere.
-func (s *Server) freshToken(c echo.Context, identity auth.Identity, _ string) error {
-	issued, err := s.authority.IssueLike(c.Request().Context(), identity, s.client(c))
+// newSessionToken is POST /account/token. It gives the session a new token. The old one stays
+// valid, because it may be in use elsewhere.
+func (s *Server) newSessionToken(c echo.Context) error {
+	issued, err := s.authority.IssueLike(c.Request().Context(), caller(c), s.client(c))
 	if err != nil {
 		return err
 	}
@@ -147,20 +150,21 @@ func (s *Server) freshToken(c echo.Context, identity auth.Identity, _ string) er
 	return c.Redirect(http.StatusSeeOther, "/account?fresh")
 }
 
-// createServiceToken is POST /account/tokens: a token for a program, shown this once.
-func (s *Server) createServiceToken(c echo.Context, identity auth.Identity, token string) error {
+// createServiceToken is POST /account/tokens. The page shows the new token once.
+func (s *Server) createServiceToken(c echo.Context) error {
 	form, parsing := c.Request().PostForm, models.ValidationError{}
 	lifetime, err := strconv.ParseInt(form.Get("lifetime"), 10, 64)
 	if err != nil {
 		parsing.Add("lifetime", "This field must be a whole number.")
 	}
-	issued, err := s.issueService(c, identity, auth.ServiceRequest{Label: form.Get("label"),
+	issued, err := s.issueService(c, caller(c), auth.ServiceRequest{Label: form.Get("label"),
 		Scope: form.Get("scope"), Lifetime: lifetime, Client: s.client(c)}, parsing)
 	if err != nil {
-		return s.accountError(c, identity, token, err,
-			func(p *templates.Account, e templates.FieldErrors) { p.Service.Errors = e })
+		return s.accountError(c, err, func(p *templates.Account, errs templates.FieldErrors) {
+			p.Service.Errors = errs
+		})
 	}
-	p, err := s.accountView(c, identity, token)
+	p, err := s.accountView(c)
 	if err != nil {
 		return err
 	}
@@ -169,13 +173,14 @@ func (s *Server) createServiceToken(c echo.Context, identity auth.Identity, toke
 	return render(c, http.StatusOK, p)
 }
 
-// revokeOne is POST /account/tokens/end; ending the session's own token signs out.
-func (s *Server) revokeOne(c echo.Context, identity auth.Identity, _ string) error {
+// revokeOne is POST /account/tokens/end. Revoking the session's own token signs out.
+func (s *Server) revokeOne(c echo.Context) error {
+	identity := caller(c)
 	id, ok := models.ParseTokenID(c.Request().PostForm.Get("id"))
 	if !ok || id.UID != identity.UID {
 		return models.ErrNotFound
 	}
-	if err := s.revoke(c, id, "ended by its owner"); err != nil {
+	if err := s.revoke(c, id, "revoked by its owner"); err != nil {
 		return err
 	}
 	if id == identity.TokenID {
@@ -185,8 +190,8 @@ func (s *Server) revokeOne(c echo.Context, identity auth.Identity, _ string) err
 }
 
 // revokeOthers is POST /account/tokens/end-others.
-func (s *Server) revokeOthers(c echo.Context, identity auth.Identity, _ string) error {
-	err := s.authority.RevokeOthers(c.Request().Context(), identity.TokenID, "ended by its owner")
+func (s *Server) revokeOthers(c echo.Context) error {
+	err := s.authority.RevokeOthers(c.Request().Context(), caller(c).TokenID, "revoked by its owner")
 	if err != nil {
 		return err
 	}
@@ -194,26 +199,27 @@ func (s *Server) revokeOthers(c echo.Context, identity auth.Identity, _ string) 
 }
 
 // rename is POST /account/nickname.
-func (s *Server) rename(c echo.Context, identity auth.Identity, token string) error {
+func (s *Server) rename(c echo.Context) error {
 	nickname := c.Request().PostForm.Get("nickname")
-	err := s.authority.SetNickname(c.Request().Context(), identity.UID, nickname)
+	err := s.authority.SetNickname(c.Request().Context(), caller(c).UID, nickname)
 	if err != nil {
-		return s.accountError(c, identity, token, err,
-			func(p *templates.Account, e templates.FieldErrors) {
-				p.Name = templates.NameForm{Nickname: nickname, Errors: e}
-			})
+		return s.accountError(c, err, func(p *templates.Account, errs templates.FieldErrors) {
+			p.Name = templates.NameForm{Nickname: nickname, Errors: errs}
+		})
 	}
 	return c.Redirect(http.StatusSeeOther, "/account?renamed")
 }
 
-// changePassword is POST /account/secret: every token of the account ends, this one too.
-func (s *Server) changePassword(c echo.Context, identity auth.Identity, token string) error {
+// changePassword is POST /account/secret. It revokes all tokens of the account, so the user signs
+// in again.
+func (s *Server) changePassword(c echo.Context) error {
 	form := c.Request().PostForm
-	err := s.authority.ChangePassword(c.Request().Context(), auth.PasswordChange{UID: identity.UID,
-		Old: form.Get("old"), New: form.Get("new"), Site: s.hostName(c)})
+	err := s.authority.ChangePassword(c.Request().Context(), auth.PasswordChange{
+		UID: caller(c).UID, Old: form.Get("old"), New: form.Get("new"), Site: s.hostName(c)})
 	if err != nil {
-		return s.accountError(c, identity, token, err,
-			func(p *templates.Account, e templates.FieldErrors) { p.Password.Errors = e })
+		return s.accountError(c, err, func(p *templates.Account, errs templates.FieldErrors) {
+			p.Password.Errors = errs
+		})
 	}
 	s.writeCookie(c, "", -1)
 	return c.Redirect(http.StatusSeeOther, "/login?secret-changed")

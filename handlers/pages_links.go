@@ -11,71 +11,43 @@ import (
 	"latchkey/templates"
 )
 
-// setupPage is GET /setup, the one-time link by which the first administrator is made.
+// setupPage is GET /setup, the target of the one-time link that creates the first administrator.
 func (s *Server) setupPage(c echo.Context) error {
 	token := c.QueryParam("token")
 	if err := s.authority.CheckSetup(c.Request().Context(), token); err != nil {
-		return s.setupProblem(c, err)
+		return s.linkError(c, err, setupMessages())
 	}
 	return render(c, http.StatusOK, templates.Setup{Token: token,
 		Rule: s.passwordRule(c, models.User{})})
 }
 
-// setupForm is POST /setup; the link is spent here, not by looking at it.
+// setupForm is POST /setup. It uses up the link, creates the administrator and signs in.
 func (s *Server) setupForm(c echo.Context) error {
-	if err := readForm(c); err != nil {
-		return err
-	}
 	token, r := c.Request().PostForm.Get("token"), s.formRegistration(c)
 	user, err := s.authority.Setup(c.Request().Context(), token, r)
-	if err != nil {
-		problems, status := formProblems(err)
-		if problems == nil {
-			return s.setupProblem(c, err)
-		}
-		return s.formError(c, err, status, templates.Setup{Token: token, Account: r.Account,
-			Nickname: r.Nickname, Rule: s.passwordRule(c, models.User{}), Errors: problems})
+	if err == nil {
+		return s.signIn(c, user, defaultNext)
 	}
-	return s.signIn(c, user, defaultNext)
-}
-
-// setupProblem says why a setup link does not work; other errors pass through.
-func (s *Server) setupProblem(c echo.Context, err error) error {
-	switch {
-	case errors.Is(err, models.ErrSetupDone):
-		return s.linkProblem(c, err, "An administrator already exists. Sign in instead.")
-	case errors.Is(err, wire.ErrTokenExpired):
-		return s.linkProblem(c, err, "This setup link has expired. Restart the server to get a new one.")
-	case errors.Is(err, wire.ErrTokenInvalid):
-		return s.linkProblem(c, err,
-			"This setup link is not valid. Use the last one that the server printed.")
+	if errs, status := fieldErrors(err); errs != nil {
+		return s.renderError(c, err, status, templates.Setup{Token: token, Account: r.Account,
+			Nickname: r.Nickname, Rule: s.passwordRule(c, models.User{}), Errors: errs})
 	}
-	return err
+	return s.linkError(c, err, setupMessages())
 }
 
-// linkProblem is the page of a link that does not work.
-func (s *Server) linkProblem(c echo.Context, why error, message string) error {
-	return s.formError(c, why, http.StatusForbidden, templates.Problem{Chrome: s.chrome(c),
-		Status: http.StatusForbidden, Title: "This link does not work", Message: message,
-		RequestID: c.Response().Header().Get(echo.HeaderXRequestID)})
-}
-
-// resetPage is GET /reset, the one-time link by which a secret is set anew.
+// resetPage is GET /reset, the target of the one-time link that sets a new password.
 func (s *Server) resetPage(c echo.Context) error {
 	token := c.QueryParam("token")
 	user, err := s.authority.CheckReset(c.Request().Context(), token)
 	if err != nil {
-		return s.resetProblem(c, err)
+		return s.linkError(c, err, resetMessages())
 	}
 	return render(c, http.StatusOK, templates.Reset{Token: token, AccountName: user.Account,
 		Rule: s.passwordRule(c, user)})
 }
 
-// resetForm is POST /reset; the link is spent here, not by looking at it.
+// resetForm is POST /reset. It uses up the link and sets the password.
 func (s *Server) resetForm(c echo.Context) error {
-	if err := readForm(c); err != nil {
-		return err
-	}
 	ctx, form := c.Request().Context(), c.Request().PostForm
 	token := form.Get("token")
 	user, err := s.authority.CheckReset(ctx, token)
@@ -88,22 +60,37 @@ func (s *Server) resetForm(c echo.Context) error {
 	if err == nil {
 		return c.Redirect(http.StatusSeeOther, "/login?secret-changed")
 	}
-	problems, status := formProblems(err)
-	if problems == nil {
-		return s.resetProblem(c, err)
+	if errs, status := fieldErrors(err); errs != nil {
+		return s.renderError(c, err, status, templates.Reset{Token: token,
+			AccountName: user.Account, Rule: s.passwordRule(c, user), Errors: errs})
 	}
-	return s.formError(c, err, status, templates.Reset{Token: token, AccountName: user.Account,
-		Rule: s.passwordRule(c, user), Errors: problems})
+	return s.linkError(c, err, resetMessages())
 }
 
-// resetProblem says why a link to set a secret does not work; other errors pass through.
-func (s *Server) resetProblem(c echo.Context, err error) error {
-	switch {
-	case errors.Is(err, wire.ErrTokenExpired):
-		return s.linkProblem(c, err, "This link has expired. Ask your administrator for a new one.")
-	case errors.Is(err, wire.ErrTokenInvalid):
-		return s.linkProblem(c, err,
-			"This link was used already, or a newer one replaced it. Ask your administrator for another.")
+func setupMessages() map[error]string {
+	return map[error]string{
+		models.ErrSetupDone:  "An administrator already exists. Sign in instead.",
+		wire.ErrTokenExpired: "This setup link has expired. Restart the server to get a new one.",
+		wire.ErrTokenInvalid: "This setup link is not valid. Use the last one that the server printed.",
+	}
+}
+
+func resetMessages() map[error]string {
+	return map[error]string{
+		wire.ErrTokenExpired: "This link has expired. Ask your administrator for a new one.",
+		wire.ErrTokenInvalid: "This link was used already, or a newer one replaced it. " +
+			"Ask your administrator for another.",
+	}
+}
+
+// linkError shows the message for a link that does not work. An error without a message is
+// returned.
+func (s *Server) linkError(c echo.Context, err error, messages map[error]string) error {
+	for known, message := range messages {
+		if errors.Is(err, known) {
+			return s.renderError(c, err, http.StatusForbidden,
+				s.problem(c, http.StatusForbidden, "This link does not work", message))
+		}
 	}
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"latchkey/templates"
 )
 
-// loginPage is GET /login.
+// loginPage is GET /login. It redirects a browser that already has a session.
 func (s *Server) loginPage(c echo.Context) error {
 	next := s.site.next(c.QueryParam("next"))
 	if _, _, err := s.session(c); err == nil {
@@ -33,21 +33,16 @@ func (s *Server) loginPage(c echo.Context) error {
 
 // loginForm is POST /login.
 func (s *Server) loginForm(c echo.Context) error {
-	if err := readForm(c); err != nil {
-		return err
-	}
 	form := c.Request().PostForm
 	account, next := form.Get("account"), s.site.next(form.Get("next"))
 	issued, err := s.authority.Login(c.Request().Context(), auth.Login{Account: account,
 		Password: form.Get("secret"), ClientType: models.TypeOf(account), Client: s.client(c),
 		Devices: s.authority.Devices(c.Request(), isSecure(c))})
 	if err != nil {
-		problems, status := formProblems(err)
-		if problems == nil {
-			return err
-		}
-		return s.formError(c, err, status, templates.Login{Account: account, Next: next,
-			RegistrationOpen: s.config.RegistrationOpen, Errors: problems})
+		return s.formError(c, err, func(errs templates.FieldErrors) page {
+			return templates.Login{Account: account, Next: next,
+				RegistrationOpen: s.config.RegistrationOpen, Errors: errs}
+		})
 	}
 	if err := s.startSession(c, issued); err != nil {
 		return err
@@ -57,31 +52,19 @@ func (s *Server) loginForm(c echo.Context) error {
 
 // registerPage is GET /register.
 func (s *Server) registerPage(c echo.Context) error {
-	if !s.config.RegistrationOpen {
-		return errRegistrationClosed
-	}
 	return render(c, http.StatusOK, templates.Register{Next: s.site.next(c.QueryParam("next")),
 		Rule: s.passwordRule(c, models.User{})})
 }
 
-// registerForm is POST /register: it makes the account and signs in.
+// registerForm is POST /register. It creates the account and signs in.
 func (s *Server) registerForm(c echo.Context) error {
-	if !s.config.RegistrationOpen {
-		return errRegistrationClosed
-	}
-	if err := readForm(c); err != nil {
-		return err
-	}
 	r, next := s.formRegistration(c), s.site.next(c.Request().PostForm.Get("next"))
 	user, err := s.authority.Register(c.Request().Context(), r, models.RoleUser)
 	if err != nil {
-		problems, status := formProblems(err)
-		if problems == nil {
-			return err
-		}
-		return s.formError(c, err, status, templates.Register{Account: r.Account,
-			Nickname: r.Nickname, Next: next, Rule: s.passwordRule(c, models.User{}),
-			Errors: problems})
+		return s.formError(c, err, func(errs templates.FieldErrors) page {
+			return templates.Register{Account: r.Account, Nickname: r.Nickname, Next: next,
+				Rule: s.passwordRule(c, models.User{}), Errors: errs}
+		})
 	}
 	return s.signIn(c, user, next)
 }
@@ -94,7 +77,7 @@ func (s *Server) formRegistration(c echo.Context) auth.Registration {
 		Site: s.hostName(c)}
 }
 
-// signIn starts the session of an account that was made a moment ago.
+// signIn starts a session for an account that was just created.
 func (s *Server) signIn(c echo.Context, user models.User, next string) error {
 	issued, err := s.authority.IssueFor(c.Request().Context(),
 		auth.IssueRequest{UID: user.ID, Client: s.client(c)})

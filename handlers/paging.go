@@ -8,22 +8,21 @@ import (
 	"latchkey/models"
 )
 
-// maxPage is how many rows a list returns at most, usualPage unless ?limit= asks for another
-// number.
+// The maximum and the default number of rows that a list returns.
 const (
-	maxPage   = 1000
-	usualPage = 100
+	maxPage     = 1000
+	defaultPage = 100
 )
 
-// queryLimit reads ?limit= and notes in v what is wrong with it.
+// queryLimit reads ?limit=. It adds a problem to v if the value is invalid.
 func queryLimit(c echo.Context, v models.ValidationError) int {
 	text := c.QueryParam("limit")
 	if text == "" {
-		return usualPage
+		return defaultPage
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > maxPage {
-		v.Add("limit", "This is a number from 1 to "+strconv.Itoa(maxPage)+".")
+		v.Add("limit", "This must be a number from 1 to "+strconv.Itoa(maxPage)+".")
 	}
 	return n
 }

@@ -7,13 +7,13 @@ import (
 	"net/url"
 	"strings"
 
-	"latchkey/auth"
-
 	"github.com/labstack/echo/v4"
+
+	"latchkey/auth"
 )
 
-// extractors decide whose address and which scheme a request has: those of the connection, unless
-// it comes from a trusted proxy, which may tell otherwise.
+// extractors return the client's address and scheme: those of the connection, unless a trusted
+// proxy forwards others.
 func extractors(trusted []netip.Prefix) (echo.IPExtractor, echo.SchemeExtractor) {
 	if len(trusted) == 0 {
 		return echo.ExtractIPDirect(), connectionScheme
@@ -24,11 +24,10 @@ func extractors(trusted []netip.Prefix) (echo.IPExtractor, echo.SchemeExtractor)
 		options = append(options, echo.TrustIPRange(ipNet(prefix)))
 	}
 	scheme := func(r *http.Request) string {
-		told := r.Header.Values(echo.HeaderXForwardedProto)
-		if len(told) == 1 && isTrusted(trusted, r.RemoteAddr) {
-			if told := strings.ToLower(told[0]); told == "https" || told == "http" {
-				return told
-			}
+		proto, ok := singleHeader(r.Header, echo.HeaderXForwardedProto)
+		proto = strings.ToLower(proto)
+		if ok && isTrusted(trusted, r.RemoteAddr) && (proto == "https" || proto == "http") {
+			return proto
 		}
 		return connectionScheme(r)
 	}
@@ -42,6 +41,9 @@ func connectionScheme(r *http.Request) string {
 	return "http"
 }
 
+func isSecure(c echo.Context) bool { return c.Scheme() == "https" }
+
+// isTrusted reports whether a remote address is that of a trusted proxy.
 func isTrusted(trusted []netip.Prefix, remote string) bool {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -59,8 +61,14 @@ func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
-// warnUntrustedProxy says in the log, once, that a proxy on this machine passes clients on without being
-// trusted: to the limits of logins they are then all one.
+// client describes the client, for the list of tokens and for the login limiter.
+func (s *Server) client(c echo.Context) auth.Client {
+	s.warnUntrustedProxy(c)
+	return auth.Client{UserAgent: shorten(c.Request().UserAgent(), 200), Address: c.RealIP()}
+}
+
+// warnUntrustedProxy logs a warning, once, if a proxy on this machine forwards clients without
+// being trusted.
 func (s *Server) warnUntrustedProxy(c echo.Context) {
 	h := c.Request().Header
 	if h.Get(echo.HeaderXForwardedFor) == "" && h.Get("Forwarded") == "" {
@@ -72,66 +80,13 @@ func (s *Server) warnUntrustedProxy(c echo.Context) {
 		return
 	}
 	s.warnProxy.Do(func() {
-		s.config.Logger.Warn("a proxy on this machine is not trusted, so all its clients count " +
-			"as one: give --trusted-proxy 127.0.0.1/32")
+		s.config.Logger.Warn("a proxy on this machine is not trusted: the login limiter counts all " +
+			"its clients as one. Pass --trusted-proxy 127.0.0.1/32")
 	})
 }
 
-// originalURL is the address that a client asked a trusted proxy for, if a login may lead back to it.
-// A form that was sent is not sent again: after a login the way leads to the front page of its
-// host. nginx says that this is how the address was told, X-Original-URL.
-func (s *Server) originalURL(r *http.Request) (address string, nginx, ok bool) {
-	if !isTrusted(s.config.TrustedProxies, r.RemoteAddr) {
-		return "", false, false
-	}
-	address, nginx = singleHeader(r.Header, "X-Original-URL")
-	method, _ := singleHeader(r.Header, "X-Original-Method")
-	if !nginx {
-		scheme, _ := singleHeader(r.Header, "X-Forwarded-Proto")
-		host, told := singleHeader(r.Header, "X-Forwarded-Host")
-		path, _ := singleHeader(r.Header, "X-Forwarded-Uri")
-		if !told || !strings.HasPrefix(path, "/") {
-			return "", false, false
-		}
-		address = scheme + "://" + host + path
-		method, _ = singleHeader(r.Header, "X-Forwarded-Method")
-	}
-	front := frontOf(address)
-	if address, ok = s.site.address(address); !ok { // too long, or escaped in a way of its own
-		address, ok = s.site.address(front)
-	}
-	if ok && method != "" && method != http.MethodGet && method != http.MethodHead {
-		address = frontOf(address)
-	}
-	return address, nginx, ok
-}
-
-// frontOf is the front page of an address's host, whatever stands behind the host.
-func frontOf(address string) string {
-	scheme, rest, _ := strings.Cut(address, "://")
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		rest = rest[:end]
-	}
-	return scheme + "://" + rest + "/"
-}
-
-// singleHeader is the value of a header that is there exactly once.
-func singleHeader(h http.Header, name string) (string, bool) {
-	values := h.Values(name)
-	if len(values) != 1 || values[0] == "" {
-		return "", false
-	}
-	return values[0], true
-}
-
-// client is who asks, for the list of tokens and for the limits of logins.
-func (s *Server) client(c echo.Context) auth.Client {
-	s.warnUntrustedProxy(c)
-	return auth.Client{UserAgent: shorten(c.Request().UserAgent(), 200), Address: c.RealIP()}
-}
-
-// baseURL is where this server is reached: the public address, or where the caller reached it.
-// HTTP/1.0 may not say: then it is where the connection ended.
+// baseURL returns the address of this server: the public one, or the one that the client used.
+// HTTP/1.0 may lack a Host header; then it is the local address of the connection.
 func (s *Server) baseURL(c echo.Context) string {
 	if s.site.public != nil {
 		return s.site.public.String()
@@ -144,11 +99,58 @@ func (s *Server) baseURL(c echo.Context) string {
 	return c.Scheme() + "://" + host
 }
 
-// hostName is the name by which this server is reached, without its port.
+// hostName returns the host of baseURL without the port.
 func (s *Server) hostName(c echo.Context) string {
 	u, err := url.Parse(s.baseURL(c))
 	if err != nil {
 		return ""
 	}
 	return u.Hostname()
+}
+
+// originalURL returns the address that a client requested from a trusted proxy, if a login may
+// redirect there. After a method other than GET and HEAD it is the front page of the host, because
+// a form cannot be sent again. nginx is true if the address came in X-Original-URL.
+func (s *Server) originalURL(r *http.Request) (address string, nginx, ok bool) {
+	if !isTrusted(s.config.TrustedProxies, r.RemoteAddr) {
+		return "", false, false
+	}
+	address, nginx = singleHeader(r.Header, "X-Original-URL")
+	method, _ := singleHeader(r.Header, "X-Original-Method")
+	if !nginx {
+		scheme, _ := singleHeader(r.Header, "X-Forwarded-Proto")
+		host, known := singleHeader(r.Header, "X-Forwarded-Host")
+		path, _ := singleHeader(r.Header, "X-Forwarded-Uri")
+		if !known || !strings.HasPrefix(path, "/") {
+			return "", false, false
+		}
+		address = scheme + "://" + host + path
+		method, _ = singleHeader(r.Header, "X-Forwarded-Method")
+	}
+	front := frontPage(address)
+	if address, ok = s.site.address(address); !ok { // too long, or with malformed escapes
+		address, ok = s.site.address(front)
+	}
+	if ok && method != "" && method != http.MethodGet && method != http.MethodHead {
+		address = frontPage(address)
+	}
+	return address, nginx, ok
+}
+
+// frontPage returns the address of a host's front page, whatever follows the host.
+func frontPage(address string) string {
+	scheme, rest, _ := strings.Cut(address, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	return scheme + "://" + rest + "/"
+}
+
+// singleHeader returns a header that is present exactly once and not empty.
+func singleHeader(h http.Header, name string) (value string, ok bool) {
+	values := h.Values(name)
+	if len(values) != 1 || values[0] == "" {
+		return "", false
+	}
+	return values[0], true
 }

@@ -10,8 +10,8 @@ import (
 	"latchkey/auth"
 )
 
-// setRateLimitHeaders sets the headers that say when to come again, and after a refused login how many more
-// may be wrong (RFC 9110 section 10.2.3, draft-ietf-httpapi-ratelimit-headers).
+// setRateLimitHeaders sets Retry-After (RFC 9110 section 10.2.3) and, after a failed login, the
+// number of attempts that remain (draft-ietf-httpapi-ratelimit-headers).
 func setRateLimitHeaders(h http.Header, err error, status int) {
 	switch status {
 	case http.StatusServiceUnavailable:
@@ -19,28 +19,28 @@ func setRateLimitHeaders(h http.Header, err error, status int) {
 	case http.StatusTooManyRequests:
 		h.Set("Retry-After", strconv.Itoa(wholeSeconds(retryAfter(err))))
 	}
-	var refusal *auth.LoginError
-	if errors.As(err, &refusal) {
-		h.Set("RateLimit-Policy", fmt.Sprintf(`"login";q=%d;w=%d`, refusal.Limit,
-			wholeSeconds(refusal.Window)))
-		h.Set("RateLimit", fmt.Sprintf(`"login";r=%d;t=%d`, refusal.Left,
-			wholeSeconds(refusal.Reset)))
+	var failed *auth.LoginError
+	if errors.As(err, &failed) {
+		h.Set("RateLimit-Policy", fmt.Sprintf(`"login";q=%d;w=%d`, failed.Limit,
+			wholeSeconds(failed.Window)))
+		h.Set("RateLimit", fmt.Sprintf(`"login";r=%d;t=%d`, failed.Left,
+			wholeSeconds(failed.Reset)))
 	}
 }
 
-// retryAfter is how long to wait after an error; 0 if it does not say.
+// retryAfter returns how long to wait after an error, or 0 if the error does not say.
 func retryAfter(err error) time.Duration {
-	var refusal *auth.LoginError
-	if errors.As(err, &refusal) && refusal.Left == 0 {
-		return refusal.Reset
+	var failed *auth.LoginError
+	if errors.As(err, &failed) && failed.Left == 0 {
+		return failed.Reset
 	}
 	return 0
 }
 
-// wholeSeconds rounds up.
+// wholeSeconds returns a duration in seconds, rounded up.
 func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
-// humanDuration is a time to wait, rounded up.
+// humanDuration returns a duration in words, rounded up.
 func humanDuration(d time.Duration) string {
 	n, unit := wholeSeconds(d), "second"
 	if n > 90 {

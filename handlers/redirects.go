@@ -3,6 +3,7 @@ package handlers
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,63 +17,64 @@ import (
 	"latchkey/templates"
 )
 
-// site is where browsers reach this server, and where a login may lead them back to.
+// site is where browsers reach this server, and where a login may redirect them.
 type site struct {
-	public      *url.URL // scheme and host; nil: wherever a request came to
-	domain      string   // of the session cookie; "": this host alone
+	public      *url.URL // scheme and host; nil: those of the request
+	domain      string   // of the session cookie; "": this host only
 	returnHosts []string // host, or host:port
 }
 
-// defaultNext is where a login leads without a wish of its own.
+// defaultNext is where a login redirects by default.
 const defaultNext = "/account"
 
-// maxNext bounds an address to go back to, in bytes, as it came and as it is escaped.
+// maxNext is the maximum length of a redirect target in bytes, as received and when escaped.
 const maxNext = 2048
 
-// next returns where to go after a login: a path on this host, with its query, or an address on a
-// host that it may lead back to, or defaultNext.
-func (s site) next(wish string) string {
-	if out, ok := ownPath(wish); ok {
+// next returns the redirect target after a login: a path on this host, an address on an allowed
+// host, or defaultNext.
+func (s site) next(target string) string {
+	if out, ok := ownPath(target); ok {
 		return out
 	}
-	if out, ok := s.address(wish); ok {
+	if out, ok := s.address(target); ok {
 		return out
 	}
 	return defaultNext
 }
 
 // ownPath accepts a path on this host, with its query.
-func ownPath(wish string) (string, bool) {
-	if !strings.HasPrefix(wish, "/") || strings.HasPrefix(wish, "//") || !isPlain(wish) {
+func ownPath(target string) (string, bool) {
+	if !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") || !isPlain(target) {
 		return "", false
 	}
-	u, err := url.Parse(wish)
+	u, err := url.Parse(target)
 	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil {
 		return "", false
 	}
-	// What is decoded may be spelt anew: "/%2Fhost" must not become "//host".
+	// RequestURI may escape differently: "/%2Fhost" must not become "//host".
 	out := u.RequestURI()
 	return out, !strings.HasPrefix(u.Path, "//") && !strings.HasPrefix(out, "//") &&
 		len(out) <= maxNext
 }
 
-// isPlain refuses what browsers read in ways of their own: controls and backslashes.
-func isPlain(wish string) bool {
-	return len(wish) <= maxNext && !strings.ContainsFunc(wish, func(r rune) bool {
+// isPlain rejects characters that browsers do not read as url.Parse does: controls and
+// backslashes.
+func isPlain(target string) bool {
+	return len(target) <= maxNext && !strings.ContainsFunc(target, func(r rune) bool {
 		return r < ' ' || r == 0x7f || r == '\\'
 	})
 }
 
-// returnHost is a host in the one spelling that is taken: lower case, no dot at its end.
+// returnHost is a host in the only accepted spelling: lower case, without a trailing dot.
 var returnHost = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?(:[0-9]{1,5})?$`)
 
-// address accepts an absolute address on a host that a login may lead back to, in one spelling.
-// Where this server is reached by https, http becomes https: no cookie of ours would go along.
-func (s site) address(wish string) (string, bool) {
-	if s.public == nil || !isPlain(wish) || strings.Contains(wish, " ") {
+// address accepts an absolute address on an allowed host and normalises it. If this server's
+// scheme is https, http becomes https, because browsers send the session cookie only there.
+func (s site) address(target string) (string, bool) {
+	if s.public == nil || !isPlain(target) || strings.Contains(target, " ") {
 		return "", false
 	}
-	u, err := url.Parse(wish)
+	u, err := url.Parse(target)
 	if err != nil || u.Opaque != "" || u.User != nil {
 		return "", false
 	}
@@ -88,7 +90,7 @@ func (s site) address(wish string) (string, bool) {
 	return out, len(out) <= maxNext
 }
 
-// asciiOnly escapes the bytes of a query that are none of ASCII's, as browsers do.
+// asciiOnly escapes the non-ASCII bytes of a query, as browsers do.
 func asciiOnly(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -101,10 +103,10 @@ func asciiOnly(s string) string {
 	return b.String()
 }
 
-// mayReturn says whether a login may lead to a host: this one, one that shares its cookie, or one
-// that the operator listed.
+// mayReturn reports whether a login may redirect to a host: this one, one that shares the session
+// cookie, or one that the operator listed.
 func (s site) mayReturn(host string) bool {
-	return host == s.public.Host || s.inDomain(hostname(host)) ||
+	return host == s.public.Host || s.inDomain(withoutPort(host)) ||
 		slices.Contains(s.returnHosts, host)
 }
 
@@ -112,16 +114,15 @@ func (s site) inDomain(name string) bool {
 	return s.domain != "" && (name == s.domain || strings.HasSuffix(name, "."+s.domain))
 }
 
-// hostname is a host without its port.
-func hostname(host string) string {
+func withoutPort(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		return name
 	}
 	return host
 }
 
-// getsCookie says whether a browser sends the session cookie along to where next leads. Cookies
-// know no ports.
+// getsCookie reports whether browsers send the session cookie to a redirect target. Cookies ignore
+// ports.
 func (s site) getsCookie(next string) bool {
 	u, err := url.Parse(next)
 	if err != nil || u.Host == "" {
@@ -130,7 +131,7 @@ func (s site) getsCookie(next string) bool {
 	return s.inDomain(u.Hostname()) || s.domain == "" && u.Hostname() == s.public.Hostname()
 }
 
-// origin is the scheme and host of an address, "" for a path.
+// origin returns the scheme and host of an address, or "" for a path.
 func origin(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Host == "" {
@@ -139,9 +140,9 @@ func origin(next string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// redirectAfterLogin leads a browser that has signed in by a form to where it wanted. To another site it goes by
-// a page in between: a redirect would be held to this page's policy on where its forms lead, and so
-// would every redirect of the other site's after it.
+// redirectAfterLogin redirects a browser after a form login. To another site it sends a page with
+// a Refresh header instead: the form-action policy of this page would block a redirect there, and
+// every further redirect of that site.
 func redirectAfterLogin(c echo.Context, next string) error {
 	to := origin(next)
 	if to == "" {
@@ -151,9 +152,9 @@ func redirectAfterLogin(c echo.Context, next string) error {
 	return render(c, http.StatusOK, templates.Continue{Next: next, Site: to})
 }
 
-// redirectToLogin answers a person whom verify refuses, when the proxy asks for it by ?login=redirect,
-// with the way to the login page and back. Caddy, Traefik and their like hand a redirect on; nginx
-// turns every status but 401 and 403 into a fault, and gets the same Location with a 401.
+// redirectToLogin sends people whom verify rejects to the login page, if the proxy asks for it
+// with ?login=redirect. The response is a 303. nginx gets a 401 with the same Location, because it
+// treats any other status than 401 and 403 as a failure.
 func (s *Server) redirectToLogin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := next(c)
@@ -161,29 +162,21 @@ func (s *Server) redirectToLogin(next echo.HandlerFunc) echo.HandlerFunc {
 			!isNavigation(c.Request()) || c.QueryParam("login") != "redirect" {
 			return err
 		}
-		back, nginx, ok := s.originalURL(c.Request())
+		target, nginx, ok := s.originalURL(c.Request())
 		if !ok {
 			return err
 		}
 		c.Response().Header().Set("Location",
-			s.site.public.String()+"/login?next="+url.QueryEscape(back))
+			s.site.public.String()+"/login?next="+url.QueryEscape(target))
 		if !nginx {
-			return loggedOnly(c.NoContent(http.StatusSeeOther), err)
+			return errors.Join(c.NoContent(http.StatusSeeOther), err) // for the access log
 		}
 		return err
 	}
 }
 
-// loggedOnly is the error of an answer that is written already, for the log alone.
-func loggedOnly(writing, why error) error {
-	if writing != nil {
-		return writing
-	}
-	return why
-}
-
-// isNavigation says whether a person goes to an address with a browser that has no credentials
-// for it: one that has typed some into the browser's own dialog would come back with them for ever.
+// isNavigation reports whether a person opens an address in a browser that sends no Authorization
+// header. A browser that does would send it again after every login, without end.
 func isNavigation(r *http.Request) bool {
 	if len(r.Header["Authorization"]) != 0 || r.Header.Get("X-Requested-With") != "" {
 		return false
@@ -194,12 +187,12 @@ func isNavigation(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// loopCookie remembers for a moment where a login that was there already led.
+// loopCookie remembers the last redirect of a browser with a session, for ten seconds.
 const loopCookie = "latchkey-back"
 
-// isRedirectLoop says whether a browser that is signed in comes for the second time within seconds to be
-// led to an address: what stands there does not see the session that is seen here, perhaps for an
-// older cookie beside it, and would send the browser back for ever.
+// isRedirectLoop reports whether a browser with a session requests the same redirect again within
+// ten seconds. Then the target does not see the session, perhaps because the browser also has an
+// older cookie, and would send the browser back without end.
 func (s *Server) isRedirectLoop(c echo.Context, next string) bool {
 	if origin(next) == "" {
 		return false
@@ -209,7 +202,7 @@ func (s *Server) isRedirectLoop(c echo.Context, next string) bool {
 	if seen, err := c.Cookie(loopCookie); err == nil && seen.Value == mark {
 		return true
 	}
-	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure follows the connection
+	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure follows the scheme
 		Name: loopCookie, Value: mark, Path: "/login", MaxAge: 10,
 		HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode})
 	return false

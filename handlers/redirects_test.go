@@ -67,8 +67,9 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// leadsTo is the host that a browser goes to, by the rules of URLs on the web (WHATWG): tabs and line ends are
-// dropped, blanks and controls around it too, backslashes are slashes. "" is the host that it is on.
+// leadsTo is the host that a browser goes to, by the rules of URLs on the web (WHATWG): tabs and
+// line ends are dropped, blanks and controls around it too, backslashes are slashes. "" is the
+// host that it is on.
 func leadsTo(address string) string {
 	address = strings.NewReplacer("\t", "", "\n", "", "\r", "", "\\", "/").Replace(address)
 	address = strings.TrimFunc(address, func(r rune) bool { return r <= ' ' })
@@ -90,7 +91,8 @@ func leadsTo(address string) string {
 	return authority
 }
 
-// HostileNext is addresses that no login at login.example.com for the domain example.com may lead to as they stand.
+// HostileNext is addresses that no login at login.example.com for the domain example.com may lead
+// to as they stand.
 func hostileNext(t testing.TB) (spellings []string) {
 	t.Helper()
 	text, err := os.ReadFile("../e2e/testdata/hostile-next.json")
@@ -103,8 +105,8 @@ func hostileNext(t testing.TB) (spellings []string) {
 	return spellings
 }
 
-// TestHostileNext: a login leads to no host but its own and those of its domain, however the wish is spelt, as a
-// browser reads the answer; in every place that takes a wish.
+// TestHostileNext: a login leads to no host but its own and those of its domain, however the wish
+// is spelt, as a browser reads the answer; in every place that takes a wish.
 func TestHostileNext(t *testing.T) {
 	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
@@ -171,8 +173,8 @@ func FuzzNext(f *testing.F) {
 	})
 }
 
-// TestRedirectToLogin: verify sends a person to the login page and back, when a trusted proxy asks for it and says where the
-// person wanted to go; anybody else gets the refusal of a program.
+// TestRedirectToLogin: verify sends a person to the login page and back, when a trusted proxy asks
+// for it and says where the person wanted to go; anybody else gets the refusal of a program.
 func TestRedirectToLogin(t *testing.T) {
 	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
@@ -244,8 +246,8 @@ func TestRedirectToLogin(t *testing.T) {
 	}
 }
 
-// TestSharedCookie: with a domain every host of it gets the cookie, and one of another kind counts for nothing; a
-// login leads back once, and never round in circles.
+// TestSharedCookie: with a domain every host of it gets the cookie, and one of another kind counts
+// for nothing; a login leads back once, and never round in circles.
 func TestSharedCookie(t *testing.T) {
 	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
@@ -290,8 +292,8 @@ func TestSharedCookie(t *testing.T) {
 	}
 }
 
-// TestTwoCookies: with two cookies of the session's name, of which one is good, a logout ends the good one, and a
-// login deletes the narrower one.
+// TestTwoCookies: with two cookies of the session's name, of which one is good, a logout ends the
+// good one, and a login deletes the narrower one.
 func TestTwoCookies(t *testing.T) {
 	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
@@ -314,8 +316,8 @@ func TestTwoCookies(t *testing.T) {
 	}
 }
 
-// TestRedirectLoop: a browser that is sent here again and again, although it is signed in, is not sent back again
-// and again.
+// TestRedirectLoop: a browser that is sent here again and again, although it is signed in, is not
+// sent back again and again.
 func TestRedirectLoop(t *testing.T) {
 	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")

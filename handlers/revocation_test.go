@@ -94,8 +94,8 @@ func revocations(h *harness) map[string]func(uid uint32, account, token string) 
 	}
 }
 
-// TestRevocationIsImmediate: for each way to revoke a token and each way to send it, 10,000 requests
-// after the response are rejected.
+// TestRevocationIsImmediate: for each way to revoke a token and each way to send it, 10,000
+// requests after the response are rejected.
 func TestRevocationIsImmediate(t *testing.T) {
 	h := newHarness(t, auth.Options{})
 	for name, revoke := range revocations(h) {

@@ -9,35 +9,36 @@ import (
 	"latchkey/models"
 )
 
-// route is one row of the route table. HEAD is answered wherever GET is.
+// route is one row of the route table. HEAD works wherever GET does.
 type route struct {
 	method, path string
 	handler      echo.HandlerFunc
-	guards       []echo.MiddlewareFunc // in the order in which they are asked
+	guards       []echo.MiddlewareFunc // the first runs first
 }
 
-// routes is the one place where paths are named.
+func only(guards ...echo.MiddlewareFunc) []echo.MiddlewareFunc { return guards }
+
+// routes returns the route table. No other place names a path of the API.
 func (s *Server) routes() []route {
 	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
-	holder := s.authority.Require(models.AnyScope)
+	anyToken := s.authority.Require(models.AnyScope)
 	user, admin := s.authority.Require(models.UserScope), s.authority.Require(models.AdminScope)
-	verifier := holder
+	verifier := anyToken
 	if s.config.Bridge != nil {
 		verifier = s.config.Bridge.Require(models.AnyScope)
 	}
-	only := func(guards ...echo.MiddlewareFunc) []echo.MiddlewareFunc { return guards }
 	return append(s.pages(), []route{
-		// The API: contract and codes in docs/reference/api.md.
-		{post, "/v1/client/register", s.register, nil},
+		// The contract's API. docs/reference/api.md describes it and the error codes.
+		{post, "/v1/client/register", s.register, only(s.registrationOpen)},
 		{post, "/v1/token", s.login, nil},
 		{post, "/v1/token/secret", s.introspect, nil},
-		{get, "/v1/user", s.me, only(user)},
+		{get, "/v1/user", s.me, only(user, ownAccount)},
 		{get, "/v1/user/:uid", s.user, only(plainUID, user)},
-		{del, "/v1/user", s.deleteMe, only(user)},
+		{del, "/v1/user", s.deleteMe, only(user, ownAccount)},
 		{del, "/v1/user/:uid", s.deleteUser, only(plainUID, admin)},
 
-		// Tokens: seen, made for programs, renewed, ended.
-		{del, "/v1/token", s.revokeToken, only(holder)},
+		// Tokens.
+		{del, "/v1/token", s.revokeToken, only(anyToken)},
 		{post, "/v1/token/renew", s.renew, only(user)},
 		{get, "/v1/tokens", s.myTokens, only(user)},
 		{post, "/v1/tokens", s.createToken, only(user)},
@@ -47,9 +48,9 @@ func (s *Server) routes() []route {
 		{del, "/v1/user/:uid/tokens", s.revokeUserTokens, only(plainUID, admin)},
 		{del, "/v1/user/:uid/tokens/:id", s.revokeUserToken, only(plainUID, admin)},
 
-		// Accounts: changed by their owners and by administrators.
-		{put, "/v1/user", s.changeMe, only(user)},
-		{put, "/v1/user/secret", s.changeMyPassword, only(user)},
+		// Accounts.
+		{put, "/v1/user", s.changeMe, only(user, ownAccount)},
+		{put, "/v1/user/secret", s.changeMyPassword, only(user, ownAccount)},
 		{get, "/v1/users", s.users, only(admin)},
 		{put, "/v1/user/:uid", s.changeUser, only(plainUID, admin)},
 		{post, "/v1/user/:uid/secret", s.resetLink, only(plainUID, admin)},
@@ -57,35 +58,33 @@ func (s *Server) routes() []route {
 		// For reverse proxies, with any method.
 		{get, wire.VerifyPath, s.verify, only(s.redirectToLogin, verifier)},
 
-		// The description of all this, for programs.
+		// For tools and operators.
 		{get, "/openapi.json", s.openAPI, nil},
-
-		// Whether the server lives, and whether it can serve.
 		{get, "/healthz", s.healthz, nil},
 		{get, "/readyz", s.readyz, nil},
 	}...)
 }
 
-// pages is the rows of routes for people.
+// pages returns the rows of the browser pages.
 func (s *Server) pages() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
 		{get, "/", s.home, nil},
 		{get, "/login", s.loginPage, nil},
-		{post, "/login", s.loginForm, nil},
-		{get, "/register", s.registerPage, nil},
-		{post, "/register", s.registerForm, nil},
+		{post, "/login", s.loginForm, only(form)},
+		{get, "/register", s.registerPage, only(s.registrationOpen)},
+		{post, "/register", s.registerForm, only(s.registrationOpen, form)},
 		{get, "/setup", s.setupPage, nil},
-		{post, "/setup", s.setupForm, nil},
+		{post, "/setup", s.setupForm, only(form)},
 		{get, "/reset", s.resetPage, nil},
-		{post, "/reset", s.resetForm, nil},
-		{get, "/account", s.signedIn(s.accountPage), nil},
-		{post, "/account/token", s.signedIn(s.freshToken), nil},
-		{post, "/account/tokens", s.signedIn(s.createServiceToken), nil},
-		{post, "/account/tokens/end", s.signedIn(s.revokeOne), nil},
-		{post, "/account/tokens/end-others", s.signedIn(s.revokeOthers), nil},
-		{post, "/account/nickname", s.signedIn(s.rename), nil},
-		{post, "/account/secret", s.signedIn(s.changePassword), nil},
+		{post, "/reset", s.resetForm, only(form)},
+		{get, "/account", s.accountPage, only(s.signedIn, ownAccount)},
+		{post, "/account/token", s.newSessionToken, only(s.signedIn, form)},
+		{post, "/account/tokens", s.createServiceToken, only(s.signedIn, form, ownAccount)},
+		{post, "/account/tokens/end", s.revokeOne, only(s.signedIn, form)},
+		{post, "/account/tokens/end-others", s.revokeOthers, only(s.signedIn, form)},
+		{post, "/account/nickname", s.rename, only(s.signedIn, form, ownAccount)},
+		{post, "/account/secret", s.changePassword, only(s.signedIn, form, ownAccount)},
 		{post, "/logout", s.logout, nil},
 		{get, "/static/:name", s.asset, nil},
 	}

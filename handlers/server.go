@@ -1,6 +1,6 @@
-// Package handlers is HTTP in and HTTP out: the API under /v1, the pages, health. Routes are in
-// one table (routes.go) and so are errors (errors.go). It decides nothing about tokens or
-// accounts: it asks auth, and models for what is shown.
+// Package handlers serves HTTP: the API under /v1, the pages, and health checks. One table maps
+// routes (routes.go), another maps errors (errors.go). Decisions about tokens and accounts are
+// made by auth; handlers reads from models what it only shows.
 package handlers
 
 import (
@@ -22,23 +22,23 @@ import (
 	"latchkey/models"
 )
 
-// Config is what a Server is made of and how it behaves.
+// Config holds the parts and settings of a Server.
 type Config struct {
 	Store            *models.Store
 	Authority        *auth.Authority
 	Logger           *slog.Logger
 	RegistrationOpen bool
-	HideAccounts     bool // the API answers an unknown account like a wrong secret
-	MinPassword      int  // least characters of a new secret, for the forms' hints
-	PasswordStrength int  // least strength of a new secret, likewise
-	TrustedProxies   []netip.Prefix
-	PublicURL        *url.URL     // scheme and host by which browsers reach this server, or nil
-	ReturnHosts      []string     // host[:port] a login may lead to, beside its domain
-	MaxConnections   int          // open at once
-	Bridge           *auth.Bridge // what lets verify take an account and its secret, or nil
+	HideAccounts     bool           // the API treats an unknown account like a wrong password
+	MinPassword      int            // minimum characters of a new password, for the forms' hints
+	PasswordStrength int            // minimum strength of a new password, for the forms' meter
+	TrustedProxies   []netip.Prefix // whose forwarded addresses and schemes count
+	PublicURL        *url.URL       // scheme and host at which browsers reach the server, or nil
+	ReturnHosts      []string       // host[:port] that a login may redirect to, beside its domain
+	MaxConnections   int            // open at the same time
+	Bridge           *auth.Bridge   // lets verify accept an account and its password; nil: not
 }
 
-// Server answers HTTP requests. It is safe for concurrent use.
+// Server serves HTTP requests. It is safe for concurrent use.
 type Server struct {
 	config        Config
 	store         *models.Store
@@ -51,7 +51,7 @@ type Server struct {
 	warnProxy     sync.Once
 }
 
-// New makes a Server.
+// New returns a Server.
 func New(config Config) *Server {
 	s := &Server{config: config, store: config.Store, authority: config.Authority,
 		errorMappings: errorMappings(), origins: http.NewCrossOriginProtection(), echo: echo.New(),
@@ -78,7 +78,7 @@ func New(config Config) *Server {
 		if r.method == http.MethodGet {
 			e.Add(http.MethodHead, r.path, r.handler, r.guards...)
 		}
-		if r.path == wire.VerifyPath { // proxies ask with their client's method
+		if r.path == wire.VerifyPath { // some proxies use their client's method
 			e.Any(r.path, r.handler, r.guards...)
 			e.RouteNotFound(r.path, r.handler, r.guards...)
 		}
@@ -86,14 +86,12 @@ func New(config Config) *Server {
 	return s
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
 
-// Serve answers on a listener until ctx is done, then finishes what is under way and returns.
-//
-// A stop loses no request: the listener closes, what still comes on the connections that are there
-// is answered with "Connection: close", and only connections on which nothing comes are closed. A
-// plain Shutdown would close them while a request is on its way (golang/go#23829).
+// Serve serves requests on a listener until ctx is done. Then it finishes the requests that it has
+// accepted and returns. Requests that arrive meanwhile on open connections get a response with
+// "Connection: close".
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	open := newConnections(s.config.MaxConnections)
 	server := &http.Server{
@@ -119,12 +117,19 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	if served := <-failed; !errors.Is(served, net.ErrClosed) {
 		err = errors.Join(err, served)
 	}
+	// Shutdown alone would close idle connections while a request is on its way (golang/go#23829).
 	open.wait(quietTimeout)
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	return errors.Join(err, drain(ctx, server))
+}
+
+// drain waits for the requests of a server, but not longer than drainTimeout. Then it closes their
+// connections.
+func drain(ctx context.Context, server *http.Server) error {
+	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	shut := server.Shutdown(drain)
-	if errors.Is(shut, context.DeadlineExceeded) { // whoever is not done by now is cut off
-		shut = server.Close()
+	err := server.Shutdown(patient)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
 	}
-	return errors.Join(err, shut)
+	return err
 }

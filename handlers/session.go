@@ -12,21 +12,13 @@ import (
 	"latchkey/models"
 )
 
-// session is who the session cookie speaks for, if its scope is enough for a person. Pages look at
-// the cookie alone: a browser goes on sending credentials that were once typed into its own
-// dialog.
+// session returns the identity and the token of the session cookie. Pages ignore the Authorization
+// header, because browsers keep sending credentials that were once typed into their login dialog.
+// Errors: wire.ErrTokenInvalid, wire.ErrTokenExpired, wire.ErrScope for a token below UserScope,
+// and auth.ErrStale.
 func (s *Server) session(c echo.Context) (identity auth.Identity, token string, err error) {
-	identity, token, err = s.cookie(c)
-	if err == nil && !identity.Scope.Includes(models.UserScope) {
-		return auth.Identity{}, "", wire.ErrScope
-	}
-	return identity, token, err
-}
-
-// cookie is who the session cookie speaks for, whatever its scope.
-func (s *Server) cookie(c echo.Context) (identity auth.Identity, token string, err error) {
-	cookie := &http.Request{Header: http.Header{"Cookie": c.Request().Header["Cookie"]}}
-	token, err = auth.TokenFrom(cookie, s.cookieName(c))
+	cookies := &http.Request{Header: http.Header{"Cookie": c.Request().Header["Cookie"]}}
+	token, err = auth.TokenFrom(cookies, s.cookieName(c))
 	if err != nil {
 		return auth.Identity{}, "", err
 	}
@@ -34,43 +26,44 @@ func (s *Server) cookie(c echo.Context) (identity auth.Identity, token string, e
 	if err != nil {
 		return auth.Identity{}, "", err
 	}
-	auth.SetIdentity(c, identity) // for the log
+	auth.SetIdentity(c, identity) // for caller and for the access log
+	if !identity.Scope.Includes(models.UserScope) {
+		return auth.Identity{}, "", wire.ErrScope
+	}
 	return identity, token, nil
 }
 
-func isSecure(c echo.Context) bool { return c.Scheme() == "https" }
-
 func (s *Server) cookieName(c echo.Context) string { return s.authority.CookieName(isSecure(c)) }
 
-// startSession sets the session cookie, which lives as long as its token, and ends the token of
-// the session that it takes the place of.
+// startSession sets the session cookie, which lives as long as its token. It revokes the token of
+// the browser's previous session.
 func (s *Server) startSession(c echo.Context, issued auth.Issued) error {
-	if err := s.revokeCookie(c, "another login in its browser"); err != nil {
+	if err := s.revokeCookie(c, "another login in the same browser"); err != nil {
 		return err
 	}
-	s.dropNarrower(c)
+	s.deleteHostCookies(c)
 	auth.SetIdentity(c, issued.Identity)
 	s.setCookie(c, issued)
 	return s.setDeviceCookie(c, issued.Identity.UID)
 }
 
-// setDeviceCookie leaves a cookie by which this browser is known the next time its user logs in, when
-// strangers may have used up their tries.
+// setDeviceCookie sets the cookie of a known browser, which has a login limit of its own:
+// strangers cannot exhaust it.
 func (s *Server) setDeviceCookie(c echo.Context, uid uint32) error {
 	token, err := s.authority.DeviceToken(uid)
 	if err != nil {
 		return err
 	}
-	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure follows the connection, as the session's does
+	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure follows the scheme
 		Name: auth.DeviceCookieName(isSecure(c)), Value: token, Path: "/",
 		MaxAge: int(auth.DeviceTTL / time.Second), HttpOnly: true, Secure: isSecure(c),
 		SameSite: http.SameSiteLaxMode})
 	return nil
 }
 
-// dropNarrower deletes session cookies of this host alone beside one that a domain shares: with two
-// of a name no login would count.
-func (s *Server) dropNarrower(c echo.Context) {
+// deleteHostCookies deletes session cookies of this host if the hosts of a domain share one. With
+// two cookies of the same name no login would work.
+func (s *Server) deleteHostCookies(c echo.Context) {
 	if s.site.domain == "" || len(c.Request().CookiesNamed(s.cookieName(c))) < 2 {
 		return
 	}
@@ -81,10 +74,23 @@ func (s *Server) dropNarrower(c echo.Context) {
 	}
 }
 
-// revokeCookie ends the token in the session cookie, if there is a good one. A token of which it
-// cannot be said whether it is good is an error: nobody may think it has ended.
+// logout is POST /logout. It revokes the session's token and deletes the cookie.
+func (s *Server) logout(c echo.Context) error {
+	if err := s.revokeCookie(c, "logged out"); err != nil {
+		return err
+	}
+	return s.signedOut(c)
+}
+
+func (s *Server) signedOut(c echo.Context) error {
+	s.writeCookie(c, "", -1)
+	return c.Redirect(http.StatusSeeOther, "/login?signed-out")
+}
+
+// revokeCookie revokes the valid tokens in session cookies. If the server cannot tell whether a
+// token is valid, that is an error: the user must not think that it is revoked.
 func (s *Server) revokeCookie(c echo.Context, reason string) error {
-	for _, cookie := range c.Request().CookiesNamed(s.cookieName(c)) { // of one domain each
+	for _, cookie := range c.Request().CookiesNamed(s.cookieName(c)) { // one for each domain
 		identity, err := s.authority.Verify(cookie.Value)
 		if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) {
 			continue
@@ -105,7 +111,7 @@ func (s *Server) setCookie(c echo.Context, issued auth.Issued) {
 	s.writeCookie(c, issued.Token, max(1, int(left/time.Second)))
 }
 
-// writeCookie sets the session cookie for so many seconds; a negative number deletes it.
+// writeCookie sets the session cookie for a number of seconds; a negative number deletes it.
 func (s *Server) writeCookie(c echo.Context, value string, seconds int) {
 	c.SetCookie(s.sessionCookie(c, value, seconds, s.site.domain))
 }
@@ -113,20 +119,7 @@ func (s *Server) writeCookie(c echo.Context, value string, seconds int) {
 func (s *Server) sessionCookie(
 	c echo.Context, value string, seconds int, domain string,
 ) *http.Cookie {
-	return &http.Cookie{ //nolint:gosec // Secure follows the connection: plain http has no other
+	return &http.Cookie{ //nolint:gosec // Secure follows the scheme: plain http has no other cookie
 		Name: s.cookieName(c), Value: value, Path: "/", Domain: domain, MaxAge: seconds,
 		HttpOnly: true, Secure: isSecure(c), SameSite: http.SameSiteLaxMode}
-}
-
-// logout is POST /logout: the session's token ends, the cookie goes.
-func (s *Server) logout(c echo.Context) error {
-	if err := s.revokeCookie(c, "logged out"); err != nil {
-		return err
-	}
-	return s.signedOut(c)
-}
-
-func (s *Server) signedOut(c echo.Context) error {
-	s.writeCookie(c, "", -1)
-	return c.Redirect(http.StatusSeeOther, "/login?signed-out")
 }

@@ -11,10 +11,10 @@ import (
 	"latchkey/models"
 )
 
-// expirySoon is how long before its end a service's token is announced to end.
+// expirySoon is how long before its expiry a list says that a service token expires soon.
 const expirySoon = 14 * 24 * time.Hour
 
-// tokenResponse is what a list says of a token. The token itself is shown once, when it is made.
+// tokenResponse is a token in a list. The token itself is only shown when it is created.
 type tokenResponse struct {
 	ID          string            `json:"id"`
 	Kind        string            `json:"kind"` // login, service
@@ -26,28 +26,28 @@ type tokenResponse struct {
 	LastUsedAt  *int64            `json:"last_used_at"` // null: never
 	Address     string            `json:"address"`
 	UserAgent   string            `json:"user_agent"`
-	Current     bool              `json:"current"`      // the one this request carries
-	ExpiresSoon bool              `json:"expires_soon"` // a service's token in its last 14 days
+	Current     bool              `json:"current"`      // the token of this request
+	ExpiresSoon bool              `json:"expires_soon"` // a service token in its last 14 days
 }
 
 func (s *Server) tokenResponseOf(t models.Token, current models.TokenID) tokenResponse {
-	a := tokenResponse{ID: t.ID.String(), Kind: t.Kind.String(), Type: t.ClientType,
+	r := tokenResponse{ID: t.ID.String(), Kind: t.Kind.String(), Type: t.ClientType,
 		Scope: s.authority.ScopeName(t.Scope), Label: t.Label, IssuedAt: t.ID.IssuedAt,
 		ExpiresAt: t.EndsAt, Address: t.Address, UserAgent: t.UserAgent, Current: t.ID == current,
 		ExpiresSoon: expiresSoon(t)}
 	if t.UsedAt != 0 {
-		a.LastUsedAt = &t.UsedAt
+		r.LastUsedAt = &t.UsedAt
 	}
-	return a
+	return r
 }
 
 func expiresSoon(t models.Token) bool {
 	return t.Kind == models.ServiceToken && time.Until(time.Unix(t.EndsAt, 0)) < expirySoon
 }
 
-// revokeToken is DELETE /v1/token: the token that the request carries.
+// revokeToken is DELETE /v1/token, which revokes the token of the request.
 func (s *Server) revokeToken(c echo.Context) error {
-	if err := s.revoke(c, caller(c).TokenID, "ended by its holder"); err != nil {
+	if err := s.revoke(c, caller(c).TokenID, "revoked by its holder"); err != nil {
 		return err
 	}
 	if _, err := c.Cookie(s.cookieName(c)); err == nil {
@@ -56,7 +56,7 @@ func (s *Server) revokeToken(c echo.Context) error {
 	return deleted(c, nil)
 }
 
-// revoke ends a token that was verified a moment ago, whatever has become of it since.
+// revoke revokes a token that was verified a moment ago. It may be gone since.
 func (s *Server) revoke(c echo.Context, id models.TokenID, reason string) error {
 	err := s.authority.Revoke(c.Request().Context(), id, reason)
 	if errors.Is(err, models.ErrNotFound) {
@@ -77,7 +77,7 @@ func (s *Server) renew(c echo.Context) error {
 	}{issued.Token, issued.Identity.ExpiresAt})
 }
 
-// createToken is POST /v1/tokens: a token for a program.
+// createToken is POST /v1/tokens, which creates a service token.
 func (s *Server) createToken(c echo.Context) error {
 	body, err := readObject(c.Request())
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *Server) createToken(c echo.Context) error {
 	}{issued.Token, i.TokenID.String(), r.Label, s.authority.ScopeName(i.Scope), i.ExpiresAt})
 }
 
-// issueService issues a token for a program, unless parsing the request found problems.
+// issueService issues a service token unless parsing the request found problems.
 func (s *Server) issueService(
 	c echo.Context, from auth.Identity, r auth.ServiceRequest, parsing models.ValidationError,
 ) (auth.Issued, error) {
@@ -154,7 +154,7 @@ func (s *Server) listTokens(c echo.Context, uid uint32) error {
 
 // revokeMyToken is DELETE /v1/tokens/:id.
 func (s *Server) revokeMyToken(c echo.Context) error {
-	return s.revokeTokenOf(c, caller(c).UID, "ended by its owner")
+	return s.revokeTokenOf(c, caller(c).UID, "revoked by its owner")
 }
 
 // revokeUserToken is DELETE /v1/user/:uid/tokens/:id, for administrators.
@@ -163,7 +163,7 @@ func (s *Server) revokeUserToken(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.revokeTokenOf(c, user.ID, "ended by an administrator")
+	return s.revokeTokenOf(c, user.ID, "revoked by an administrator")
 }
 
 func (s *Server) revokeTokenOf(c echo.Context, uid uint32, reason string) error {
@@ -174,7 +174,8 @@ func (s *Server) revokeTokenOf(c echo.Context, uid uint32, reason string) error 
 	return deleted(c, s.authority.Revoke(c.Request().Context(), id, reason))
 }
 
-// revokeMyTokens is DELETE /v1/tokens: all but the one the request carries; with ?all=1 that one too.
+// revokeMyTokens is DELETE /v1/tokens, which revokes all tokens of the caller except the one of
+// the request; with ?all=1 that one too.
 func (s *Server) revokeMyTokens(c echo.Context) error {
 	ctx, i := c.Request().Context(), caller(c)
 	all, err := queryAll(c)
@@ -182,22 +183,22 @@ func (s *Server) revokeMyTokens(c echo.Context) error {
 		return err
 	}
 	if all {
-		return deleted(c, s.authority.RevokeAll(ctx, i.UID, "ended by its owner"))
+		return deleted(c, s.authority.RevokeAll(ctx, i.UID, "revoked by its owner"))
 	}
-	return deleted(c, s.authority.RevokeOthers(ctx, i.TokenID, "ended by its owner"))
+	return deleted(c, s.authority.RevokeOthers(ctx, i.TokenID, "revoked by its owner"))
 }
 
-// queryAll reads ?all=, which is 1 or not there: who says it otherwise would be misunderstood.
+// queryAll reads ?all=. Any value but 1 is an error, because it would be ambiguous.
 func queryAll(c echo.Context) (bool, error) {
-	values, there := c.QueryParams()["all"]
-	if there && (len(values) != 1 || values[0] != "1") {
-		return false, models.ValidationError{"all": {"This is 1, or left out."}}
+	values, present := c.QueryParams()["all"]
+	if present && (len(values) != 1 || values[0] != "1") {
+		return false, models.ValidationError{"all": {"This must be 1 or absent."}}
 	}
-	return there, nil
+	return present, nil
 }
 
-// revokeUserTokens is DELETE /v1/user/:uid/tokens, for administrators. Of their own tokens they keep
-// the one the request carries, unless they say ?all=1.
+// revokeUserTokens is DELETE /v1/user/:uid/tokens, for administrators. For the caller it works
+// like DELETE /v1/tokens.
 func (s *Server) revokeUserTokens(c echo.Context) error {
 	user, err := s.userOf(c)
 	if err != nil {
@@ -207,7 +208,7 @@ func (s *Server) revokeUserTokens(c echo.Context) error {
 		return s.revokeMyTokens(c)
 	}
 	return deleted(c, s.authority.RevokeAll(c.Request().Context(), user.ID,
-		"ended by an administrator"))
+		"revoked by an administrator"))
 }
 
 // introspect is POST /v1/token/secret: the times, scope and owner of a token.

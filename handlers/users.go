@@ -11,7 +11,26 @@ import (
 	"latchkey/models"
 )
 
-// fullUser is a user as administrators see it.
+// userResponse is a user in the contract's form.
+type userResponse struct {
+	Auth     models.Role `json:"auth"` // 1 user, 2 administrator
+	EMail    string      `json:"email"`
+	ID       uint32      `json:"id"`
+	Mobile   string      `json:"mobile,omitempty"`
+	Nickname string      `json:"nickname"`
+}
+
+func userResponseOf(u models.User) userResponse {
+	r := userResponse{Auth: u.Role, ID: u.ID, Nickname: u.Nickname}
+	if u.ClientType == models.Mobile {
+		r.Mobile = u.Account
+	} else {
+		r.EMail = u.Account
+	}
+	return r
+}
+
+// fullUser is a user with the members that only administrators get.
 type fullUser struct {
 	userResponse
 	Account     string            `json:"account"`
@@ -31,7 +50,33 @@ func fullUserOf(u models.User) fullUser {
 	return f
 }
 
-// users is GET /v1/users, for administrators: ?q= searches account and nickname.
+// userOf returns the user whom an administrator names in the path.
+func (s *Server) userOf(c echo.Context) (models.User, error) {
+	uid, ok := uidParam(c)
+	if !ok {
+		return models.User{}, models.ErrNotFound
+	}
+	return s.store.UserByID(c.Request().Context(), uid)
+}
+
+// user is GET /v1/user/:uid. Administrators may read any user, others only themselves.
+func (s *Server) user(c echo.Context) error {
+	uid, ok := uidParam(c)
+	identity := caller(c)
+	if ok && identity.UID == uid {
+		return ownAccount(s.me)(c)
+	}
+	if !identity.Scope.Includes(models.AdminScope) {
+		return wire.ErrScope
+	}
+	user, err := s.userOf(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, userResponseOf(user))
+}
+
+// users is GET /v1/users, for administrators. ?q= searches account and nickname.
 func (s *Server) users(c echo.Context) error {
 	v := models.ValidationError{}
 	f := models.UserFilter{Query: c.QueryParam("q"), Limit: queryLimit(c, v)}
@@ -65,31 +110,13 @@ func (s *Server) users(c echo.Context) error {
 	return c.JSON(http.StatusOK, page)
 }
 
-// userOf is the user that an administrator's path names.
-func (s *Server) userOf(c echo.Context) (models.User, error) {
-	uid, known := uidParam(c)
-	if !known {
-		return models.User{}, models.ErrNotFound
-	}
-	return s.store.UserByID(c.Request().Context(), uid)
-}
-
-// changeUser is PUT /v1/user/:uid {role, state, nickname}, for administrators.
+// changeUser is PUT /v1/user/:uid, for administrators. It changes role, state or nickname.
 func (s *Server) changeUser(c echo.Context) error {
 	body, err := readObject(c.Request())
 	if err != nil {
 		return err
 	}
-	var change auth.Change
-	if body.has("nickname") {
-		nickname := body.text("nickname")
-		change.Nickname = &nickname
-	}
-	change.Role = oneOf(body, "role", models.RoleUser, models.RoleAdministrator)
-	change.State = oneOf(body, "state", models.Active, models.Disabled)
-	if !body.has("nickname") && !body.has("role") && !body.has("state") {
-		body.problems.Add(bodyField, "Give a role, a state or a nickname.")
-	}
+	change := readChange(body)
 	user, err := s.userOf(c)
 	if err != nil {
 		return err
@@ -106,8 +133,22 @@ func (s *Server) changeUser(c echo.Context) error {
 	return c.JSON(http.StatusOK, fullUserOf(user))
 }
 
-// oneOf returns a member that is the word for one of two values; nil when it is missing, any other
-// text is a problem.
+// readChange reads the members role, state and nickname. At least one must be present.
+func readChange(body object) (change auth.Change) {
+	if body.has("nickname") {
+		nickname := body.text("nickname")
+		change.Nickname = &nickname
+	}
+	change.Role = oneOf(body, "role", models.RoleUser, models.RoleAdministrator)
+	change.State = oneOf(body, "state", models.Active, models.Disabled)
+	if !body.has("nickname") && !body.has("role") && !body.has("state") {
+		body.problems.Add(bodyField, "Give a role, a state or a nickname.")
+	}
+	return change
+}
+
+// oneOf returns a member whose text is that of one of two values, or nil if it is missing. Any
+// other text is a problem.
 func oneOf[T interface {
 	comparable
 	String() string
@@ -122,13 +163,22 @@ func oneOf[T interface {
 		return &other
 	}
 	if !body.problems.Has(name) {
-		body.problems.Add(name, "This is "+one.String()+" or "+other.String()+".")
+		body.problems.Add(name, "This must be "+one.String()+" or "+other.String()+".")
 	}
 	return nil
 }
 
-// resetLink is POST /v1/user/:uid/secret, for administrators: a link by which the user sets the
-// secret anew, once.
+// deleteUser is DELETE /v1/user/:uid, for administrators.
+func (s *Server) deleteUser(c echo.Context) error {
+	uid, ok := uidParam(c)
+	if !ok {
+		return models.ErrNotFound
+	}
+	return deleted(c, s.authority.Delete(c.Request().Context(), uid))
+}
+
+// resetLink is POST /v1/user/:uid/secret, for administrators. It creates a link with which the
+// user can set a new password once.
 func (s *Server) resetLink(c echo.Context) error {
 	user, err := s.userOf(c)
 	if err != nil {
@@ -142,49 +192,4 @@ func (s *Server) resetLink(c echo.Context) error {
 		Link      string `json:"link"`
 		ExpiresAt int64  `json:"expires_at"`
 	}{s.baseURL(c) + "/reset?token=" + token, expires})
-}
-
-// userResponse is a user as the contract shows it.
-type userResponse struct {
-	Auth     models.Role `json:"auth"` // 1 user, 2 administrator
-	EMail    string      `json:"email"`
-	ID       uint32      `json:"id"`
-	Mobile   string      `json:"mobile,omitempty"`
-	Nickname string      `json:"nickname"`
-}
-
-func userResponseOf(u models.User) userResponse {
-	a := userResponse{Auth: u.Role, ID: u.ID, Nickname: u.Nickname}
-	if u.ClientType == models.Mobile {
-		a.Mobile = u.Account
-	} else {
-		a.EMail = u.Account
-	}
-	return a
-}
-
-// user is GET /v1/user/:uid: any user for administrators, oneself for others.
-func (s *Server) user(c echo.Context) error {
-	uid, known := uidParam(c)
-	identity := caller(c)
-	if known && identity.UID == uid {
-		return s.me(c)
-	}
-	if !identity.Scope.Includes(models.AdminScope) {
-		return wire.ErrScope
-	}
-	user, err := s.userOf(c)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, userResponseOf(user))
-}
-
-// deleteUser is DELETE /v1/user/:uid, for administrators.
-func (s *Server) deleteUser(c echo.Context) error {
-	uid, known := uidParam(c)
-	if !known {
-		return models.ErrNotFound
-	}
-	return deleted(c, s.authority.Delete(c.Request().Context(), uid))
 }

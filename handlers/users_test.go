@@ -13,8 +13,8 @@ func TestChangeUser(t *testing.T) {
 	uid, _, token := h.newUser()
 	path := fmt.Sprintf("/v1/user/%d", uid)
 	for body, want := range map[string]string{
-		`{}`: "body:[Give a role, a state or a nickname.]", `{"role":"root"}`: "role:[This is user or admin.]",
-		`{"role":1}`: "role:[This field must be text.]", `{"state":"gone"}`: "state:[This is active or disabled.]",
+		`{}`: "body:[Give a role, a state or a nickname.]", `{"role":"root"}`: "role:[This must be user or admin.]",
+		`{"role":1}`: "role:[This field must be text.]", `{"state":"gone"}`: "state:[This must be active or disabled.]",
 		`{"nickname":"x"}`: "nickname:[Field must be between 2 and 22 characters long.]",
 	} {
 		got := h.with(h.admin, "PUT", path, body, 400)
@@ -40,7 +40,8 @@ func TestChangeUser(t *testing.T) {
 	h.with(h.admin, "GET", "/v1/users", "", 401)
 }
 
-// TestChangeMe: a new nickname keeps the tokens; a new password needs the old one and revokes them.
+// TestChangeMe: a new nickname keeps the tokens; a new password needs the old one and revokes
+// them.
 func TestChangeMe(t *testing.T) {
 	h := newHarness(t, auth.Options{})
 	_, account, token := h.newUser()
@@ -66,8 +67,8 @@ func TestChangeMe(t *testing.T) {
 	}
 }
 
-// TestUserSearch: the search covers account and nickname and ignores case. A wildcard is an ordinary
-// character.
+// TestUserSearch: the search covers account and nickname and ignores case. A wildcard is an
+// ordinary character.
 func TestUserSearch(t *testing.T) {
 	h := newHarness(t, auth.Options{})
 	h.newUser()

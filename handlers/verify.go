@@ -12,9 +12,9 @@ import (
 	"latchkey/client/wire"
 )
 
-// verify answers a reverse proxy, whatever the method: 200 and who the request's token speaks for,
-// or 401, or 403 when the scopes that the query asks for are not in the token. The verdict rests
-// on Authorization, the cookie and ?scope= alone; no body is read.
+// verify is the endpoint for reverse proxies, with any method. It returns 200 with the owner of
+// the token in X-Auth-* headers, 401, or 403 if the token lacks a scope of the query. The verdict
+// depends only on Authorization, the cookie and ?scope=. The body is not read.
 func (s *Server) verify(c echo.Context) error {
 	identity := caller(c)
 	for pair := range strings.SplitSeq(c.Request().URL.RawQuery, "&") {
@@ -35,23 +35,23 @@ func (s *Server) verify(c echo.Context) error {
 	return c.NoContent(http.StatusOK)
 }
 
-// checkScope judges one pair of the query. Every scope that is asked for must be there: a proxy
-// may pass its client's query on, which can so ask for more but for no less. What is no scope is
-// ignored, except a scope that cannot be read.
+// checkScope checks one pair of the query. All scopes in the query are required: if a proxy passes
+// on its client's query, the client can only add requirements. Other parameters are ignored, but a
+// malformed scope is an error.
 func (s *Server) checkScope(identity auth.Identity, pair string) error {
 	name, value, _ := strings.Cut(pair, "=")
 	if key, err := url.QueryUnescape(name); err != nil || key != "scope" {
-		return nil //nolint:nilerr // a name that cannot be read is not ours
+		return nil //nolint:nilerr // a malformed name is not ours
 	}
 	value, err := url.QueryUnescape(value)
 	if err != nil {
-		return fmt.Errorf("%w: the scope asked for cannot be read", wire.ErrScope)
+		return fmt.Errorf("%w: the required scope is malformed", wire.ErrScope)
 	}
-	wanted, known := s.authority.ScopeByName(value)
+	required, known := s.authority.ScopeByName(value)
 	if !known {
-		return fmt.Errorf("%w: there is no scope of the name asked for", wire.ErrScope)
+		return fmt.Errorf("%w: the required scope does not exist", wire.ErrScope)
 	}
-	if !identity.Scope.Includes(wanted) {
+	if !identity.Scope.Includes(required) {
 		return wire.ErrScope
 	}
 	return nil

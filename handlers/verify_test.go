@@ -8,7 +8,8 @@ import (
 	"latchkey/auth"
 )
 
-// identityHeaders are the headers that a proxy copies. A missing one would let a client send its own.
+// identityHeaders are the headers that a proxy copies. A missing one would let a client send its
+// own.
 var identityHeaders = []string{"X-Auth-Uid", "X-Auth-Account", "X-Auth-Type", "X-Auth-Scope", "X-Auth-Token-Id"}
 
 func TestVerify(t *testing.T) {

@@ -1,5 +1,6 @@
-// Package static holds the style sheet, the scripts and the icons of the pages, and the description
-// of the API. They are embedded in the binary, so that no file is needed beside it and no CDN.
+// Package static holds the style sheet, the scripts and the icons of the pages, and the
+// description of the API. They are embedded in the binary, so that no file is needed beside it and
+// no CDN.
 package static
 
 import "embed"

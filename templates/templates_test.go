@@ -109,11 +109,13 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// TestRecipes: the commands on the account page put the token in the password slot, but for the last.
+// TestRecipes: the commands on the account page put the token in the password slot, but for the
+// last.
 func TestRecipes(t *testing.T) {
 	token := strings.Repeat("aB-_", 14)
 	html := strings.NewReplacer("&#39;", "'", "&#34;", `"`).Replace(render(t, pages()["account"]))
-	for _, want := range []string{"curl -u 'latchkey:" + token + "' ", "machine 127.0.0.1 login latchkey password " + token,
+	for _, want := range []string{"curl -u 'latchkey:" + token + "' ",
+		"machine 127.0.0.1 login latchkey password " + token,
 		`username=latchkey\npassword=` + token, `"latchkey", "` + token + `"`, "curl -u '" + token + ":' ",
 		"1 h 59 min left"} {
 		if !strings.Contains(html, want) {
