@@ -31,7 +31,7 @@ func replayAPIDoc(t *testing.T, base string) {
 		t.Run(name, func(t *testing.T) { r.run(t, e) })
 	}
 	r.requireComplete(t)
-	requireCodes(t, r.spec, string(text))
+	requireCodes(t, r.spec)
 }
 
 // message is a request or an answer as the page shows it.
@@ -244,20 +244,20 @@ func (r *replay) requireComplete(t *testing.T) {
 	}
 }
 
-// requireCodes compares the error codes of the page's table with those of the OpenAPI document.
-func requireCodes(t *testing.T, spec *apiSpec, page string) {
+// requireCodes compares the codes of error-codes.md with those of the OpenAPI document.
+func requireCodes(t *testing.T, spec *apiSpec) {
+	page := readPage(t, repository(t), "docs/reference/error-codes.md")
 	var documented, listed []string
 	codes := spec.doc.Components.Schemas["Message"].Value.Properties["error_code"].Value.Enum
 	for _, code := range codes {
 		documented = append(documented, fmt.Sprint(code))
 	}
-	_, table, _ := strings.Cut(page, "\n## Error codes\n")
-	for _, row := range regexp.MustCompile(`(?m)^\| (\d+) \|`).FindAllStringSubmatch(table, -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d+) \|`).FindAllStringSubmatch(page, -1) {
 		listed = append(listed, row[1])
 	}
 	slices.Sort(documented)
 	slices.Sort(listed)
 	if listed = slices.Compact(listed); !slices.Equal(listed, documented) {
-		t.Errorf("error codes: the page has %v, the OpenAPI document %v", listed, documented)
+		t.Errorf("error-codes.md has %v, the OpenAPI document %v", listed, documented)
 	}
 }
