@@ -21,11 +21,11 @@ func TestHelpersRecipe(t *testing.T) {
 	p := newPerson(t)
 	must(t, os.Symlink(binary, filepath.Join(p.home, "latchkey")))
 	must(t, os.MkdirAll(filepath.Join(p.home, ".local/bin"), 0o700))
-	app := guarded(t, s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	app := startGuarded(t, s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("behind " + r.URL.Path + "\n"))
 	}))
-	forge := guarded(t, s, forgeIn(t, p.home))
-	images := guarded(t, s, registry(nil))
+	forge := startGuarded(t, s, forgeIn(t, p.home))
+	images := startGuarded(t, s, registry(nil))
 	at := func(server *httptest.Server) string { return bare(server.URL) }
 	shell := func(name string, swap ...string) string {
 		t.Helper()

@@ -174,11 +174,11 @@ func (m *matrix) door(c *call, client httpClient) (arrived *atomic.Bool) {
 		behind.ServeHTTP(w, r)
 	})
 	if client.tls {
-		door := httptest.NewTLSServer(askFirst(m.server, counted))
+		door := httptest.NewTLSServer(verifyFirst(m.server, counted))
 		c.t.Cleanup(door.Close)
 		c.url, c.ca = door.URL, certificateOf(c, door)
 	} else {
-		c.url = guarded(c.t, m.server, counted).URL
+		c.url = startGuarded(c.t, m.server, counted).URL
 	}
 	_, c.host, _ = strings.Cut(c.url, "://")
 	return arrived

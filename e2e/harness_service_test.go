@@ -12,8 +12,7 @@ import (
 	"testing"
 )
 
-// service is the program behind a proxy, which knows nothing of Latchkey: it records what reaches
-// it.
+// service is the service behind a proxy. It records the requests that reach it.
 type service struct {
 	URL string // http://127.0.0.1:PORT
 
@@ -49,7 +48,7 @@ func newService(tb testing.TB) *service {
 	return s
 }
 
-// take returns the headers of the requests that have come since the last call.
+// take returns the headers of the requests since the last call.
 func (s *service) take() []http.Header {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,8 +57,8 @@ func (s *service) take() []http.Header {
 	return got
 }
 
-// asked returns the requests that have come since the last call, each "METHOD URI BODY", and how
-// many connections there have ever been: also one that brought no request that can be read.
+// asked returns the requests since the last call, each "METHOD URI BODY", and the number of
+// connections so far, with or without a readable request.
 func (s *service) asked() (requests []string, connections int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,38 +66,38 @@ func (s *service) asked() (requests []string, connections int) {
 	return requests, s.connections
 }
 
-// guarded is a web server that asks a Latchkey's /v1/verify before each request, as a proxy does,
-// and hands its refusals on.
-func guarded(tb testing.TB, s *server, behind http.Handler) *httptest.Server {
+// startGuarded starts a web server that calls /v1/verify before each request, as a proxy does.
+func startGuarded(tb testing.TB, s *server, behind http.Handler) *httptest.Server {
 	tb.Helper()
-	door := httptest.NewServer(askFirst(s, behind))
-	tb.Cleanup(door.Close)
-	return door
+	server := httptest.NewServer(verifyFirst(s, behind))
+	tb.Cleanup(server.Close)
+	return server
 }
 
-// askFirst is the handler of guarded.
-func askFirst(s *server, behind http.Handler) http.Handler {
+// verifyFirst calls /v1/verify, and behind if the status is 200. Otherwise it returns the response
+// of /v1/verify.
+func verifyFirst(s *server, behind http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, s.URL+"/v1/verify", nil)
+		verify, err := http.NewRequestWithContext(r.Context(), http.MethodGet, s.URL+"/v1/verify", nil)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		ask.Header = http.Header{"Authorization": r.Header["Authorization"], "Cookie": r.Header["Cookie"]}
-		answer, err := client.Do(ask)
+		verify.Header = http.Header{"Authorization": r.Header["Authorization"], "Cookie": r.Header["Cookie"]}
+		resp, err := client.Do(verify)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		defer answer.Body.Close()
-		if answer.StatusCode == http.StatusOK {
+		defer resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
 			behind.ServeHTTP(w, r)
 			return
 		}
-		for name, values := range answer.Header {
+		for name, values := range resp.Header {
 			w.Header()[name] = values
 		}
-		w.WriteHeader(answer.StatusCode)
-		_, _ = io.Copy(w, answer.Body)
+		w.WriteHeader(resp.StatusCode)
+		_, _ = io.Copy(w, resp.Body)
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// apache runs the recipe in front of a service.
-func apache(tb testing.TB, latchkey, behind string) *door {
+// apache starts Apache with the configuration of its recipe.
+func apache(tb testing.TB, latchkey, behind string) *reverseProxy {
 	tb.Helper()
 	address, dir := freeAddress(tb), tb.TempDir()
 	lua := write(tb, dir, "latchkey.lua", recipe(tb, "apache", "lua", "127.0.0.1:8080", bare(latchkey)))
@@ -27,5 +27,5 @@ Listen `+address+`
 LogFormat "%h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\"" combined
 `+recipe(tb, "apache", "service", "*:80", address, "127.0.0.1:8080", bare(latchkey), "127.0.0.1:3000", bare(behind),
 		"/etc/apache2/latchkey.lua", lua, "/var/log/apache2/", dir+"/"))
-	return &door{"http://" + address, dir, daemon(tb, address, dir, "apache2", "-X", "-f", config)}
+	return &reverseProxy{"http://" + address, dir, daemon(tb, address, dir, "apache2", "-X", "-f", config)}
 }

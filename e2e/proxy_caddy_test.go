@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// caddy runs the recipe in front of a service.
-func caddy(tb testing.TB, latchkey, behind string) *door {
+// caddy starts Caddy with the configuration of its recipe.
+func caddy(tb testing.TB, latchkey, behind string) *reverseProxy {
 	tb.Helper()
 	address, dir := freeAddress(tb), tb.TempDir()
 	_, port, err := net.SplitHostPort(address)
@@ -25,5 +25,5 @@ func caddy(tb testing.TB, latchkey, behind string) *door {
 `+app+login)
 	out := daemon(tb, address, dir, "env", "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir,
 		"caddy", "run", "--config", config, "--adapter", "caddyfile")
-	return &door{"http://" + address, dir, out}
+	return &reverseProxy{"http://" + address, dir, out}
 }

@@ -14,9 +14,10 @@ import (
 	"time"
 )
 
-// answersWith is something at Latchkey's address that answers all with a status. Unless that is 200 it names
-// somebody and points to where 200 is to be had: neither may be believed.
-func answersWith(tb testing.TB, status int) string {
+// respondsWith starts a server that answers every request with a status, in place of Latchkey.
+// Unless the status is 200, its headers name a user and redirect to a page with 200. Proxies must
+// ignore both.
+func respondsWith(tb testing.TB, status int) string {
 	tb.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		elsewhere := r.URL.Path == "/elsewhere"
@@ -35,7 +36,7 @@ func answersWith(tb testing.TB, status int) string {
 	return server.URL
 }
 
-// silent is something at Latchkey's address that takes connections and never answers.
+// silent starts a server that accepts connections and never responds, in place of Latchkey.
 func silent(tb testing.TB) string {
 	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -53,76 +54,78 @@ func silent(tb testing.TB) string {
 	return "http://" + listener.Addr().String()
 }
 
-// closedWithin is how long a client waits at most when Latchkey does not answer: the recipes wait for 5 seconds.
-const closedWithin = 12 * time.Second
+// rejectedWithin is how long a client waits at most when Latchkey does not answer: the recipes wait
+// for 5 seconds.
+const rejectedWithin = 12 * time.Second
 
-// TestProxiesFailClosed: while Latchkey is not there, is silent or answers what is no verdict, nothing reaches the
-// service, and a client is told so in bounded time.
+// TestProxiesFailClosed runs the proxies while Latchkey is absent, silent, killed or answers with
+// another status than 200, 401 and 403. No request reaches the service, and the client gets an
+// error in time.
 func TestProxiesFailClosed(t *testing.T) {
-	for _, proxy := range proxies {
-		t.Run(proxy.name, func(t *testing.T) {
+	for _, kind := range proxies {
+		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			latchkeys := map[string]string{"absent": "http://" + freeAddress(t), "silent": silent(t)}
 			for _, status := range []int{500, 502, 503, 302, 303, 404, 429, 400, 304} {
-				latchkeys[strconv.Itoa(status)] = answersWith(t, status)
+				latchkeys[strconv.Itoa(status)] = respondsWith(t, status)
 			}
 			for name, latchkey := range latchkeys {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					behind := newService(t)
-					door := proxy.start(t, latchkey, behind.URL)
-					door.closed(t, behind)
+					proxy := kind.start(t, latchkey, behind.URL)
+					proxy.failsClosed(t, behind)
 				})
 			}
 			t.Run("killed", func(t *testing.T) {
 				t.Parallel()
-				p := invite(t)
-				p.door, p.strict = proxy.start(t, p.latchkey.URL, p.behind.URL), proxy.strict
-				for range 20 { // so that connections are kept alive
+				p := newProxyTest(t)
+				p.proxy, p.stripsUnknown = kind.start(t, p.latchkey.URL, p.behind.URL), kind.stripsUnknown
+				for range 20 { // opens connections that stay open
 					p.passes(t, "GET", "/", "", bearer(p.token))
 				}
 				p.latchkey.kill()
-				p.door.closed(t, p.behind, bearer(p.token), "Cookie: latchkey="+p.token)
+				p.proxy.failsClosed(t, p.behind, bearer(p.token), "Cookie: latchkey="+p.token)
 			})
 		})
 	}
 }
 
-// closed requires that no request reaches the service and that each is answered in time, by no success.
-func (d *door) closed(t *testing.T, behind *service, more ...string) {
+// failsClosed requires that no request reaches the service and that each gets an error in time.
+func (r *reverseProxy) failsClosed(t *testing.T, behind *service, more ...string) {
 	t.Helper()
-	const form = "MTc5NTQ0OTQwNnxBQUFBQVJ3Z0FSQUF8fh6UWcNyzC80QV7HPTs17h0d"
+	const wellFormed = "MTc5NTQ0OTQwNnxBQUFBQVJ3Z0FSQUF8fh6UWcNyzC80QV7HPTs17h0d"
 	var wait sync.WaitGroup
 	for _, headers := range [][]string{
-		nil, {bearer(form)}, {basic(form, ""), "X-Auth-Uid: 1"}, {"Accept: text/html", "Sec-Fetch-Mode: navigate"}, more,
+		nil, {bearer(wellFormed)}, {basic(wellFormed, ""), "X-Auth-Uid: 1"}, {"Accept: text/html", "Sec-Fetch-Mode: navigate"}, more,
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			wait.Go(func() {
 				began := time.Now()
-				got, err := d.try(method, "/x", "", headers...)
-				if took := time.Since(began); err != nil || took > closedWithin {
-					t.Errorf("%s %.40q: answered after %v: %v", method, headers, took, err)
+				got, err := r.trySend(method, "/x", "", headers...)
+				if took := time.Since(began); err != nil || took > rejectedWithin {
+					t.Errorf("%s %.40q: response after %v, %v, want within %v", method, headers, took, err, rejectedWithin)
 				} else if got.Status < 300 || strings.Contains(got.Body, "behind") {
-					t.Errorf("%s %.40q: %d %s", method, headers, got.Status, got.Body)
+					t.Errorf("%s %.40q: status %d, want an error: %s", method, headers, got.Status, got.Body)
 				}
 			})
 		}
 	}
 	wait.Wait()
 	if requests, connections := behind.asked(); len(requests) > 0 {
-		t.Errorf("the service was asked %q on %d connections", requests, connections)
+		t.Errorf("the service got %q on %d connections, want none", requests, connections)
 	}
 }
 
-// TestProxiesAnswerWithoutIdentity says what happens when something answers 200 at Latchkey's address without saying who it is:
-// the service never gets a client's own word for it.
+// TestProxiesAnswerWithoutIdentity has /v1/verify answer 200 without identity headers. Some proxies
+// let the request through, but the service never gets the client's forged headers.
 func TestProxiesAnswerWithoutIdentity(t *testing.T) {
-	for _, proxy := range proxies {
-		t.Run(proxy.name, func(t *testing.T) {
+	for _, kind := range proxies {
+		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			behind := newService(t)
-			door := proxy.start(t, answersWith(t, 200), behind.URL)
-			got := door.through(t, "GET", "/", "", "X-Auth-Uid: 1", "x_auth_uid: 1", "X-Auth-Account: root")
+			proxy := kind.start(t, respondsWith(t, 200), behind.URL)
+			got := proxy.send(t, "GET", "/", "", "X-Auth-Uid: 1", "x_auth_uid: 1", "X-Auth-Account: root")
 			for _, h := range behind.take() {
 				for _, name := range identityHeaders {
 					if strings.Join(h[name], "") != "" {
@@ -130,8 +133,8 @@ func TestProxiesAnswerWithoutIdentity(t *testing.T) {
 					}
 				}
 			}
-			if got.Status == 200 == proxy.wary {
-				t.Errorf("%d %s", got.Status, got.Body)
+			if got.Status == 200 == kind.needsIdentity {
+				t.Errorf("status %d; the proxy needs an identity: %v: %s", got.Status, kind.needsIdentity, got.Body)
 			}
 		})
 	}

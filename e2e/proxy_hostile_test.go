@@ -11,36 +11,36 @@ import (
 	"testing"
 )
 
-// hostileSeed makes the same requests each time; another one makes others.
+// hostileSeed is the seed of the random requests, so that every run sends the same ones.
 const hostileSeed = 4
 
-// hostileRequests is how many odd requests go through each proxy.
-const hostileRequests = 1000
+// hostileCount is the number of requests through each proxy.
+const hostileCount = 1000
 
-// TestProxiesHostile: of a thousand malformed or odd requests without a valid token none reaches the service behind
-// a proxy, and Latchkey stays well.
+// TestProxiesHostile sends a thousand malformed or odd requests without a valid token through each
+// proxy. None reaches the service, and Latchkey stays healthy.
 func TestProxiesHostile(t *testing.T) {
-	for _, proxy := range proxies {
-		t.Run(proxy.name, func(t *testing.T) {
+	for _, kind := range proxies {
+		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			p := invite(t)
-			p.door, p.strict = proxy.start(t, p.latchkey.URL, p.behind.URL), proxy.strict
+			p := newProxyTest(t)
+			p.proxy, p.stripsUnknown = kind.start(t, p.latchkey.URL, p.behind.URL), kind.stripsUnknown
 			t.Logf("seed %d", hostileSeed)
-			made := hostile(hostileSeed, hostileRequests, tamper(p.token), p.expired)
-			p.bombard(t, made)
+			requests := hostileRequests(hostileSeed, hostileCount, tamper(p.token), p.expired)
+			p.sendAll(t, requests)
 			if strings.Contains(p.latchkey.out.String(), "panic") || strings.Contains(p.latchkey.out.String(), "level=ERROR") {
-				t.Errorf("Latchkey: %s", p.latchkey.out)
+				t.Errorf("Latchkey panicked or logged an error: %s", p.latchkey.out)
 			}
 			if !answered(p.latchkey.URL+"/healthz") || !answered(p.latchkey.URL+"/readyz") {
-				t.Error("Latchkey is not well")
+				t.Error("Latchkey is not healthy or not ready")
 			}
-			p.passes(t, "GET", "/after", "", bearer(p.token)) // the count could have been otherwise
+			p.passes(t, "GET", "/after", "", bearer(p.token)) // shows that requests can reach the service
 		})
 	}
 }
 
-// bombard sends raw requests and requires that none reaches the service.
-func (p *party) bombard(t *testing.T, requests []string) {
+// sendAll sends raw requests and requires that none reaches the service.
+func (p *proxyTest) sendAll(t *testing.T, requests []string) {
 	t.Helper()
 	var mu sync.Mutex
 	statuses := map[string]int{}
@@ -49,11 +49,11 @@ func (p *party) bombard(t *testing.T, requests []string) {
 	for range 16 {
 		wait.Go(func() {
 			for raw := range queue {
-				answer := p.door.raw(t, raw)
-				if strings.Contains(answer, "behind") {
-					t.Errorf("%.300q came through: %.300q", raw, answer)
+				response := p.proxy.raw(t, raw)
+				if strings.Contains(response, "behind") {
+					t.Errorf("%.300q reached the service: %.300q", raw, response)
 				}
-				status, _, _ := strings.Cut(strings.TrimPrefix(answer, "HTTP/1.1 "), " ")
+				status, _, _ := strings.Cut(strings.TrimPrefix(response, "HTTP/1.1 "), " ")
 				mu.Lock()
 				statuses[fmt.Sprintf("%.4s", status)]++
 				mu.Unlock()
@@ -67,30 +67,30 @@ func (p *party) bombard(t *testing.T, requests []string) {
 	wait.Wait()
 	got, connections := p.behind.asked()
 	if len(got) > 0 || connections > 0 {
-		t.Errorf("the service was asked %q on %d connections", got, connections)
+		t.Errorf("the service got %q on %d connections, want none", got, connections)
 	}
-	t.Logf("%d requests, answers by status: %v", len(requests), statuses)
+	t.Logf("%d requests, responses by status: %v", len(requests), statuses)
 	if statuses["401"] < len(requests)/6 {
-		t.Errorf("only %d requests were good enough to be asked about", statuses["401"])
+		t.Errorf("%d requests got 401 from Latchkey, want at least a sixth", statuses["401"])
 	}
 }
 
-// hostile makes so many requests, each other than plain in some way; none has a valid token.
-func hostile(seed int64, n int, forged, expired string) []string {
+// hostileRequests returns n requests, each malformed or odd in some way. None has a valid token.
+func hostileRequests(seed int64, n int, forged, expired string) []string {
 	random := rand.New(rand.NewSource(seed))
-	made := shapes(forged)
-	for len(made) < n {
+	requests := oddShapes(forged)
+	for len(requests) < n {
 		raw := composed(random, forged, expired)
 		if random.Intn(8) == 0 {
-			raw = scratched(random, raw)
+			raw = mutated(random, raw)
 		}
-		made = append(made, raw)
+		requests = append(requests, raw)
 	}
-	return made[:n]
+	return requests[:n]
 }
 
-// scratched is a request with some bytes changed, lost or added.
-func scratched(random *rand.Rand, raw string) string {
+// mutated changes, removes or adds some bytes of a request.
+func mutated(random *rand.Rand, raw string) string {
 	b := []byte(raw)
 	for range 1 + random.Intn(4) {
 		at := random.Intn(len(b))
@@ -107,22 +107,22 @@ func scratched(random *rand.Rand, raw string) string {
 	return string(b)
 }
 
-// composed is a request of parts, some of them odd.
+// composed builds a request of random parts, some of them odd.
 func composed(random *rand.Rand, forged, expired string) string {
 	one := func(list []string) string { return list[random.Intn(len(list))] }
-	oddly := func(plain string, list []string) string {
+	sometimes := func(normal string, list []string) string {
 		if random.Intn(5) == 0 {
 			return one(list)
 		}
-		return plain
+		return normal
 	}
-	end := oddly("\r\n", []string{"\n", "\r\n"})
-	target := oddly("/x", oddTargets())
+	end := sometimes("\r\n", []string{"\n", "\r\n"})
+	target := sometimes("/x", oddTargets())
 	if random.Intn(2) == 0 {
 		target = one(oddTargets())
 	}
-	lines := []string{oddly("GET", oddMethods()) + " " + target + " " + oddly("HTTP/1.1", oddVersions()),
-		oddly("Host: app.example.com", oddHosts())}
+	lines := []string{sometimes("GET", oddMethods()) + " " + target + " " + sometimes("HTTP/1.1", oddVersions()),
+		sometimes("Host: app.example.com", oddHosts())}
 	for range random.Intn(3) {
 		lines = append(lines, one(oddCredentials(forged, expired)))
 	}
@@ -233,8 +233,8 @@ func oddHeaders() []string {
 	return append(list, strings.Join(identityHeaders, ": 1\r\n")+": 1")
 }
 
-// shapes are requests that are odd as a whole.
-func shapes(forged string) []string {
+// oddShapes are requests that are malformed as a whole.
+func oddShapes(forged string) []string {
 	const host, smuggled = "Host: app.example.com\r\n",
 		"GET /smuggled HTTP/1.1\r\nHost: app.example.com\r\nX-Auth-Uid: 1\r\n\r\n"
 	length := fmt.Sprintf("Content-Length: %d\r\n", len(smuggled))

@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// startNginx runs nginx with what a http section holds, at an address.
-func startNginx(tb testing.TB, address, dir, http string) *door {
+// startNginx starts nginx; http is the content of its http block.
+func startNginx(tb testing.TB, address, dir, http string) *reverseProxy {
 	tb.Helper()
 	user := ""
-	if os.Geteuid() == 0 { // else its workers could not write in the directory
+	if os.Geteuid() == 0 { // so that the workers can write in the directory
 		user = "user root root;\n"
 	}
 	config := write(tb, dir, "nginx.conf", user+`daemon off;
@@ -27,11 +27,11 @@ http {
     scgi_temp_path scgi;
 `+http+"}\n")
 	out := daemon(tb, address, dir, "nginx", "-p", dir, "-c", config, "-e", "error.log")
-	return &door{"http://" + address, dir, out}
+	return &reverseProxy{"http://" + address, dir, out}
 }
 
-// nginx runs the recipe in front of a service.
-func nginx(tb testing.TB, latchkey, behind string) *door {
+// nginx starts nginx with the configuration of its recipe.
+func nginx(tb testing.TB, latchkey, behind string) *reverseProxy {
 	tb.Helper()
 	address, dir := freeAddress(tb), tb.TempDir()
 	return startNginx(tb, address, dir,

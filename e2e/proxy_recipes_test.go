@@ -8,53 +8,55 @@ import (
 	"testing"
 )
 
-// proxies are the reverse proxies whose recipes run here.
+// proxies are the proxies whose recipes these tests run.
 var proxies = []struct {
 	name  string
-	start func(tb testing.TB, latchkey, behind string) *door
-	// admin is set where the recipe asks for a scope under /admin/.
+	start func(tb testing.TB, latchkey, behind string) *reverseProxy
+	// admin means that the recipe requires a scope under /admin/.
 	admin bool
-	// strict is set where also headers that Latchkey does not know are removed, such as X-Auth-Admin.
-	strict bool
-	// wary is set where an answer of 200 without the identity does not let a request through.
-	wary bool
-	// reconnects is set where each question to Latchkey takes a connection of its own.
+	// stripsUnknown means that the proxy also removes unknown X-Auth headers, such as X-Auth-Admin.
+	stripsUnknown bool
+	// needsIdentity means that the proxy rejects a 200 of /v1/verify without the identity headers.
+	needsIdentity bool
+	// reconnects means that the proxy opens a connection for each request to /v1/verify.
 	reconnects bool
-	// names is set where the access log names the user by number.
-	names bool
+	// logsUser means that the access log shows the user's id.
+	logsUser bool
 }{
-	{name: "nginx", start: nginx, admin: true, names: true},
-	{name: "Caddy", start: caddy, admin: true, strict: true, wary: true},
-	{name: "HAProxy", start: haproxy, strict: true, wary: true, reconnects: true, names: true},
-	{name: "Apache", start: apache, admin: true, strict: true, wary: true, reconnects: true, names: true},
+	{name: "nginx", start: nginx, admin: true, logsUser: true},
+	{name: "Caddy", start: caddy, admin: true, stripsUnknown: true, needsIdentity: true},
+	{name: "HAProxy", start: haproxy, stripsUnknown: true, needsIdentity: true, reconnects: true, logsUser: true},
+	{name: "Apache", start: apache, admin: true, stripsUnknown: true, needsIdentity: true, reconnects: true, logsUser: true},
 }
 
-// TestProxies: through every proxy, from its recipe, a good token brings a request to the service with the identity
-// that Latchkey gives, and nothing else does; a client's own X-Auth headers never arrive; tokens are in no log.
+// TestProxies sends requests through every proxy with the configuration of its recipe. Requests
+// with a valid token reach the service with the identity headers; others do not. Forged X-Auth
+// headers never arrive, and no log contains a token.
 func TestProxies(t *testing.T) {
-	for _, proxy := range proxies {
-		t.Run(proxy.name, func(t *testing.T) {
+	for _, kind := range proxies {
+		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			p := invite(t)
-			p.door, p.strict = proxy.start(t, p.latchkey.URL, p.behind.URL), proxy.strict
+			p := newProxyTest(t)
+			p.proxy, p.stripsUnknown = kind.start(t, p.latchkey.URL, p.behind.URL), kind.stripsUnknown
 			t.Run("passes", p.testPasses)
 			t.Run("forged", p.testForged)
-			t.Run("refused", p.testRefused)
-			t.Run("two", p.testTwo)
-			if proxy.admin {
+			t.Run("rejected", p.testRejected)
+			t.Run("two headers", p.testTwoHeaders)
+			if kind.admin {
 				t.Run("scope", p.testScope)
 			}
 			t.Run("login", p.testLogin)
 			t.Run("logs", p.testLogs)
-			if line := " " + p.identity[0] + " ["; strings.Contains(p.door.logged(t), line) != proxy.names {
-				t.Errorf("the access log has %q: %v", line, !proxy.names)
+			line := " " + p.identity[0] + " ["
+			if logged := strings.Contains(p.proxy.logged(t), line); logged != kind.logsUser {
+				t.Errorf("the access log contains %q: %v, want %v", line, logged, kind.logsUser)
 			}
 		})
 	}
 }
 
-// testPasses: every way to carry a token, every method, and a body that arrives.
-func (p *party) testPasses(t *testing.T) {
+// testPasses sends valid tokens in every way, with every method and with bodies.
+func (p *proxyTest) testPasses(t *testing.T) {
 	for name, credential := range map[string]string{
 		"user name": basic(p.token, ""), "user name and x": basic(p.token, "x"), "password": basic("anyname", p.token),
 		"Bearer": bearer(p.token), "lower case": strings.Replace(basic(p.token, ""), "Basic", "basic", 1),
@@ -71,7 +73,7 @@ func (p *party) testPasses(t *testing.T) {
 	}
 	p.passes(t, "POST", "/big", strings.Repeat("0123456789abcdef", 30<<10/16), bearer(p.token))
 	p.passes(t, "GET", "/script", "", bearer(p.token), "X-Requested-With: XMLHttpRequest", "Sec-Fetch-Mode: cors")
-	p.door.through(t, "GET", "/", "", "Cookie: a=b; latchkey="+p.token+"; c=d")
+	p.proxy.send(t, "GET", "/", "", "Cookie: a=b; latchkey="+p.token+"; c=d")
 	p.behind.asked()
 	for _, h := range p.behind.take() {
 		if cookie := strings.Join(h["Cookie"], "; "); !strings.Contains(cookie, "a=b") || !strings.Contains(cookie, "c=d") {
@@ -83,8 +85,9 @@ func (p *party) testPasses(t *testing.T) {
 	p.passes(t, "GET", "/", "", "Cookie: latchkey="+p.token)
 }
 
-// testForged: what a client says of itself does not arrive, with a good token or without one.
-func (p *party) testForged(t *testing.T) {
+// testForged sends forged headers with and without a valid token. None reaches the service or
+// changes what Latchkey sees.
+func (p *proxyTest) testForged(t *testing.T) {
 	forged := []string{
 		"X-Auth-Uid: 999", "x-auth-uid: 999", "X-AUTH-UID: 999", "X_Auth_Uid: 999", "x_auth_uid: 999", "X-Auth_Uid: 999",
 		"X_Auth-Uid: 999", "X-Auth-Account: root", "x-auth-account: root", "X_AUTH_ACCOUNT: root", "X-Auth-Type: 200",
@@ -94,7 +97,7 @@ func (p *party) testForged(t *testing.T) {
 	for _, h := range forged {
 		p.passes(t, "GET", "/forged", "", bearer(p.token), h)
 		p.passes(t, "GET", "/forged", "", bearer(p.token), h, h)
-		p.refused(t, 401, "token is invalid", true, "GET", h)
+		p.rejected(t, 401, "token is invalid", true, "GET", h)
 	}
 	p.passes(t, "GET", "/forged", "", append(forged, bearer(p.token))...)
 	for _, listed := range []string{
@@ -115,114 +118,112 @@ func (p *party) testForged(t *testing.T) {
 		"Origin: https://evil.example",
 	} {
 		p.passes(t, "GET", "/odd", "", bearer(p.token), odd)
-		p.refused(t, 401, "token is invalid", true, "GET", odd)
+		p.rejected(t, 401, "token is invalid", true, "GET", odd)
 	}
 	if strings.Contains(p.latchkey.out.String(), "203.0.113.7") {
-		t.Error("Latchkey took a client's word for its address")
+		t.Error("Latchkey logs a forged client address")
 	}
 }
 
-// testRefused: without a good token a program gets the answer of Latchkey as it is, a script the one without a
-// challenge.
-func (p *party) testRefused(t *testing.T) {
-	bad, old := "token is invalid", "token is expired"
+// testRejected sends requests without a valid token. Programs get Latchkey's response unchanged,
+// scripts get it without a challenge.
+func (p *proxyTest) testRejected(t *testing.T) {
+	invalid, expired := "token is invalid", "token is expired"
 	tests := map[string]struct {
 		msg        string
 		challenged bool
 		headers    []string
 	}{
-		"none":                      {bad, true, nil},
-		"tampered, as user name":    {bad, true, []string{basic(tamper(p.token), "")}},
-		"tampered, as password":     {bad, true, []string{basic("anyname", tamper(p.token))}},
-		"tampered, as Bearer":       {bad, true, []string{bearer(tamper(p.token))}},
-		"tampered, as cookie":       {bad, true, []string{"Cookie: latchkey=" + tamper(p.token)}},
-		"expired, as user name":     {old, true, []string{basic(p.expired, "")}},
-		"expired, as Bearer":        {old, true, []string{bearer(p.expired)}},
-		"account and secret":        {bad, true, []string{basic("ann@example.com", "secret1")}},
-		"another scheme":            {bad, true, []string{"Authorization: Digest " + p.token}},
-		"no base64":                 {bad, true, []string{"Authorization: Basic !!!"}},
-		"empty":                     {bad, true, []string{"Authorization: "}},
-		"Proxy-Authorization":       {bad, true, []string{"Proxy-" + basic(p.token, "")}},
-		"a wrong one and a cookie":  {bad, true, []string{bearer(tamper(p.token)), "Cookie: latchkey=" + p.token}},
-		"a script by fetch":         {bad, false, []string{"Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"}},
-		"a script by XHR":           {bad, false, []string{"X-Requested-With: XMLHttpRequest"}},
-		"a script, expired":         {old, false, []string{"Sec-Fetch-Dest: empty", bearer(p.expired)}},
-		"the header in two halves":  {bad, true, []string{"Authorization: Bearer", "X-Token: x"}},
-		"the cookie's name in caps": {bad, true, []string{"Cookie: LATCHKEY=" + p.token}},
+		"no token":                    {invalid, true, nil},
+		"tampered, as user name":      {invalid, true, []string{basic(tamper(p.token), "")}},
+		"tampered, as password":       {invalid, true, []string{basic("anyname", tamper(p.token))}},
+		"tampered, as Bearer":         {invalid, true, []string{bearer(tamper(p.token))}},
+		"tampered, as cookie":         {invalid, true, []string{"Cookie: latchkey=" + tamper(p.token)}},
+		"expired, as user name":       {expired, true, []string{basic(p.expired, "")}},
+		"expired, as Bearer":          {expired, true, []string{bearer(p.expired)}},
+		"account and password":        {invalid, true, []string{basic("ann@example.com", "secret1")}},
+		"another scheme":              {invalid, true, []string{"Authorization: Digest " + p.token}},
+		"invalid base64":              {invalid, true, []string{"Authorization: Basic !!!"}},
+		"empty":                       {invalid, true, []string{"Authorization: "}},
+		"Proxy-Authorization":         {invalid, true, []string{"Proxy-" + basic(p.token, "")}},
+		"an invalid one and a cookie": {invalid, true, []string{bearer(tamper(p.token)), "Cookie: latchkey=" + p.token}},
+		"a script by fetch":           {invalid, false, []string{"Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"}},
+		"a script by XHR":             {invalid, false, []string{"X-Requested-With: XMLHttpRequest"}},
+		"a script, expired":           {expired, false, []string{"Sec-Fetch-Dest: empty", bearer(p.expired)}},
+		"the header in two halves":    {invalid, true, []string{"Authorization: Bearer", "X-Token: x"}},
+		"the cookie's name in caps":   {invalid, true, []string{"Cookie: LATCHKEY=" + p.token}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS", "DELETE", "PROPFIND"} {
-				p.refused(t, 401, test.msg, test.challenged, method, test.headers...)
+				p.rejected(t, 401, test.msg, test.challenged, method, test.headers...)
 			}
 		})
 	}
 }
 
-// testTwo: a request with two Authorization headers is refused, whichever of them is good.
-func (p *party) testTwo(t *testing.T) {
+// testTwoHeaders sends two Authorization headers, of which one or both are valid. The request is
+// rejected.
+func (p *proxyTest) testTwoHeaders(t *testing.T) {
 	good, bad := bearer(p.token), bearer(tamper(p.token))
 	for _, pair := range [][]string{{good, bad}, {bad, good}, {good, good}, {good, basic(p.token, "")}} {
-		got := p.door.through(t, "GET", "/", "", pair...)
+		got := p.proxy.send(t, "GET", "/", "", pair...)
 		if requests, _ := p.behind.asked(); got.Status != 400 && got.Status != 401 || len(requests) > 0 {
-			t.Errorf("%.30q: %d, the service was asked %q", pair, got.Status, requests)
+			t.Errorf("%.30q: status %d, want 400 or 401; the service got %q", pair, got.Status, requests)
 		}
 	}
 }
 
-// testScope: a part of the service for which the token must have a scope.
-func (p *party) testScope(t *testing.T) {
-	p.refused(t, 403, "forbidden, not in scope", false, "GET", bearer(p.token))
-	p.refused(t, 403, "forbidden, not in scope", false, "POST", bearer(p.token))
+// testScope requests a part of the service that requires a scope.
+func (p *proxyTest) testScope(t *testing.T) {
+	p.rejected(t, 403, "forbidden, not in scope", false, "GET", bearer(p.token))
+	p.rejected(t, 403, "forbidden, not in scope", false, "POST", bearer(p.token))
 	for _, path := range []string{"/%61dmin/", "//admin/", "/./admin/x", "/a/../admin/x", "/admin//x?scope=UserScope"} {
-		if got := p.door.through(t, "GET", path, "", bearer(p.token)); got.Status != 403 && got.Status != 400 {
-			t.Errorf("%s: %d %s", path, got.Status, got.Body)
+		if got := p.proxy.send(t, "GET", path, "", bearer(p.token)); got.Status != 403 && got.Status != 400 {
+			t.Errorf("%s: status %d, want 403 or 400: %s", path, got.Status, got.Body)
 		}
 	}
 	admin := administrator(t, p.latchkey)
-	if got := p.door.through(t, "GET", "/admin/", "", bearer(admin)); got.Status != 200 {
-		t.Errorf("an administrator: %d %s", got.Status, got.Body)
-	}
-	if got := p.door.through(t, "GET", "/admin/", "", bearer(tamper(admin))); got.Status != 401 {
-		t.Errorf("nobody: %d %s", got.Status, got.Body)
-	}
+	checkStatus(t, "an administrator", p.proxy.send(t, "GET", "/admin/", "", bearer(admin)), 200)
+	checkStatus(t, "an invalid token", p.proxy.send(t, "GET", "/admin/", "", bearer(tamper(admin))), 401)
 	if requests, _ := p.behind.asked(); len(requests) != 1 || len(p.behind.take()) != 1 {
-		t.Errorf("the service was asked %q", requests)
+		t.Errorf("the service got %q, want one request", requests)
 	}
 }
 
-// testLogin: Latchkey's own pages and API through the proxy.
-func (p *party) testLogin(t *testing.T) {
-	page := p.door.through(t, "GET", "/login", "", "Host: login.example.com", "Accept: text/html")
+// testLogin requests Latchkey's pages and API through the proxy.
+func (p *proxyTest) testLogin(t *testing.T) {
+	page := p.proxy.send(t, "GET", "/login", "", "Host: login.example.com", "Accept: text/html")
 	if page.Status != 200 || !strings.Contains(page.Body, "<form") {
-		t.Errorf("the login page: %d %s", page.Status, page.Body)
+		t.Errorf("the login page: status %d, want 200 with a form: %s", page.Status, page.Body)
 	}
-	me := p.door.through(t, "GET", "/v1/user", "", "Host: login.example.com", basic(p.token, ""))
+	me := p.proxy.send(t, "GET", "/v1/user", "", "Host: login.example.com", basic(p.token, ""))
 	if me.Status != 200 || !strings.Contains(me.Body, "ann@example.com") {
-		t.Errorf("the API: %d %s", me.Status, me.Body)
+		t.Errorf("the API: status %d, want 200 with the account: %s", me.Status, me.Body)
 	}
-	nobody := p.door.through(t, "GET", "/v1/user", "", "Host: login.example.com")
-	values := nobody.Header.Values("Www-Authenticate")
-	if nobody.Status != 401 || !slices.Equal(values, []string{challenge}) {
-		t.Errorf("the API without a token: %d %q", nobody.Status, values)
+	anonymous := p.proxy.send(t, "GET", "/v1/user", "", "Host: login.example.com")
+	values := anonymous.Header.Values("Www-Authenticate")
+	if anonymous.Status != 401 || !slices.Equal(values, []string{challenge}) {
+		t.Errorf("the API without a token: status %d with challenge %q, want 401", anonymous.Status, values)
 	}
 	if requests, _ := p.behind.asked(); len(requests) > 0 {
-		t.Errorf("the service was asked %q", requests)
+		t.Errorf("the service got %q, want nothing", requests)
 	}
 }
 
-// testLogs: neither the proxy nor Latchkey has written a token, as it is or in base64.
-func (p *party) testLogs(t *testing.T) {
+// testLogs requires that neither the proxy's log nor Latchkey's contains a token, in clear or in
+// base64.
+func (p *proxyTest) testLogs(t *testing.T) {
 	user, _ := strings.CutPrefix(basic(p.token, ""), "Authorization: Basic ")
 	password, _ := strings.CutPrefix(basic("anyname", p.token), "Authorization: Basic ")
-	spellings := []string{p.token, p.token[:40], user[:40], password[12:40]}
-	for who, text := range map[string]string{"the proxy": p.door.logged(t), "Latchkey": p.latchkey.out.String()} {
+	encodings := []string{p.token, p.token[:40], user[:40], password[12:40]}
+	for program, text := range map[string]string{"the proxy": p.proxy.logged(t), "Latchkey": p.latchkey.out.String()} {
 		if !strings.Contains(text, "/v1/verify") && !strings.Contains(text, "/forged") {
-			t.Errorf("%s has no access log:\n%s", who, text)
+			t.Errorf("%s has no access log:\n%s", program, text)
 		}
-		for _, spelling := range spellings {
-			if n := strings.Index(text, spelling); n >= 0 {
-				t.Errorf("%s logs a token: %s", who, text[max(0, n-300):n+60])
+		for _, encoding := range encodings {
+			if n := strings.Index(text, encoding); n >= 0 {
+				t.Errorf("%s logs a token: %s", program, text[max(0, n-300):n+60])
 			}
 		}
 	}

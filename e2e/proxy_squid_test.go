@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// squid runs the recipe.
-func squid(t *testing.T, latchkey string) *door {
+// squid starts Squid with the configuration of its recipe.
+func squid(t *testing.T, latchkey string) *reverseProxy {
 	t.Helper()
 	address, dir := freeAddress(t), t.TempDir()
-	must(t, os.Chmod(filepath.Dir(dir), 0o755)) // Squid does not stay root
+	must(t, os.Chmod(filepath.Dir(dir), 0o755)) // Squid gives up root's rights
 	must(t, os.Chmod(dir, 0o777))
 	helper := write(t, dir, "latchkey.py", recipe(t, "squid", "helper", "127.0.0.1:8080", bare(latchkey)))
 	must(t, os.Chmod(helper, 0o644))
@@ -29,14 +29,14 @@ coredump_dir `+dir+`
 pinger_enable off
 shutdown_lifetime 0 seconds
 `)
-	return &door{"http://" + address, dir, daemon(t, address, dir, "squid", "-N", "-f", config)}
+	return &reverseProxy{"http://" + address, dir, daemon(t, address, dir, "squid", "-N", "-f", config)}
 }
 
-// fetch asks a service through Squid by curl, with a user name and a password unless they are empty, and returns the
-// status.
-func (d *door) fetch(t *testing.T, url, credential string) string {
+// fetch requests a URL through Squid with curl and returns the status. credential is
+// "user:password" or empty.
+func (r *reverseProxy) fetch(t *testing.T, url, credential string) string {
 	t.Helper()
-	args := []string{"-s", "-o", "page", "-w", "%{http_code}", "--max-time", "20", "--noproxy", "", "-x", d.URL}
+	args := []string{"-s", "-o", "page", "-w", "%{http_code}", "--max-time", "20", "--noproxy", "", "-x", r.URL}
 	if credential != "" {
 		args = append(args, "-U", credential)
 	}
@@ -44,34 +44,35 @@ func (d *door) fetch(t *testing.T, url, credential string) string {
 	return out
 }
 
-// TestSquid: only with a good token does Squid let anybody out, under the account that the token is of.
+// TestSquid sends requests through Squid. It forwards only those with a valid token, and logs them
+// under the token's account.
 func TestSquid(t *testing.T) {
 	t.Parallel()
-	p := invite(t)
-	p.door = squid(t, p.latchkey.URL)
+	p := newProxyTest(t)
+	p.proxy = squid(t, p.latchkey.URL)
 	bob := account(t, p.latchkey, "bob@example.com")
 	for name, test := range map[string]struct{ credential, want, account string }{
 		"password":            {"anyname:" + p.token, "200", "ann@example.com"},
 		"the same name again": {"anyname:" + bob, "200", "bob@example.com"},
 		"user name":           {p.token + ":x", "200", "ann@example.com"},
 		"no password":         {p.token + ":", "407", ""},
-		"none":                {"", "407", ""},
+		"no credentials":      {"", "407", ""},
 		"tampered password":   {"anyname:" + tamper(p.token), "407", ""},
 		"tampered user name":  {tamper(p.token) + ":x", "407", ""},
 		"lower case":          {strings.ToLower(p.token) + ":x", "407", ""},
 		"expired":             {"anyname:" + p.expired, "407", ""},
-		"account and secret":  {"ann@example.com:secret1", "407", ""},
+		"account, password":   {"ann@example.com:secret1", "407", ""},
 		"blanks and signs":    {"a b%20\"\\: " + p.token, "407", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 2 {
-				if got := p.door.fetch(t, p.behind.URL+"/"+strings.ReplaceAll(name, " ", "-"), test.credential); got != test.want {
-					t.Fatalf("%s, want %s", got, test.want)
+				if got := p.proxy.fetch(t, p.behind.URL+"/"+strings.ReplaceAll(name, " ", "-"), test.credential); got != test.want {
+					t.Fatalf("status %s, want %s", got, test.want)
 				}
 			}
 			requests, _ := p.behind.asked()
 			if want := test.want == "200"; (len(requests) > 0) != want {
-				t.Errorf("the service was asked %q", requests)
+				t.Errorf("the service got %q, want a request: %v", requests, want)
 			}
 			for _, h := range p.behind.take() {
 				if h.Get("Proxy-Authorization") != "" || h.Get("Authorization") != "" {
@@ -79,58 +80,60 @@ func TestSquid(t *testing.T) {
 				}
 			}
 			line := " " + test.account + " ["
-			if test.account != "" && !strings.Contains(p.door.logged(t), line) {
-				t.Errorf("no %q in the log: %s", line, p.door.logged(t))
+			if test.account != "" && !strings.Contains(p.proxy.logged(t), line) {
+				t.Errorf("the log does not contain %q: %s", line, p.proxy.logged(t))
 			}
 		})
 	}
 	p.behind.asked()
-	p.sameName(t, bob)
-	if log := p.door.logged(t); strings.Contains(log, p.token) || strings.Contains(log, tamper(p.token)) {
-		t.Errorf("a token is in the log: %s", log)
+	p.checkSameName(t, bob)
+	if log := p.proxy.logged(t); strings.Contains(log, p.token) || strings.Contains(log, tamper(p.token)) {
+		t.Errorf("the log contains a token: %s", log)
 	}
 	p.latchkey.kill()
 	began := time.Now()
-	if got := p.door.fetch(t, p.behind.URL+"/", "other:"+p.token); got == "200" || time.Since(began) > closedWithin {
-		t.Errorf("without Latchkey: %s after %v", got, time.Since(began))
+	if got := p.proxy.fetch(t, p.behind.URL+"/", "other:"+p.token); got == "200" || time.Since(began) > rejectedWithin {
+		t.Errorf("without Latchkey: status %s after %v, want an error within %v", got, time.Since(began), rejectedWithin)
 	}
 }
 
-// sameName requires that two who use Squid at once under one name are told apart in its log.
-func (p *party) sameName(t *testing.T, bob string) {
+// checkSameName sends requests of two users under one user name at once. The log shows the right
+// account for each.
+func (p *proxyTest) checkSameName(t *testing.T, bob string) {
 	t.Helper()
 	var wait sync.WaitGroup
 	for range 20 {
 		for path, token := range map[string]string{"/is-ann": p.token, "/is-bob": bob} {
 			wait.Go(func() {
-				if got := p.door.fetch(t, p.behind.URL+path, "both:"+token); got != "200" {
-					t.Errorf("%s: %s", path, got)
+				if got := p.proxy.fetch(t, p.behind.URL+path, "both:"+token); got != "200" {
+					t.Errorf("%s: status %s, want 200", path, got)
 				}
 			})
 		}
 	}
 	wait.Wait()
-	for line := range strings.SplitSeq(p.door.logged(t), "\n") {
+	for line := range strings.SplitSeq(p.proxy.logged(t), "\n") {
 		if strings.Contains(line, "/is-ann") && !strings.Contains(line, "ann@example.com") ||
 			strings.Contains(line, "/is-bob") && !strings.Contains(line, "bob@example.com") {
-			t.Errorf("logged under another's name: %s", line)
+			t.Errorf("logged under another account: %s", line)
 		}
 	}
 }
 
-// TestSquidFailsClosed: nobody gets out while what is at Latchkey's address gives no verdict.
+// TestSquidFailsClosed runs Squid while Latchkey is absent, silent or answers with a wrong status.
+// It forwards no request.
 func TestSquidFailsClosed(t *testing.T) {
 	t.Parallel()
 	for name, latchkey := range map[string]string{"absent": "http://" + freeAddress(t), "silent": silent(t),
-		"500": answersWith(t, 500), "503": answersWith(t, 503), "302": answersWith(t, 302), "200": answersWith(t, 200)} {
+		"500": respondsWith(t, 500), "503": respondsWith(t, 503), "302": respondsWith(t, 302), "200": respondsWith(t, 200)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			behind := newService(t)
-			door := squid(t, latchkey)
+			proxy := squid(t, latchkey)
 			began := time.Now()
-			got := door.fetch(t, behind.URL+"/", "anyname:MTc5NTQ0OTQwNnxBQUFBQVJ3Z0FSQUF8fh6UWcNyzC80QV7HPTs17h0d")
-			if requests, _ := behind.asked(); got == "200" || len(requests) > 0 || time.Since(began) > closedWithin {
-				t.Errorf("%s after %v, the service was asked %q", got, time.Since(began), requests)
+			got := proxy.fetch(t, behind.URL+"/", "anyname:MTc5NTQ0OTQwNnxBQUFBQVJ3Z0FSQUF8fh6UWcNyzC80QV7HPTs17h0d")
+			if requests, _ := behind.asked(); got == "200" || len(requests) > 0 || time.Since(began) > rejectedWithin {
+				t.Errorf("status %s after %v; the service got %q, want nothing", got, time.Since(began), requests)
 			}
 		})
 	}

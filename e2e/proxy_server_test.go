@@ -14,18 +14,17 @@ import (
 	"time"
 )
 
-// A door is a reverse proxy that runs from its recipe.
-
-type door struct {
+// reverseProxy is a proxy that runs with the configuration of its recipe.
+type reverseProxy struct {
 	URL string // http://127.0.0.1:PORT
-	Dir string // its files, logs among them
+	Dir string // configuration and logs
 	out *lockedBuffer
 }
 
-// bare is an address without its scheme.
+// bare returns a URL without its scheme.
 func bare(url string) string { return strings.TrimPrefix(url, "http://") }
 
-// write puts a file in a directory and returns its path.
+// write writes a file in a directory and returns its path.
 func write(tb testing.TB, dir, name, content string) string {
 	tb.Helper()
 	path := filepath.Join(dir, name)
@@ -33,18 +32,20 @@ func write(tb testing.TB, dir, name, content string) string {
 	return path
 }
 
-// through sends a request for app.example.com through a proxy; headers are "Name: value" and go out as spelled.
-func (d *door) through(tb testing.TB, method, path, body string, headers ...string) reply {
+// send sends a request for app.example.com through the proxy. headers are "Name: value" and keep
+// their spelling.
+func (r *reverseProxy) send(tb testing.TB, method, path, body string, headers ...string) reply {
 	tb.Helper()
-	got, err := d.try(method, path, body, headers...)
+	got, err := r.trySend(method, path, body, headers...)
 	if err != nil {
-		tb.Fatalf("%s %s: %v\n%s", method, path, err, d.printed(tb))
+		tb.Fatalf("%s %s: %v\n%s", method, path, err, r.printed(tb))
 	}
 	return got
 }
 
-func (d *door) try(method, path, body string, headers ...string) (reply, error) {
-	req, err := http.NewRequest(method, d.URL+path, strings.NewReader(body))
+// trySend is send that returns a failed connection as an error.
+func (r *reverseProxy) trySend(method, path, body string, headers ...string) (reply, error) {
+	req, err := http.NewRequest(method, r.URL+path, strings.NewReader(body))
 	if err != nil {
 		return reply{}, err
 	}
@@ -66,11 +67,11 @@ func (d *door) try(method, path, body string, headers ...string) (reply, error) 
 	return reply{resp.StatusCode, resp.Header, string(content)}, err
 }
 
-// printed is what a proxy printed and all that it wrote to its files.
-func (d *door) printed(tb testing.TB) string {
+// printed returns the proxy's output and all its files.
+func (r *reverseProxy) printed(tb testing.TB) string {
 	tb.Helper()
-	text := d.out.String()
-	must(tb, filepath.WalkDir(d.Dir, func(path string, entry fs.DirEntry, err error) error {
+	text := r.out.String()
+	must(tb, filepath.WalkDir(r.Dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
 			content, readErr := os.ReadFile(path)
 			text, err = text+"\n== "+path+"\n"+string(content), readErr
@@ -80,11 +81,11 @@ func (d *door) printed(tb testing.TB) string {
 	return text
 }
 
-// logged is printed without the configuration.
-func (d *door) logged(tb testing.TB) string {
+// logged returns the proxy's output and log files.
+func (r *reverseProxy) logged(tb testing.TB) string {
 	tb.Helper()
 	var text strings.Builder
-	for file := range strings.SplitSeq(d.printed(tb), "\n== ") {
+	for file := range strings.SplitSeq(r.printed(tb), "\n== ") {
 		if name, content, _ := strings.Cut(file, "\n"); strings.HasSuffix(name, ".log") || !strings.HasPrefix(name, "/") {
 			text.WriteString(name + "\n" + content)
 		}
@@ -92,24 +93,25 @@ func (d *door) logged(tb testing.TB) string {
 	return text.String()
 }
 
-// raw sends bytes on a connection of their own and returns what comes back until the other end is done or silent.
-func (d *door) raw(t *testing.T, text string) string {
-	conn, err := net.Dial("tcp", bare(d.URL))
+// raw sends bytes on a new connection and returns the response, until the proxy closes the
+// connection or is silent.
+func (r *reverseProxy) raw(t *testing.T, text string) string {
+	conn, err := net.Dial("tcp", bare(r.URL))
 	if err != nil {
-		t.Errorf("the proxy is gone: %v", err)
+		t.Errorf("the proxy does not accept connections: %v", err)
 		return ""
 	}
 	defer conn.Close()
 	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = conn.Write([]byte(text)) // the other end may close early
-	var answer []byte
+	_, _ = conn.Write([]byte(text)) // fails if the proxy closes early
+	var response []byte
 	buffer := make([]byte, 32<<10)
 	for patience := time.Second; ; patience = 100 * time.Millisecond {
 		_ = conn.SetReadDeadline(time.Now().Add(patience))
 		n, err := conn.Read(buffer)
-		answer = append(answer, buffer[:n]...)
+		response = append(response, buffer[:n]...)
 		if err != nil {
-			return string(answer)
+			return string(response)
 		}
 	}
 }
