@@ -6,11 +6,11 @@ import "strings"
 
 const quotedEmpty = "It sends `password \"\"` of `.netrc` as two quotes, which Latchkey ignores."
 
-// downloaders are the clients that fetch one address.
+// downloaders are clients that fetch one URL.
 func downloaders() []httpClient {
 	curl, wget, wget2 := []string{"curl", "--version"}, []string{"wget", "--version"}, []string{"wget2", "--version"}
-	refusedByCurl := says("The requested URL returned error: 401", "exit 22")
-	refusedByWget := says("Username/Password Authentication Failed", "exit 6")
+	refusedByCurl := output("The requested URL returned error: 401", "exit 22")
+	refusedByWget := output("Username/Password Authentication Failed", "exit 6")
 	httpie, aria2 := []string{"http", "--version"}, []string{"aria2c", "--version"}
 	return []httpClient{
 		{name: "curl `-u`", version: curl, run: func(c *call) bool {
@@ -50,7 +50,7 @@ func downloaders() []httpClient {
 		{name: "HTTPie `-a`", version: httpie, run: func(c *call) bool {
 			return c.httpie(c.with([]string{"-a", c.pair()}, c.url)...)
 		}},
-		{name: "HTTPie, `.netrc`", version: httpie, expired: says("401 Unauthorized", "exit 4"), run: func(c *call) bool {
+		{name: "HTTPie, `.netrc`", version: httpie, expired: output("401 Unauthorized", "exit 4"), run: func(c *call) bool {
 			c.netrc("curl", "127.0.0.1")
 			return c.httpie(c.url)
 		}},
@@ -59,7 +59,7 @@ func downloaders() []httpClient {
 			return c.exits("aria2c", c.with(login, "--no-conf", c.url+"/page")...)
 		}},
 		{name: "aria2, `.netrc`", version: aria2, note: quotedEmpty,
-			expired: says("Authorization failed", "exit 24"), run: func(c *call) bool {
+			expired: output("Authorization failed", "exit 24"), run: func(c *call) bool {
 				c.netrc("curl", "127.0.0.1")
 				return c.exits("aria2c", "--no-conf", c.url+"/page")
 			}},
@@ -76,7 +76,7 @@ func downloaders() []httpClient {
 	}
 }
 
-// httpie runs HTTPie without its look for a newer one.
+// httpie runs HTTPie without its check for updates.
 func (c *call) httpie(args ...string) bool {
 	c.file(".config/httpie/config.json", `{"disable_update_warnings": true}`)
 	return c.gets("http", append([]string{"--ignore-stdin", "--check-status"}, args...)...)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// example builds and runs a program of docs/examples until the test ends, and returns its address.
+// example builds and runs a program of docs/examples until the test ends, and returns its URL.
 func example(t *testing.T, name string, args ...string) (url string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), name)
@@ -24,8 +24,8 @@ func example(t *testing.T, name string, args ...string) (url string) {
 	return "http://" + address
 }
 
-// TestExamples: both ways to guard another Go service answer as Latchkey does, follow what ends a token, and let
-// nobody in when it cannot be known.
+// TestExamples runs the two examples of guarding a Go service. Their responses are those of
+// Latchkey, and they reject expired and revoked tokens.
 func TestExamples(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	user := account(t, s, "ann@example.com")
@@ -48,7 +48,7 @@ func TestExamples(t *testing.T) {
 				{"OK/Bearer", "/hello", []string{bearer(user)}, 200, "Hello, ann@example.com, number "},
 				{"OK/cookie", "/hello", []string{"Cookie: a=b; latchkey=" + user + "; c=d"}, 200, "Hello, ann@"},
 				{"OK/scope", "/admin", []string{bearer(admin)}, 200, "Hello, "},
-				{"OK/again", "/admin", []string{bearer(admin)}, 200, "Hello, "},
+				{"OK/cached", "/admin", []string{bearer(admin)}, 200, "Hello, "},
 				{"ErrScope", "/admin", []string{bearer(user)}, 403, `{"error_code":1004,"msg":"forbidden, not in scope"`},
 				{"ErrInvalid", "/hello", []string{bearer(tamper(user))}, 401,
 					`{"error_code":1002,"msg":"token is invalid","request":"GET /hello"}`},
@@ -60,7 +60,7 @@ func TestExamples(t *testing.T) {
 			for _, test := range tests {
 				got := request(t, "GET", url+test.path, "", test.headers...)
 				if got.Status != test.status || !strings.HasPrefix(got.Body, test.body) {
-					t.Errorf("%s: %d %s, want %d %s", test.name, got.Status, got.Body, test.status, test.body)
+					t.Errorf("%s: status %d %s, want %d %s", test.name, got.Status, got.Body, test.status, test.body)
 				}
 				challenge := got.Header.Values("WWW-Authenticate")
 				if want := `Basic realm="latchkey", charset="UTF-8"`; (test.status == 401) != (len(challenge) == 1) ||
@@ -70,7 +70,7 @@ func TestExamples(t *testing.T) {
 			}
 			if got := request(t, "GET", url+"/hello", "",
 				"Sec-Fetch-Mode: cors"); len(got.Header.Values("WWW-Authenticate")) != 0 {
-				t.Error("a script gets a challenge")
+				t.Error("a script gets a challenge, want none")
 			}
 			expired := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--ttl", "1s")
 			await(t, "the token to expire", func() bool {
@@ -78,25 +78,25 @@ func TestExamples(t *testing.T) {
 			})
 			ended := login(t, s, "ann@example.com")
 			if got := request(t, "GET", url+"/hello", "", bearer(ended)); got.Status != 200 {
-				t.Fatalf("before its end: %d", got.Status)
+				t.Fatalf("before the revocation: status %d, want 200", got.Status)
 			}
 			revoke(t, s, ended)
 			endedAt := time.Now()
-			await(t, "the end to be felt", func() bool {
+			await(t, "the example to reject the token", func() bool {
 				return request(t, "GET", url+"/hello", "", bearer(ended)).Status == 401
 			})
-			t.Logf("an ended token worked for %v longer", time.Since(endedAt).Round(time.Millisecond))
+			t.Logf("a revoked token was valid for another %v", time.Since(endedAt).Round(time.Millisecond))
 		})
 	}
 }
 
-// TestExampleFailsClosed: a service whose Latchkey is gone, silent or another program lets nobody in.
+// TestExampleFailsClosed runs the examples without a working Latchkey. They accept no request.
 func TestExampleFailsClosed(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer silent.Close()
 	for name, latchkey := range map[string]string{
-		"gone": "http://" + freeAddress(t), "silent": "http://" + silent.Addr().String(), "another": anythingGoes(t),
+		"gone": "http://" + freeAddress(t), "silent": "http://" + silent.Addr().String(), "another": newService(t).URL, // answers 200 to everything
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := example(t, "remote", "-latchkey", latchkey)
@@ -104,7 +104,8 @@ func TestExampleFailsClosed(t *testing.T) {
 				started := time.Now()
 				got := request(t, "GET", url+"/hello", "", header)
 				if got.Status != 503 || got.Header.Get("Retry-After") != "1" || time.Since(started) > 10*time.Second {
-					t.Errorf("%d %s after %v", got.Status, got.Body, time.Since(started))
+					t.Errorf("status %d after %v, want 503 with Retry-After within 10 s: %s",
+						got.Status, time.Since(started), got.Body)
 				}
 			}
 		})
@@ -115,14 +116,9 @@ func TestExampleFailsClosed(t *testing.T) {
 	}
 	empty := t.TempDir()
 	if out, err := exec.Command(program, "-data", empty).CombinedOutput(); err == nil {
-		t.Errorf("the other starts without a data directory: %s", out)
+		t.Errorf("the example local starts without a data directory: %s", out)
 	}
 	if entries, _ := os.ReadDir(empty); len(entries) != 0 {
-		t.Errorf("and makes something there: %v", entries)
+		t.Errorf("the example local creates files in an empty directory: %v", entries)
 	}
-}
-
-// anythingGoes is a server that is none of Latchkey's: it answers every request with 200.
-func anythingGoes(t *testing.T) string {
-	return newService(t).URL
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// languages are the HTTP libraries of programming languages.
+// languages are HTTP libraries of programming languages.
 func languages() []httpClient {
 	python := func(library string) func(c *call) bool { return script(library, "/usr/bin/python3", "fetch.py") }
 	library := func(name string) []string {
@@ -58,14 +58,14 @@ func languages() []httpClient {
 	}
 }
 
-// clientFile is the absolute path of a file in testdata/clients.
+// clientFile returns the absolute path of a file in testdata/clients.
 func clientFile(c *call, name string) string {
 	path, err := filepath.Abs(filepath.Join("testdata/clients", name))
 	must(c.t, err)
 	return path
 }
 
-// script runs a program of testdata/clients, the last of command, in one of its ways.
+// script runs a program in testdata/clients, the last word of command; way selects the library.
 func script(way string, command ...string) func(c *call) bool {
 	return func(c *call) bool {
 		last := len(command) - 1
@@ -77,17 +77,17 @@ func script(way string, command ...string) func(c *call) bool {
 	}
 }
 
-// fetch is Go's own client.
+// fetch uses Go's http.Client.
 func (c *call) fetch(url string, login func(*http.Request)) bool {
-	ask, err := http.NewRequest(http.MethodGet, url, nil)
+	req, err := http.NewRequest(http.MethodGet, url, nil)
 	must(c.t, err)
 	if c.pair() != ":" {
-		login(ask)
+		login(req)
 	}
-	answer, err := http.DefaultClient.Do(ask)
+	resp, err := http.DefaultClient.Do(req)
 	must(c.t, err)
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
 	must(c.t, err)
-	return answer.StatusCode == http.StatusOK && strings.Contains(string(body), behindText)
+	return resp.StatusCode == http.StatusOK && strings.Contains(string(body), behindText)
 }

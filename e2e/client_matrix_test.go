@@ -17,43 +17,43 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/reference/clients.md anew from what TestClients finds")
+var update = flag.Bool("update", false, "write the table in docs/reference/clients.md")
 
-// A httpClient is one way in which a program of somebody else's sends Basic credentials.
+// httpClient is one way in which a client sends Basic credentials.
 type httpClient struct {
-	name          string                     // as docs/reference/clients.md shows it
+	name          string                     // as in docs/reference/clients.md
 	version       []string                   // the command that prints its version
-	behind        func(c *call) http.Handler // what it asks for; nil for content
-	tls           bool                       // it takes no credentials to a server without TLS
-	run           func(c *call) bool         // runs it and says whether it got what it asked for, in its own opinion
-	note          string                     // what else the page says of it
-	expired       []string                   // what it prints with a token that has expired, as its recipe says
-	needsPassword bool                       // it sends nothing with an empty password
+	behind        func(c *call) http.Handler // the service that it uses; nil for content
+	tls           bool                       // it sends no credentials without TLS
+	run           func(c *call) bool         // runs it and returns whether it reports success
+	note          string                     // a footnote on the page
+	expired       []string                   // what it prints with an expired token
+	needsPassword bool                       // it sends no credentials with an empty password
 }
 
-// A call is one run of a client.
+// call is one run of a client.
 type call struct {
 	t              *testing.T
-	dir            string // its home, empty at first
+	dir            string // its home directory, empty at first
 	url, host      string // the server: http://127.0.0.1:PORT and 127.0.0.1:PORT
 	ca             string // with TLS, the file with the certificate to trust
 	user, password string // both empty: no credentials
 	env            []string
-	daemon         string // the address of the client itself, if it is a server too
+	daemon         string // the address of a client that is a server
 	printed        strings.Builder
 }
 
-// A matrix is what all runs share, and what they found.
+// matrix is what all runs share, with their results.
 type matrix struct {
 	server                  *server
 	good, tampered, expired string
-	stray                   *httptest.Server // the proxy for every address but 127.0.0.1: nobody may ask it
+	stray                   *httptest.Server // the proxy for all addresses but 127.0.0.1; gets no request
 	mu                      sync.Mutex
 	versions                map[string]string
 	rows                    map[string]row
 }
 
-// A row of docs/reference/clients.md: works, refused or no.
+// row is a row of docs/reference/clients.md; each cell is works, refused or no.
 type row struct{ version, user, password, tampered, none string }
 
 const (
@@ -64,29 +64,31 @@ const (
 
 const noEmptyPassword = "It sends no empty password. With any other, such as `x`, the token works as the user name."
 
-// says is what a client prints.
-func says(words ...string) []string { return words }
+// output lists words that a client prints.
+func output(words ...string) []string { return words }
 
-// TestClients runs every client with the token in either slot, with a tampered token and with none, and holds
-// docs/reference/clients.md to what it found.
+// TestClients runs every client with the token in either slot, with a tampered token and without
+// credentials, and compares docs/reference/clients.md with the results.
 func TestClients(t *testing.T) {
 	m := newMatrix(t)
 	clients := allClients()
 	t.Run("all", func(t *testing.T) {
 		for _, client := range clients {
-			t.Run(client.name, func(t *testing.T) { t.Parallel(); m.try(t, client) })
+			t.Run(client.name, func(t *testing.T) { t.Parallel(); m.runCases(t, client) })
 		}
 	})
 	if t.Failed() || len(m.rows) < len(clients) {
-		return // it was said already, or -run chose a few
+		return // failed already, or -run chose some clients
 	}
 	m.comparePage(t, clients)
 }
 
+// allClients lists every client.
 func allClients() []httpClient {
 	return slices.Concat(downloaders(), languages(), versionControl(), packageManagers(), storage())
 }
 
+// newMatrix starts a server and issues the tokens.
 func newMatrix(t *testing.T) *matrix {
 	m := &matrix{versions: map[string]string{}, rows: map[string]row{}}
 	m.server = start(t, t.TempDir(), cheapHashes...)
@@ -98,15 +100,15 @@ func newMatrix(t *testing.T) *matrix {
 	m.tampered = tamper(m.good)
 	await(t, "a token to expire", func() bool { return statusOf(t, m.server, m.expired) == 401 })
 	m.stray = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t.Errorf("a client asked for %s %s", r.Method, r.RequestURI)
+		t.Errorf("a client requested %s %s from another host", r.Method, r.RequestURI)
 		http.Error(w, "no way out", http.StatusBadGateway)
 	}))
 	t.Cleanup(m.stray.Close)
 	return m
 }
 
-// try runs a client's cases and notes its row.
-func (m *matrix) try(t *testing.T, client httpClient) {
+// runCases runs a client's cases and stores its row.
+func (m *matrix) runCases(t *testing.T, client httpClient) {
 	found := row{version: m.versionOf(t, client.version)}
 	if client.needsPassword {
 		found.user = m.slot(t, client, "user name", no, m.good, "")
@@ -125,15 +127,16 @@ func (m *matrix) try(t *testing.T, client httpClient) {
 	m.rows[client.name] = found
 }
 
-// slot runs one case, which has to end as wanted. What is refused or cannot be must reach nothing, and the client
-// must not take it for a success.
+// slot runs one case, whose result must be want. A rejected request must not reach the service, and
+// the client must report the failure.
 func (m *matrix) slot(t *testing.T, client httpClient, name, want, user, password string) (found string) {
 	t.Run(name, func(t *testing.T) {
 		c := &call{t: t, dir: t.TempDir(), user: user, password: password}
-		arrived := m.door(c, client)
+		arrived := m.serve(c, client)
 		succeeds := client.run(c)
 		if reached := arrived.Load(); succeeds != (want == works) || reached != succeeds {
-			t.Errorf("it reached the service: %v, and says so: %v; it printed:\n%s", reached, succeeds, &c.printed)
+			t.Errorf("reached the service: %v, reports success: %v, want %s; the client prints:\n%s",
+				reached, succeeds, want, &c.printed)
 			return
 		}
 		found = want
@@ -141,28 +144,28 @@ func (m *matrix) slot(t *testing.T, client httpClient, name, want, user, passwor
 	return found
 }
 
-// renew runs a client with an expired token, which it has to refuse as its recipe says, and then with a good one in
-// the same place, which has to work at once.
+// renew runs a client with an expired token, where it prints what its recipe says, and then with a
+// valid one in the same place, which works at once.
 func (m *matrix) renew(t *testing.T, client httpClient) {
 	c := &call{t: t, dir: t.TempDir(), user: "anyname", password: m.expired}
-	arrived := m.door(c, client)
+	arrived := m.serve(c, client)
 	if client.run(c) || arrived.Load() {
-		t.Errorf("an expired token works; it printed:\n%s", &c.printed)
+		t.Errorf("an expired token works; the client prints:\n%s", &c.printed)
 	}
 	for _, wanted := range client.expired {
 		if !strings.Contains(c.printed.String(), wanted) {
-			t.Errorf("with an expired token it does not print %q but:\n%s", wanted, &c.printed)
+			t.Errorf("with an expired token the client does not print %q but:\n%s", wanted, &c.printed)
 		}
 	}
 	c.password = m.good
 	if !client.run(c) || !arrived.Load() {
-		t.Errorf("a new token does not work after an expired one; it printed:\n%s", &c.printed)
+		t.Errorf("a new token does not work after an expired one; the client prints:\n%s", &c.printed)
 	}
 }
 
-// door starts the server that the call asks, which only a valid token passes. It returns whether a request has
-// arrived behind it.
-func (m *matrix) door(c *call, client httpClient) (arrived *atomic.Bool) {
+// serve starts the call's server, which lets only valid tokens through. arrived becomes true when a
+// request reaches the service behind it.
+func (m *matrix) serve(c *call, client httpClient) (arrived *atomic.Bool) {
 	c.env = m.environment(c.dir)
 	behind := http.Handler(http.HandlerFunc(content))
 	if client.behind != nil {
@@ -174,9 +177,9 @@ func (m *matrix) door(c *call, client httpClient) (arrived *atomic.Bool) {
 		behind.ServeHTTP(w, r)
 	})
 	if client.tls {
-		door := httptest.NewTLSServer(verifyFirst(m.server, counted))
-		c.t.Cleanup(door.Close)
-		c.url, c.ca = door.URL, certificateOf(c, door)
+		guard := httptest.NewTLSServer(verifyFirst(m.server, counted))
+		c.t.Cleanup(guard.Close)
+		c.url, c.ca = guard.URL, certificateOf(c, guard)
 	} else {
 		c.url = startGuarded(c.t, m.server, counted).URL
 	}
@@ -184,7 +187,8 @@ func (m *matrix) door(c *call, client httpClient) (arrived *atomic.Bool) {
 	return arrived
 }
 
-// environment leads a client that asks for any other address than 127.0.0.1 to the stray proxy.
+// environment returns an environment that sends requests for other hosts than 127.0.0.1 to the
+// stray proxy.
 func (m *matrix) environment(home string) []string {
 	env := []string{"HOME=" + home, "TMPDIR=" + home, "no_proxy=127.0.0.1", "NO_PROXY=127.0.0.1"}
 	for _, name := range []string{"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"} {
@@ -193,7 +197,7 @@ func (m *matrix) environment(home string) []string {
 	return env
 }
 
-const behindText = "behind the door"
+const behindText = "behind the proxy"
 
 // content is the service of clients that fetch a page.
 func content(w http.ResponseWriter, _ *http.Request) {
@@ -203,7 +207,7 @@ func content(w http.ResponseWriter, _ *http.Request) {
 
 var versionNumber = regexp.MustCompile(`\d+(\.\d+)+`)
 
-// versionOf is the first number with a point that a command prints.
+// versionOf returns the first version number that a command prints.
 func (m *matrix) versionOf(t *testing.T, command []string) string {
 	key := strings.Join(command, " ")
 	m.mu.Lock()
@@ -223,7 +227,7 @@ func (m *matrix) versionOf(t *testing.T, command []string) string {
 	return number
 }
 
-// command runs a program in the call's home.
+// command runs a program in the call's home directory.
 func (c *call) command(name string, args ...string) (out string, code int) {
 	c.t.Helper()
 	out, code = execute(c.t, c.dir, c.env, "", name, args...)
@@ -231,27 +235,27 @@ func (c *call) command(name string, args ...string) (out string, code int) {
 	return out, code
 }
 
-// exits says whether a program ends with 0.
+// exits runs a program and returns whether it exits with 0.
 func (c *call) exits(name string, args ...string) bool {
 	c.t.Helper()
 	_, code := c.command(name, args...)
 	return code == 0
 }
 
-// gets says whether a program ends with 0 and prints the page behind.
+// gets runs a program and returns whether it exits with 0 and prints the service's page.
 func (c *call) gets(name string, args ...string) bool { return c.prints(behindText, name, args...) }
 
-// prints says whether a program ends with 0 and prints something.
+// prints runs a program and returns whether it exits with 0 and prints a text.
 func (c *call) prints(wanted, name string, args ...string) bool {
 	c.t.Helper()
 	out, code := c.command(name, args...)
 	return code == 0 && strings.Contains(out, wanted)
 }
 
-// pair is "user:password", as many clients take it.
+// pair returns "user:password", or ":" without credentials.
 func (c *call) pair() string { return c.user + ":" + c.password }
 
-// with puts arguments that carry the credentials, if there are any, before others.
+// with returns the arguments with credentials, if the call has any, followed by the others.
 func (c *call) with(credentials []string, others ...string) []string {
 	if c.pair() == ":" {
 		return others
@@ -259,7 +263,7 @@ func (c *call) with(credentials []string, others ...string) []string {
 	return slices.Concat(credentials, others)
 }
 
-// userURL is the server's address with the credentials in it.
+// userURL returns the server's URL with the credentials in it.
 func (c *call) userURL() string {
 	if c.pair() == ":" {
 		return c.url
@@ -267,7 +271,7 @@ func (c *call) userURL() string {
 	return strings.Replace(c.url, "://", "://"+c.pair()+"@", 1)
 }
 
-// file writes a file in the call's home, for its owner alone, and returns its path.
+// file writes a private file in the call's home directory and returns its path.
 func (c *call) file(name, text string) (path string) {
 	c.t.Helper()
 	path = filepath.Join(c.dir, name)
@@ -276,7 +280,7 @@ func (c *call) file(name, text string) (path string) {
 	return path
 }
 
-// recipe is a block of docs/howto/, with the call's address and credentials for those of the page.
+// recipe returns a block of a recipe, with the call's address and credentials.
 func (c *call) recipe(page, block string, swap ...string) string {
 	c.t.Helper()
 	text := recipe(c.t, page, block, swap...)
@@ -289,7 +293,7 @@ func (c *call) recipe(page, block string, swap ...string) string {
 	return text
 }
 
-// configure writes a recipe's block to a file; without credentials the file is empty.
+// configure writes a block of a recipe to a file. Without credentials the file is empty.
 func (c *call) configure(name, page, block string, swap ...string) (path string) {
 	c.t.Helper()
 	text := c.recipe(page, block, swap...)
@@ -299,7 +303,7 @@ func (c *call) configure(name, page, block string, swap ...string) (path string)
 	return c.file(name, text)
 }
 
-// netrc is configure for .netrc: the machine is as the client names it, and an empty password stands in quotes.
+// netrc is configure for .netrc. An empty password is written as two quotes.
 func (c *call) netrc(page, machine string) (path string) {
 	c.t.Helper()
 	swap := []string{"machine files.example.com", "machine " + machine}
@@ -309,7 +313,8 @@ func (c *call) netrc(page, machine string) (path string) {
 	return c.configure(".netrc", page, "netrc", swap...)
 }
 
-// encoded is what the command in a recipe's block prints, which reads the token from a file.
+// encoded runs the command in a block of a recipe, which reads the token from a file, and returns
+// its output.
 func (c *call) encoded(page, block string) string {
 	c.t.Helper()
 	c.file("files-token", c.password+"\n")

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestNewman runs the Postman collection against a fresh server: twice, for it must be repeatable; without an
-// administrator's token; and with two administrators, of whom it must leave each as it is.
+// TestNewman runs the Postman collection against a server: twice, because it must be repeatable;
+// without an administrator's token; and with two administrators, whom it must not change.
 func TestNewman(t *testing.T) {
 	s := start(t, t.TempDir())
 	admin := administrator(t, s)
@@ -19,12 +19,12 @@ func TestNewman(t *testing.T) {
 	addUser(t, s.Dir, "second@example.com", "--admin")
 	collection(t, s, admin, true, false)
 	if got := request(t, "GET", s.URL+"/v1/users", "", bearer(admin)); got.Status != 200 {
-		t.Errorf("the administrator after the runs: %d %s", got.Status, got.Body)
+		t.Errorf("the administrator after the runs: status %d, want 200: %s", got.Status, got.Body)
 	}
 }
 
-// collection runs the collection with an administrator's token or none, and says whether the folder for
-// administrators has to run, and in it the request that the last of them makes.
+// collection runs the collection with an administrator's token or "". administers means that the
+// folder for administrators must run, last that it must run the request of the last administrator.
 func collection(t *testing.T, s *server, token string, administers, last bool) {
 	t.Helper()
 	text, err := exec.Command("node_modules/.bin/newman", "run",
@@ -36,9 +36,9 @@ func collection(t *testing.T, s *server, token string, administers, last bool) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if got := strings.Contains(out, "✓  works 15 minutes"); got != administers {
-		t.Errorf("the folder for administrators ran: %v\n%s", got, out)
+		t.Errorf("the folder for administrators ran: %v, want %v\n%s", got, administers, out)
 	}
 	if got := strings.Contains(out, "✓  error_code 1103"); got != last {
-		t.Errorf("the last administrator was tried: %v\n%s", got, out)
+		t.Errorf("the request of the last administrator ran: %v, want %v\n%s", got, last, out)
 	}
 }

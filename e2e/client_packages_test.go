@@ -19,14 +19,14 @@ import (
 
 const overTLS = "Over TLS: go sends no credentials without it."
 
-// packageManagers fetch packages from a repository that is behind the door.
+// packageManagers are clients that fetch packages from a repository.
 func packageManagers() []httpClient {
 	apt, pip := []string{"apt-get", "--version"}, []string{"/usr/bin/python3", "-m", "pip", "--version"}
-	refusedByNpm, refusedByGo := says("code E401", "exit 1"), says("401 Unauthorized", "exit 1")
-	refusedByMaven := says("authentication failed for", "status: 401 Unauthorized", "exit 1")
+	refusedByNpm, refusedByGo := output("code E401", "exit 1"), output("401 Unauthorized", "exit 1")
+	refusedByMaven := output("authentication failed for", "status: 401 Unauthorized", "exit 1")
 	npm, maven, golang := []string{"npm", "--version"}, []string{"mvn", "--version"}, []string{"go", "version"}
 	return []httpClient{
-		{name: "apt, `auth.conf`", version: apt, behind: aptRepository, expired: says("401  Unauthorized", "exit 100"),
+		{name: "apt, `auth.conf`", version: apt, behind: aptRepository, expired: output("401  Unauthorized", "exit 100"),
 			note: "As the user name without any `password`, not with `\"\"`, which apt sends as two quotes.",
 			run: func(c *call) bool {
 				swap := []string{}
@@ -39,7 +39,7 @@ func packageManagers() []httpClient {
 		{name: "apt, address", version: apt, behind: aptRepository, run: func(c *call) bool {
 			return c.apt("deb [trusted=yes] " + c.userURL() + "/debian ./\n")
 		}},
-		{name: "pip, `.netrc`", version: pip, behind: pipIndex, expired: says("No matching distribution found", "exit 1"),
+		{name: "pip, `.netrc`", version: pip, behind: pipIndex, expired: output("No matching distribution found", "exit 1"),
 			run: func(c *call) bool {
 				c.netrc("pip", "127.0.0.1")
 				c.file(".config/pip/pip.conf", c.recipe("pip", "pip-conf"))
@@ -82,7 +82,7 @@ func packageManagers() []httpClient {
 	}
 }
 
-// files serves files from memory: their paths and contents.
+// files serves files from memory; content maps paths to texts.
 func files(content map[string]string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, ok := content[r.URL.Path]
@@ -94,7 +94,7 @@ func files(content map[string]string) http.Handler {
 	})
 }
 
-// zipped is a zip archive.
+// zipped returns a zip archive.
 func zipped(c *call, content map[string]string) string {
 	var out bytes.Buffer
 	archive := zip.NewWriter(&out)
@@ -108,13 +108,14 @@ func zipped(c *call, content map[string]string) string {
 	return out.String()
 }
 
+// aptRepository serves the list of one package.
 func aptRepository(*call) http.Handler {
 	return files(map[string]string{"/debian/./Packages": "Package: hello\nVersion: 1.0\nArchitecture: all\n" +
 		"Maintainer: Ann <ann@example.com>\nFilename: ./hello.deb\nSize: 1\nSHA256: " + strings.Repeat("0", 64) +
 		"\nDescription: says hello\n"})
 }
 
-// apt reads the lists of a source, as if the call's home were the root of the machine.
+// apt reads the package lists of a source, with the call's home directory as the root directory.
 func (c *call) apt(source string) bool {
 	c.file("etc/apt/sources.list", source)
 	c.file("var/lib/dpkg/status", "")
@@ -127,6 +128,7 @@ func (c *call) apt(source string) bool {
 	return c.exits("apt-get", "update") && c.prints("hello", "apt-cache", "search", "hello")
 }
 
+// pipIndex serves one Python package.
 func pipIndex(c *call) http.Handler {
 	const wheel = "hello-1.0-py3-none-any.whl"
 	return files(map[string]string{
@@ -139,11 +141,13 @@ func pipIndex(c *call) http.Handler {
 	})
 }
 
+// pip downloads the package.
 func (c *call) pip(args ...string) bool {
 	return c.exits("/usr/bin/python3", append([]string{"-m", "pip", "download", "--disable-pip-version-check",
 		"--no-deps", "-d", "packages", "hello"}, args...)...)
 }
 
+// npmRegistry serves one npm package.
 func npmRegistry(c *call) http.Handler {
 	var packed bytes.Buffer
 	compressed := gzip.NewWriter(&packed)
@@ -161,14 +165,15 @@ func npmRegistry(c *call) http.Handler {
 	})
 }
 
-// npm fetches a package, logged in by a block of the recipe, in which BASE64 is what another block prints.
+// npm downloads the package. block is the recipe's block with the credentials, in which BASE64
+// stands for the output of the block encode.
 func (c *call) npm(block, encode string) bool {
 	login := c.recipe("npm", block, "BASE64", c.encoded("npm", encode))
 	c.file(".npmrc", c.recipe("npm", "registry")+strings.Join(c.with([]string{login}), ""))
 	return c.exits("npm", "pack", "hello")
 }
 
-// TestClientsNpmBearer: npm's own kind of token is sent as Bearer, and Latchkey takes it.
+// TestClientsNpmBearer downloads a package with npm's _authToken, which npm sends as Bearer.
 func TestClientsNpmBearer(t *testing.T) {
 	m := newMatrix(t)
 	for name, test := range map[string]struct {
@@ -176,10 +181,10 @@ func TestClientsNpmBearer(t *testing.T) {
 		want  bool
 	}{"good": {m.good, true}, "tampered": {m.tampered, false}} {
 		run := &call{t: t, dir: t.TempDir(), password: test.token}
-		arrived := m.door(run, httpClient{behind: npmRegistry})
+		arrived := m.serve(run, httpClient{behind: npmRegistry})
 		run.file(".npmrc", run.recipe("npm", "registry")+run.recipe("npm", "bearer"))
 		if got := run.exits("npm", "pack", "hello"); got != test.want || arrived.Load() != test.want {
-			t.Errorf("%s: it works: %v; it printed:\n%s", name, got, &run.printed)
+			t.Errorf("%s token: succeeds: %v, want %v; npm prints:\n%s", name, got, test.want, &run.printed)
 		}
 	}
 }
@@ -187,13 +192,14 @@ func TestClientsNpmBearer(t *testing.T) {
 const pom = `<project><modelVersion>4.0.0</modelVersion>%s<artifactId>%s</artifactId><version>1.0</version>` +
 	`<packaging>pom</packaging></project>`
 
+// mavenRepository serves one Maven project.
 func mavenRepository(*call) http.Handler {
 	return files(map[string]string{
 		"/maven/com/example/parent/1.0/parent-1.0.pom": fmt.Sprintf(pom, "<groupId>com.example</groupId>", "parent"),
 	})
 }
 
-// maven reads a project whose parent is in the repository.
+// maven validates a project whose parent is in the repository.
 func (c *call) maven(settings string) bool {
 	if c.pair() == ":" {
 		settings = regexp.MustCompile(`(?s)<servers>.*</servers>`).ReplaceAllString(settings, "")
@@ -205,6 +211,7 @@ func (c *call) maven(settings string) bool {
 	return c.exits("mvn", "-B", "-q", "-s", "settings.xml", "-Dmaven.repo.local="+c.dir+"/m2", "validate")
 }
 
+// gemServer serves the index of one Ruby gem.
 func gemServer(c *call) http.Handler {
 	index, code := c.command("ruby", "-rrubygems", "-e", `$stdout.binmode; print Gem::Util.gzip(Marshal.dump(`+
 		`[["hello", Gem::Version.new("1.0"), "ruby"]]))`)
@@ -214,6 +221,7 @@ func gemServer(c *call) http.Handler {
 	return files(map[string]string{"/specs.4.8.gz": index, "/latest_specs.4.8.gz": index})
 }
 
+// goProxy serves one Go module.
 func goProxy(c *call) http.Handler {
 	const module = "module example.com/hello\n"
 	return files(map[string]string{
@@ -223,7 +231,7 @@ func goProxy(c *call) http.Handler {
 	})
 }
 
-// goMod downloads a module, with the environment of the recipe.
+// goMod downloads the module with the environment of the recipe.
 func (c *call) goMod(env ...string) bool {
 	c.env = append(c.env, "SSL_CERT_FILE="+c.ca, "GOENV=off", "GOTOOLCHAIN=local", "GOFLAGS=-modcacherw")
 	c.env = append(c.env, strings.Fields(c.recipe("go", "environment"))...)

@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// storage are clients of WebDAV, of a backup's store, of a container registry and of metrics.
+// storage are clients of WebDAV, backup stores, container registries and metrics.
 func storage() []httpClient {
 	rclone, skopeo := []string{"rclone", "version"}, []string{"skopeo", "--version"}
 	return []httpClient{
 		{name: "Prometheus `basic_auth`", version: []string{"prometheus", "--version"}, behind: metrics,
-			expired: says("server returned HTTP status 401 Unauthorized"), run: (*call).prometheus},
+			expired: output("server returned HTTP status 401 Unauthorized"), run: (*call).prometheus},
 		{name: "rclone, WebDAV", version: rclone, behind: webDAV, run: func(c *call) bool {
 			obscured, _ := c.command("rclone", "obscure", c.password)
 			login := []string{"--webdav-user", c.user, "--webdav-pass", strings.TrimSpace(obscured)}
@@ -41,7 +41,7 @@ func storage() []httpClient {
 			return c.prints("hello.txt", "cadaver", "-r", c.file("commands", "open "+c.url+"/\nls\nquit\n"))
 		}},
 		{name: "skopeo inspect, authentication file", version: skopeo, behind: registry,
-			expired: says("unauthorized", "exit 1"), run: func(c *call) bool {
+			expired: output("unauthorized", "exit 1"), run: func(c *call) bool {
 				auth := c.configure("auth.json", "docker", "auth", "BASE64", c.encoded("docker", "encode"))
 				if c.pair() == ":" {
 					c.file("auth.json", "{}")
@@ -56,18 +56,19 @@ func storage() []httpClient {
 	}
 }
 
+// metrics serves one metric.
 func metrics(*call) http.Handler {
 	return files(map[string]string{"/metrics": "# TYPE behind gauge\nbehind 1\n"})
 }
 
-// prometheus waits for a scrape with the credentials and says whether the target is up.
+// prometheus waits for a scrape with the credentials and returns whether the target is up.
 func (c *call) prometheus() bool {
 	c.file("files-token", c.password)
 	written := time.Now()
 	if c.daemon == "" {
 		c.startPrometheus()
 	}
-	var answer struct {
+	var targets struct {
 		Data struct {
 			ActiveTargets []struct {
 				Health, LastError string
@@ -77,13 +78,14 @@ func (c *call) prometheus() bool {
 	}
 	await(c.t, "a scrape", func() bool {
 		got, err := tryRequest("GET", "http://"+c.daemon+"/api/v1/targets?state=active", "")
-		return err == nil && json.Unmarshal([]byte(got.Body), &answer) == nil &&
-			len(answer.Data.ActiveTargets) == 1 && answer.Data.ActiveTargets[0].LastScrape.After(written)
+		return err == nil && json.Unmarshal([]byte(got.Body), &targets) == nil &&
+			len(targets.Data.ActiveTargets) == 1 && targets.Data.ActiveTargets[0].LastScrape.After(written)
 	})
-	fmt.Fprintf(&c.printed, "%+v\n", answer)
-	return answer.Data.ActiveTargets[0].Health == "up"
+	fmt.Fprintf(&c.printed, "%+v\n", targets)
+	return targets.Data.ActiveTargets[0].Health == "up"
 }
 
+// startPrometheus starts Prometheus with the configuration of the recipe.
 func (c *call) startPrometheus() {
 	config := c.recipe("prometheus", "scrape", "scheme: https",
 		"scheme: http\n    scrape_interval: 100ms\n    scrape_timeout: 100ms")
@@ -95,7 +97,7 @@ func (c *call) startPrometheus() {
 		"--storage.tsdb.path="+c.dir+"/data", "--web.listen-address="+c.daemon)
 }
 
-// webDAV is a folder with one file.
+// webDAV serves a WebDAV folder with one file.
 func webDAV(*call) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -119,7 +121,7 @@ func webDAV(*call) http.Handler {
 	})
 }
 
-// resticStore keeps what restic puts, as its REST server does.
+// resticStore stores files as restic's REST server does.
 func resticStore(*call) http.Handler {
 	var mu sync.Mutex
 	kept := map[string]string{}
@@ -150,7 +152,7 @@ func resticStore(*call) http.Handler {
 	})
 }
 
-// registry is a container registry with one image.
+// registry serves a container registry with one image.
 func registry(*call) http.Handler {
 	const config = `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}`
 	digest := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(config)))

@@ -10,12 +10,12 @@ import (
 )
 
 // certificateOf writes a server's certificate to a file.
-func certificateOf(c *call, door *httptest.Server) (path string) {
-	block := &pem.Block{Type: "CERTIFICATE", Bytes: door.Certificate().Raw}
+func certificateOf(c *call, guard *httptest.Server) (path string) {
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: guard.Certificate().Raw}
 	return c.file("ca.pem", string(pem.EncodeToMemory(block)))
 }
 
-// subversion is as much of a Subversion server as "svn list" asks for: one revision with one file.
+// subversion serves what "svn list" needs of a Subversion server: one revision with one file.
 func subversion(*call) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/xml; charset=utf-8")

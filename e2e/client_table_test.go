@@ -17,15 +17,15 @@ const (
 		"|---|---|---|---|---|---|\n"
 )
 
-// comparePage holds the table of docs/reference/clients.md to what was found, but for the versions, which another machine
-// may have newer; with -update it writes the table.
+// comparePage compares the table in docs/reference/clients.md with the results, except the
+// versions, which differ between machines. With -update it writes the table.
 func (m *matrix) comparePage(t *testing.T, clients []httpClient) {
 	page, err := os.ReadFile(clientsPage)
 	must(t, err)
 	before, rest, begins := strings.Cut(string(page), tableBegins)
 	table, after, ends := strings.Cut(rest, tableEnds)
 	if !begins || !ends {
-		t.Fatalf("%s: the lines around the table are gone", clientsPage)
+		t.Fatalf("%s has no marks around the table", clientsPage)
 	}
 	found := m.table(clients)
 	if *update {
@@ -33,12 +33,12 @@ func (m *matrix) comparePage(t *testing.T, clients []httpClient) {
 		return
 	}
 	if withoutVersions(table) != withoutVersions(found) {
-		t.Errorf("docs/reference/clients.md differs from what was found; "+
-			"'go test -tags e2e -run TestClients ./e2e/ -update' writes it anew. Found:\n%s", found)
+		t.Errorf("the table in docs/reference/clients.md differs from the results; "+
+			"'go test -tags e2e -run TestClients ./e2e/ -update' writes it. Results:\n%s", found)
 	}
 }
 
-// table is the part of docs/reference/clients.md between its two marks.
+// table returns the part of docs/reference/clients.md between the two marks.
 func (m *matrix) table(clients []httpClient) string {
 	table, notes := &strings.Builder{}, []string{}
 	table.WriteString(tableHeading)
@@ -69,7 +69,7 @@ func (m *matrix) table(clients []httpClient) string {
 	return table.String()
 }
 
-// withoutVersions is a table without the numbers of its second column.
+// withoutVersions returns a table with an empty second column.
 func withoutVersions(table string) string {
 	var out strings.Builder
 	for line := range strings.Lines(table) {

@@ -24,7 +24,7 @@ func versionControl() []httpClient {
 			return c.git("clone", c.userURL()+"/project.git")
 		}},
 		{name: "git clone, credential helper `store`", version: version, behind: smartGit,
-			expired: says("fatal: Authentication failed", "exit 128", ".git-credentials has 0 bytes"), run: func(c *call) bool {
+			expired: output("fatal: Authentication failed", "exit 128", ".git-credentials has 0 bytes"), run: func(c *call) bool {
 				c.file(".gitconfig", c.recipe("git", "gitconfig"))
 				credentials := c.configure(".git-credentials", "git", "git-credentials")
 				done := c.git("clone", c.url+"/project.git")
@@ -34,12 +34,12 @@ func versionControl() []httpClient {
 				return done
 			}},
 		{name: "git clone, `.netrc`", version: version, behind: smartGit,
-			expired: says("could not read Username", "exit 128"), run: func(c *call) bool {
+			expired: output("could not read Username", "exit 128"), run: func(c *call) bool {
 				c.netrc("git", "127.0.0.1")
 				return c.git("clone", c.url+"/project.git")
 			}},
 		{name: "git push, credential helper `store`", version: version, behind: smartGit,
-			expired: says("fatal: Authentication failed"), run: func(c *call) bool {
+			expired: output("fatal: Authentication failed"), run: func(c *call) bool {
 				c.file(".gitconfig", c.recipe("git", "gitconfig"))
 				c.configure(".git-credentials", "git", "git-credentials")
 				return c.git("-C", "source", "push", c.url+"/project.git", "main:pushed")
@@ -59,13 +59,14 @@ func versionControl() []httpClient {
 	}
 }
 
-// git runs git, which is to ask nobody and to read no other configuration than the call's.
+// git runs git without prompts and with no other configuration than the call's.
 func (c *call) git(args ...string) bool {
 	c.env = append(c.env, "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1")
 	return c.exits("git", args...)
 }
 
-// bareGit makes a repository with one commit, "source", and a bare copy of it in a folder, which it returns.
+// bareGit creates a repository with one commit, "source", and returns a folder with a bare copy of
+// it.
 func bareGit(c *call) (folder string) {
 	c.file("source/hello.txt", behindText)
 	folder = filepath.Join(c.dir, "served")
@@ -83,10 +84,10 @@ func bareGit(c *call) (folder string) {
 	return folder
 }
 
-// dumbGit serves a repository as files.
+// dumbGit serves a repository as plain files.
 func dumbGit(c *call) http.Handler { return http.FileServer(http.Dir(bareGit(c))) }
 
-// smartGit serves a repository by git's own program for it.
+// smartGit serves a repository with git http-backend.
 func smartGit(c *call) http.Handler {
 	folder := bareGit(c)
 	where, _ := c.command("git", "--exec-path")
@@ -96,7 +97,7 @@ func smartGit(c *call) http.Handler {
 	}
 }
 
-// mercurial serves a repository by Mercurial's own server.
+// mercurial serves a repository with hg serve.
 func mercurial(c *call) http.Handler {
 	c.file("source/hello.txt", behindText)
 	for _, args := range [][]string{{"init", "source"}, {"-R", "source", "commit", "-A", "-u", "ann", "-m", "Hello"}} {

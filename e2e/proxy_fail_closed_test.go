@@ -54,8 +54,8 @@ func silent(tb testing.TB) string {
 	return "http://" + listener.Addr().String()
 }
 
-// rejectedWithin is how long a client waits at most when Latchkey does not answer: the recipes wait
-// for 5 seconds.
+// rejectedWithin is how long a client may wait while Latchkey does not respond. The recipes wait 5
+// seconds.
 const rejectedWithin = 12 * time.Second
 
 // TestProxiesFailClosed runs the proxies while Latchkey is absent, silent, killed or answers with
