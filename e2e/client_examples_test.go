@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,65 +29,69 @@ func example(t *testing.T, name string, args ...string) (url string) {
 // Latchkey, and they reject expired and revoked tokens.
 func TestExamples(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
-	user := account(t, s, "ann@example.com")
-	admin := administrator(t, s)
-	for _, name := range []string{"remote", "local"} {
+	user, admin := account(t, s, "ann@example.com"), administrator(t, s)
+	for name, source := range map[string][]string{"remote": {"-latchkey", s.URL}, "local": {"-data", s.Dir}} {
 		t.Run(name, func(t *testing.T) {
-			source := []string{"-latchkey", s.URL}
-			if name == "local" {
-				source = []string{"-data", s.Dir}
-			}
 			url := example(t, name, source...)
-			tests := []struct {
-				name, path string
-				headers    []string
-				status     int
-				body       string
-			}{
-				{"OK", "/hello", []string{basic(user, "")}, 200, "Hello, ann@example.com, number "},
-				{"OK/password", "/hello", []string{basic("any", user)}, 200, "Hello, ann@example.com, number "},
-				{"OK/Bearer", "/hello", []string{bearer(user)}, 200, "Hello, ann@example.com, number "},
-				{"OK/cookie", "/hello", []string{"Cookie: a=b; latchkey=" + user + "; c=d"}, 200, "Hello, ann@"},
-				{"OK/scope", "/admin", []string{bearer(admin)}, 200, "Hello, "},
-				{"OK/cached", "/admin", []string{bearer(admin)}, 200, "Hello, "},
-				{"ErrScope", "/admin", []string{bearer(user)}, 403, `{"error_code":1004,"msg":"forbidden, not in scope"`},
-				{"ErrInvalid", "/hello", []string{bearer(tamper(user))}, 401,
-					`{"error_code":1002,"msg":"token is invalid","request":"GET /hello"}`},
-				{"ErrInvalid/none", "/hello", nil, 401, `{"error_code":1002,"msg":"token is invalid"`},
-				{"ErrInvalid/two", "/hello", []string{bearer(user), bearer(admin)}, 401, `{"error_code":1002`},
-				{"ErrInvalid/two kinds", "/hello", []string{bearer(user), "Cookie: latchkey=" + admin}, 401, `{"error_code":1002`},
-				{"ErrInvalid/identity alone", "/hello", []string{"X-Auth-Uid: 1"}, 401, `{"error_code":1002`},
-			}
-			for _, test := range tests {
-				got := request(t, "GET", url+test.path, "", test.headers...)
-				if got.Status != test.status || !strings.HasPrefix(got.Body, test.body) {
-					t.Errorf("%s: status %d %s, want %d %s", test.name, got.Status, got.Body, test.status, test.body)
-				}
-				challenge := got.Header.Values("WWW-Authenticate")
-				if want := `Basic realm="latchkey", charset="UTF-8"`; (test.status == 401) != (len(challenge) == 1) ||
-					test.status == 401 && challenge[0] != want {
-					t.Errorf("%s: challenge %q", test.name, challenge)
-				}
-			}
-			if got := request(t, "GET", url+"/hello", "",
-				"Sec-Fetch-Mode: cors"); len(got.Header.Values("WWW-Authenticate")) != 0 {
-				t.Error("a script gets a challenge, want none")
-			}
+			checkExample(t, url, user, admin)
 			expired := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--ttl", "1s")
 			await(t, "the token to expire", func() bool {
 				return strings.Contains(request(t, "GET", url+"/hello", "", bearer(expired)).Body, "token is expired")
 			})
-			ended := login(t, s, "ann@example.com")
-			if got := request(t, "GET", url+"/hello", "", bearer(ended)); got.Status != 200 {
+			revoked := login(t, s, "ann@example.com")
+			if got := request(t, "GET", url+"/hello", "", bearer(revoked)); got.Status != 200 {
 				t.Fatalf("before the revocation: status %d, want 200", got.Status)
 			}
-			revoke(t, s, ended)
-			endedAt := time.Now()
+			revoke(t, s, revoked)
+			began := time.Now()
 			await(t, "the example to reject the token", func() bool {
-				return request(t, "GET", url+"/hello", "", bearer(ended)).Status == 401
+				return request(t, "GET", url+"/hello", "", bearer(revoked)).Status == 401
 			})
-			t.Logf("a revoked token was valid for another %v", time.Since(endedAt).Round(time.Millisecond))
+			t.Logf("a revoked token was valid for another %v", time.Since(began).Round(time.Millisecond))
 		})
+	}
+}
+
+// checkExample sends requests to an example with tokens of a user and of an administrator.
+func checkExample(t *testing.T, url, user, admin string) {
+	t.Helper()
+	for _, test := range []struct {
+		name, path string
+		headers    []string
+		status     int
+		body       string
+	}{
+		{"OK", "/hello", []string{basic(user, "")}, 200, "Hello, ann@example.com, number "},
+		{"OK/password", "/hello", []string{basic("any", user)}, 200, "Hello, ann@example.com, number "},
+		{"OK/Bearer", "/hello", []string{bearer(user)}, 200, "Hello, ann@example.com, number "},
+		{"OK/cookie", "/hello", []string{"Cookie: a=b; latchkey=" + user + "; c=d"}, 200, "Hello, ann@"},
+		{"OK/scope", "/admin", []string{bearer(admin)}, 200, "Hello, "},
+		{"OK/cached", "/admin", []string{bearer(admin)}, 200, "Hello, "},
+		{"ErrScope", "/admin", []string{bearer(user)}, 403,
+			`{"error_code":1004,"msg":"forbidden, not in scope"`},
+		{"ErrInvalid", "/hello", []string{bearer(tamper(user))}, 401,
+			`{"error_code":1002,"msg":"token is invalid","request":"GET /hello"}`},
+		{"ErrInvalid/none", "/hello", nil, 401, `{"error_code":1002,"msg":"token is invalid"`},
+		{"ErrInvalid/two", "/hello", []string{bearer(user), bearer(admin)}, 401, `{"error_code":1002`},
+		{"ErrInvalid/two kinds", "/hello", []string{bearer(user), "Cookie: latchkey=" + admin}, 401,
+			`{"error_code":1002`},
+		{"ErrInvalid/identity alone", "/hello", []string{"X-Auth-Uid: 1"}, 401, `{"error_code":1002`},
+	} {
+		got := request(t, "GET", url+test.path, "", test.headers...)
+		if got.Status != test.status || !strings.HasPrefix(got.Body, test.body) {
+			t.Errorf("%s: status %d %s, want %d %s", test.name, got.Status, got.Body, test.status, test.body)
+		}
+		var want []string
+		if test.status == 401 {
+			want = []string{challenge}
+		}
+		if values := got.Header.Values("WWW-Authenticate"); !slices.Equal(values, want) {
+			t.Errorf("%s: challenge %q, want %q", test.name, values, want)
+		}
+	}
+	script := request(t, "GET", url+"/hello", "", "Sec-Fetch-Mode: cors")
+	if values := script.Header.Values("WWW-Authenticate"); len(values) != 0 {
+		t.Errorf("a script gets the challenge %q, want none", values)
 	}
 }
 
@@ -96,7 +101,8 @@ func TestExampleFailsClosed(t *testing.T) {
 	must(t, err)
 	defer silent.Close()
 	for name, latchkey := range map[string]string{
-		"gone": "http://" + freeAddress(t), "silent": "http://" + silent.Addr().String(), "another": newService(t).URL, // answers 200 to everything
+		"absent": "http://" + freeAddress(t), "silent": "http://" + silent.Addr().String(),
+		"another program": newService(t).URL, // answers 200 to everything
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := example(t, "remote", "-latchkey", latchkey)
