@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// pinnedRate is how many verifications a second a server on one core answers to clients on a core.
+// pinnedRate returns how many verifications a second a server does for clients (ab) on one core.
 func pinnedRate(b *testing.B, s *server, core int, header string, requests int) float64 {
 	b.Helper()
 	out, err := exec.Command("taskset", "-c", strconv.Itoa(core), "ab", "-q", "-k", "-c", "8", "-n",
@@ -38,7 +38,7 @@ func pin(b *testing.B, s *server, core int) {
 	}
 }
 
-// benchNodes are so many nodes with one account, and a token of it.
+// benchNodes starts nodes with one account, and returns the Authorization header of a token.
 func benchNodes(b *testing.B, count int, settings ...string) (nodes []*server, header, database string) {
 	b.Helper()
 	c := newCluster(b, settings...)
@@ -48,8 +48,8 @@ func benchNodes(b *testing.B, count int, settings ...string) (nodes []*server, h
 	return nodes, strings.TrimPrefix(basic(token, ""), "Authorization: "), c.Dir
 }
 
-// BenchmarkNodeVerification compares a node on PostgreSQL with a server on SQLite, in turns: each has one core, the
-// clients have the other.
+// BenchmarkNodeVerification compares a node on PostgreSQL with a server on SQLite, in turns. Server
+// and clients have one core each.
 func BenchmarkNodeVerification(b *testing.B) {
 	alone, aloneHeader := benchServer(b, "--log-level", "warn")
 	nodes, header, _ := benchNodes(b, 1)
@@ -68,7 +68,7 @@ func BenchmarkNodeVerification(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkTwoNodes compares two nodes with one. Each has a core, which it shares with its clients.
+// BenchmarkTwoNodes compares two nodes with one. Each shares a core with its clients.
 func BenchmarkTwoNodes(b *testing.B) {
 	nodes, header, _ := benchNodes(b, 2)
 	for core, node := range nodes {
@@ -95,7 +95,8 @@ func BenchmarkTwoNodes(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkNodeLogin compares logins a second with those of a server on SQLite, and counts the statements of one.
+// BenchmarkNodeLogin compares logins a second of a node with those of a server on SQLite, and
+// counts the SQL statements of a login.
 func BenchmarkNodeLogin(b *testing.B) {
 	c := newCluster(b, "shared_preload_libraries=pg_stat_statements")
 	node := startNodes(b, c, 1, "--account-tries", "100000", "--log-level", "warn")[0]
@@ -113,7 +114,7 @@ func BenchmarkNodeLogin(b *testing.B) {
 					got, err := tryRequest("POST", s.URL+"/v1/token", loginJSON("a@b.cn", "secret1"),
 						asJSON)
 					if err != nil || got.Status != 201 {
-						b.Errorf("%d %s %v", got.Status, got.Body, err)
+						b.Errorf("login: status %d, %v, want 201: %s", got.Status, err, got.Body)
 					}
 				}
 			})

@@ -26,10 +26,10 @@ import (
 	"latchkey/models"
 )
 
-// userJSON is what GET /v1/user answers for the account of the benchmarks.
+// userJSON is the response to GET /v1/user for the account of the benchmarks.
 const userJSON = `{"auth":1,"email":"a@b.cn","id":1,"nickname":"Ann"}` + "\n"
 
-// TestBareEcho is no test: run by startBare in a process of its own, it is the baseline server.
+// TestBareEcho is not a test: startBare runs it in its own process as the baseline server.
 func TestBareEcho(t *testing.T) {
 	if os.Getenv("BARE_ECHO") == "" {
 		return
@@ -40,7 +40,7 @@ func TestBareEcho(t *testing.T) {
 	e := echo.New()
 	var guards []echo.MiddlewareFunc
 	if dir := os.Getenv("REQUIRE_TOKEN"); dir != "" {
-		guards = append(guards, authorityOf(t, dir).Require(models.UserScope))
+		guards = append(guards, openAuthority(t, dir).Require(models.UserScope))
 	}
 	e.GET("/v1/user", func(c echo.Context) error {
 		return c.JSON(http.StatusOK, struct {
@@ -53,8 +53,8 @@ func TestBareEcho(t *testing.T) {
 	_ = http.Serve(listener, e)
 }
 
-// authorityOf opens a data directory for verification.
-func authorityOf(t *testing.T, dir string) *auth.Authority {
+// openAuthority opens a data directory for verification.
+func openAuthority(t *testing.T, dir string) *auth.Authority {
 	t.Helper()
 	path := filepath.Join(dir, "secret")
 	secret, err := auth.LoadMasterKey(path)
@@ -69,17 +69,15 @@ func authorityOf(t *testing.T, dir string) *auth.Authority {
 	return authority
 }
 
-// startBare starts a bare Echo server that writes the same JSON without looking at anything, or, given a data
-// directory, after requiring a token of it.
+// startBare starts an Echo server that responds with userJSON. With a data directory it requires a
+// token first.
 func startBare(b *testing.B, dir string) string {
 	b.Helper()
 	out := &lockedBuffer{}
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestBareEcho$")
 	cmd.Env = append(os.Environ(), "BARE_ECHO=1", "REQUIRE_TOKEN="+dir)
 	cmd.Stdout = out
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
+	must(b, cmd.Start())
 	b.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -89,14 +87,14 @@ func startBare(b *testing.B, dir string) string {
 	return line.FindStringSubmatch(out.String())[1]
 }
 
-// rate is how many requests a second so many keep-alive clients get answered.
-func rate(b *testing.B, url, header string, requests int) float64 {
+// userRate returns how many requests a second for GET /v1/user clients with kept connections make.
+func userRate(b *testing.B, url, header string, requests int) float64 {
 	b.Helper()
-	return rateOf(b, url+"/v1/user", header, userJSON, requests)
+	return requestRate(b, url+"/v1/user", header, userJSON, requests)
 }
 
-// rateOf is rate of another URL, which answers want.
-func rateOf(b *testing.B, url, header, want string, requests int) float64 {
+// requestRate is userRate for another URL, whose response is want.
+func requestRate(b *testing.B, url, header, want string, requests int) float64 {
 	b.Helper()
 	const clients = 8
 	transport := &http.Transport{MaxIdleConnsPerHost: clients}
@@ -117,7 +115,7 @@ func rateOf(b *testing.B, url, header, want string, requests int) float64 {
 				body, err := io.ReadAll(resp.Body)
 				_ = resp.Body.Close()
 				if err != nil || string(body) != want {
-					b.Errorf("%s, %v", body, err)
+					b.Errorf("response %s, %v, want %s", body, err, want)
 					return
 				}
 			}
@@ -127,13 +125,11 @@ func rateOf(b *testing.B, url, header, want string, requests int) float64 {
 	return float64(requests) / time.Since(began).Seconds()
 }
 
-// residentKiB is a process's resident memory.
+// residentKiB returns a process's resident memory in KiB.
 func residentKiB(b *testing.B, pid int) float64 {
 	b.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
+	must(b, err)
 	kib := regexp.MustCompile(`VmRSS:\s+(\d+)`).FindStringSubmatch(string(status))[1]
 	n, _ := strconv.ParseFloat(kib, 64)
 	return n
@@ -144,7 +140,7 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// benchServer is a server with one account and a token of it; its log goes where the harness collects it.
+// benchServer starts a server with one account and returns the Authorization header of a token.
 func benchServer(b *testing.B, args ...string) (s *server, header string) {
 	b.Helper()
 	dir := b.TempDir()
@@ -153,9 +149,10 @@ func benchServer(b *testing.B, args ...string) (s *server, header string) {
 	return start(b, dir, args...), strings.TrimPrefix(basic(token, ""), "Authorization: ")
 }
 
-// BenchmarkVerification compares GET /v1/user with a bare Echo handler that writes the same JSON, in turns. The
-// whole server verifies the token, looks the user up and, when "logged", writes its access log;
-// "middleware-alone" is the bare server with auth.Require in front of the same handler: what verification costs.
+// BenchmarkVerification compares GET /v1/user with a bare Echo handler with the same response, in
+// turns. The server verifies the token, looks up the user and, in "server-logged", writes its
+// access log. In "middleware-alone" auth.Require guards the bare handler, which shows the cost of
+// verification.
 func BenchmarkVerification(b *testing.B) {
 	bare := startBare(b, "")
 	for name, level := range map[string]string{"server-logged": "info", "server-quiet": "warn"} {
@@ -171,12 +168,12 @@ func BenchmarkVerification(b *testing.B) {
 	})
 }
 
-// compare asks two servers in turns and reports the median of the ratios.
+// compare measures two servers in turns and reports the median of the ratios.
 func compare(b *testing.B, bare, ours, header string) {
 	b.Helper()
 	var ratios, here, there []float64
 	for range 9 {
-		one, two := rate(b, bare, header, 8000), rate(b, ours, header, 8000)
+		one, two := userRate(b, bare, header, 8000), userRate(b, ours, header, 8000)
 		ratios, here, there = append(ratios, two/one), append(here, two), append(there, one)
 	}
 	b.ReportMetric(median(ratios), "ratio-to-bare-echo")
@@ -185,21 +182,21 @@ func compare(b *testing.B, bare, ours, header string) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkMemory: resident memory when idle and after 100,000 verifications.
+// BenchmarkMemory reports the resident memory when idle and after 20,000 and 120,000 verifications.
 func BenchmarkMemory(b *testing.B) {
 	s, header := benchServer(b, "--log-level", "warn")
 	idle := residentKiB(b, s.cmd.Process.Pid)
-	rate(b, s.URL, header, 20_000)
+	userRate(b, s.URL, header, 20_000)
 	warm := residentKiB(b, s.cmd.Process.Pid)
-	rate(b, s.URL, header, 100_000)
+	userRate(b, s.URL, header, 100_000)
 	b.ReportMetric(idle/1024, "MiB-idle")
 	b.ReportMetric(warm/1024, "MiB-after-20k")
 	b.ReportMetric(residentKiB(b, s.cmd.Process.Pid)/1024, "MiB-after-120k")
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkLogin compares logins a second with the rate of argon2id alone on as many cores as the server hashes
-// on, in turns.
+// BenchmarkLogin compares logins a second with the rate of argon2id alone, on as many cores as the
+// server uses for hashing, in turns.
 func BenchmarkLogin(b *testing.B) {
 	s, _ := benchServer(b, "--log-level", "warn")
 	slots := max(1, runtime.GOMAXPROCS(0)-1)
@@ -210,7 +207,7 @@ func BenchmarkLogin(b *testing.B) {
 		logins := inParallel(slots+1, hashes, func() {
 			body := loginJSON("a@b.cn", "secret1")
 			if got, err := tryRequest("POST", s.URL+"/v1/token", body, asJSON); err != nil || got.Status != 201 {
-				b.Errorf("%v %v", got, err)
+				b.Errorf("login: status %d, %v, want 201: %s", got.Status, err, got.Body)
 			}
 		})
 		ratios, ours = append(ratios, logins/raw), append(ours, logins)
@@ -220,7 +217,7 @@ func BenchmarkLogin(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// inParallel does something n times in so many goroutines and returns how often a second.
+// inParallel runs do n times on several goroutines and returns the rate per second.
 func inParallel(workers, n int, do func()) float64 {
 	jobs := make(chan struct{}, n)
 	for range n {
@@ -240,7 +237,8 @@ func inParallel(workers, n int, do func()) float64 {
 	return float64(n) / time.Since(began).Seconds()
 }
 
-// BenchmarkStart: from starting the process to its first answer, on a data directory that exists.
+// BenchmarkStart measures the time from starting the process to its first response, on an existing
+// data directory.
 func BenchmarkStart(b *testing.B) {
 	first, _ := benchServer(b)
 	first.kill()

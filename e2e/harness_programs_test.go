@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// background runs a program of somebody else's until the test ends; done is closed when it has.
+// background runs a program until the test ends. done is closed when the program has exited.
 func background(tb testing.TB, dir, name string, args ...string) (out *lockedBuffer, done chan struct{}) {
 	tb.Helper()
 	out, done = &lockedBuffer{}, make(chan struct{})
@@ -34,8 +34,7 @@ func background(tb testing.TB, dir, name string, args ...string) (out *lockedBuf
 	return out, done
 }
 
-// daemon runs a program of somebody else's until the test ends, and waits until it takes
-// connections at an address.
+// daemon runs a program until the test ends, and waits until it accepts connections at an address.
 func daemon(tb testing.TB, address, dir, name string, args ...string) *lockedBuffer {
 	tb.Helper()
 	out, done := background(tb, dir, name, args...)
@@ -46,15 +45,15 @@ func daemon(tb testing.TB, address, dir, name string, args ...string) *lockedBuf
 		}
 		select {
 		case <-done:
-			tb.Fatalf("%s ended: %s", name, out)
+			tb.Fatalf("%s exits: %s", name, out)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	tb.Fatalf("%s does not listen at %s: %s", name, address, out)
+	tb.Fatalf("%s does not listen at %s within 30 s: %s", name, address, out)
 	return nil
 }
 
-// freeAddress is an address at 127.0.0.1 that nobody listens at.
+// freeAddress returns an unused address at 127.0.0.1.
 func freeAddress(tb testing.TB) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -63,8 +62,8 @@ func freeAddress(tb testing.TB) string {
 	return l.Addr().String()
 }
 
-// execute runs a program of somebody else's for at most a minute and returns what it printed, both
-// streams, and its exit code. Only env is its environment, beside PATH.
+// execute runs a program for at most a minute and returns its output, both streams, and exit code.
+// Its environment is PATH, LC_ALL and env.
 func execute(tb testing.TB, dir string, env []string, stdin, name string, args ...string) (string, int) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

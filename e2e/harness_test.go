@@ -1,6 +1,9 @@
-// Package e2e_test runs the real binary as a stranger would: over HTTP, by its command line,
-// killed, on bad data directories, in a real browser (build tag e2e), and measures it (build tags
-// bench and torture).
+// Package e2e_test runs the binary from outside: over HTTP and on the command line, with kills and
+// damaged data directories. The build tag e2e adds browsers, proxies, clients and several nodes;
+// torture adds long runs, bench measurements.
+//
+// Files are named by subject (durability_, start_, time_, load_, proxy_, client_, node_, page_,
+// command_, contract_, password_, secrecy_, bench_); harness_ files hold what they share.
 package e2e_test
 
 import (
@@ -24,6 +27,7 @@ import (
 // binary is the program under test, built once by TestMain.
 var binary string
 
+// TestMain builds the binary and, if asked, starts PostgreSQL.
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "latchkey-e2e-")
 	if err != nil {
@@ -42,8 +46,8 @@ func TestMain(m *testing.M) {
 	end(code)
 }
 
-// database is the environment that names the PostgreSQL database in the place of a data
-// directory's, if there is one or the tests are asked to use PostgreSQL.
+// database returns the environment that names the PostgreSQL database of a data directory: one that
+// usePostgres created, or a new one if the tests run on PostgreSQL. nil means SQLite.
 func database(tb testing.TB, dir string) []string {
 	tb.Helper()
 	known, err := os.ReadFile(filepath.Join(dir, "postgres"))
@@ -59,7 +63,7 @@ func database(tb testing.TB, dir string) []string {
 	return usePostgres(tb, postgrestest.Running(), dir)
 }
 
-// inPostgres gives a data directory a new database of a cluster in the place of its own.
+// usePostgres creates a database in a cluster for a data directory.
 func usePostgres(tb testing.TB, c *postgrestest.Cluster, dir string) []string {
 	tb.Helper()
 	address, err := c.InPlaceOf(context.Background(), dir)
@@ -70,7 +74,7 @@ func usePostgres(tb testing.TB, c *postgrestest.Cluster, dir string) []string {
 	return []string{"LATCHKEY_DATABASE=" + address}
 }
 
-// server is a running latchkey.
+// server is a running server.
 type server struct {
 	URL  string // http://127.0.0.1:PORT
 	Dir  string // data directory
@@ -79,7 +83,7 @@ type server struct {
 	done chan error
 }
 
-// lockedBuffer collects what a process prints while tests read it.
+// lockedBuffer collects the output of a process; tests can read it at any time.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -99,14 +103,14 @@ func (l *lockedBuffer) String() string {
 
 var addressLine = regexp.MustCompile(`address +(http://\S+)`)
 
-// start runs the server on a port of the kernel's choice and waits until it answers. It is stopped
-// with the test.
+// start starts the server on a free port and waits until it answers. It is killed when the test
+// ends.
 func start(tb testing.TB, dir string, args ...string) *server {
 	tb.Helper()
 	return startProgram(tb, nil, binary, dir, args...)
 }
 
-// startProgram is start with another build of the server, and with more in its environment.
+// startProgram is start with another binary and additional environment variables.
 func startProgram(tb testing.TB, env []string, program, dir string, args ...string) *server {
 	tb.Helper()
 	s := &server{Dir: dir, out: &lockedBuffer{}, done: make(chan error, 1)}
@@ -128,14 +132,15 @@ func startProgram(tb testing.TB, env []string, program, dir string, args ...stri
 		}
 		select {
 		case err := <-s.done:
-			tb.Fatalf("server ended: %v\n%s", err, s.out)
+			tb.Fatalf("the server exits with %v:\n%s", err, s.out)
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
-	tb.Fatalf("server does not answer:\n%s", s.out)
+	tb.Fatalf("the server does not answer within 20 s:\n%s", s.out)
 	return nil
 }
 
+// answered returns whether a GET request returns 200.
 func answered(url string) bool {
 	resp, err := http.Get(url)
 	if err != nil {
@@ -145,7 +150,7 @@ func answered(url string) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// kill ends the process at once (SIGKILL) and waits for it; a second call does nothing.
+// kill kills the process (SIGKILL) and waits for it. A second call does nothing.
 func (s *server) kill() {
 	if s.cmd.ProcessState == nil {
 		_ = s.cmd.Process.Kill()
@@ -154,7 +159,7 @@ func (s *server) kill() {
 	}
 }
 
-// stop ends the process by SIGTERM and returns its error.
+// stop stops the process (SIGTERM) and returns its error.
 func (s *server) stop(tb testing.TB) error {
 	tb.Helper()
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -165,13 +170,12 @@ func (s *server) stop(tb testing.TB) error {
 		s.done <- nil
 		return err
 	case <-time.After(20 * time.Second):
-		tb.Fatal("server does not stop")
+		tb.Fatal("the server does not stop within 20 s")
 		return nil
 	}
 }
 
-// latchkey runs a command on a data directory and returns its standard output, its standard error
-// and exit code.
+// latchkey runs a command on a data directory.
 func latchkey(tb testing.TB, dir, stdin string, args ...string) (stdout, stderr string, code int) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -186,12 +190,13 @@ func latchkey(tb testing.TB, dir, stdin string, args ...string) (stdout, stderr 
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
-// mustRun is latchkey that must succeed; it returns standard output without the last line end.
+// mustRun is latchkey for a command that must succeed. It returns the standard output without the
+// last line end.
 func mustRun(tb testing.TB, dir, stdin string, args ...string) string {
 	tb.Helper()
 	out, errOut, code := latchkey(tb, dir, stdin, args...)
 	if code != 0 {
-		tb.Fatalf("latchkey %v: exit %d: %s", args, code, errOut)
+		tb.Fatalf("latchkey %v: exit %d, want 0: %s", args, code, errOut)
 	}
 	return strings.TrimSuffix(out, "\n")
 }
@@ -231,24 +236,24 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// tryStart is start for a server that may refuse, of which it returns what it said.
+// tryStart is start for a server that may fail. In that case s is nil and out is its output.
 func tryStart(t *testing.T, dir string, args ...string) (s *server, out string) {
 	t.Helper()
-	said := &lockedBuffer{}
+	printed := &lockedBuffer{}
 	cmd := exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, args...)...)
-	cmd.Stdout, cmd.Stderr = said, said
+	cmd.Stdout, cmd.Stderr = printed, printed
 	must(t, cmd.Start())
-	s = &server{Dir: dir, cmd: cmd, out: said, done: make(chan error, 1)}
+	s = &server{Dir: dir, cmd: cmd, out: printed, done: make(chan error, 1)}
 	go func() { s.done <- cmd.Wait() }()
 	for {
-		if match := addressLine.FindStringSubmatch(said.String()); match != nil && answered(match[1]+"/healthz") {
+		if match := addressLine.FindStringSubmatch(printed.String()); match != nil && answered(match[1]+"/healthz") {
 			s.URL = match[1]
 			t.Cleanup(s.kill)
 			return s, ""
 		}
 		select {
 		case <-s.done:
-			return nil, said.String()
+			return nil, printed.String()
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
