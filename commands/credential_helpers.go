@@ -31,7 +31,7 @@ func (g *gitCmd) Run(ctx context.Context, std Console) error {
 		return g.get(ctx, std, asked)
 	case "erase":
 		if w, err := g.store(); err == nil && asked["password"] != "" {
-			return w.Forget(ctx, asked["password"])
+			return w.ForgetRejected(ctx, asked["password"])
 		}
 	}
 	return nil // store: a login is made by latchkey login alone
@@ -148,10 +148,10 @@ func (d *dockerCmd) answer(ctx context.Context, std Console) error {
 func (d *dockerCmd) registry(
 	ctx context.Context, w *credstore.Store, place credstore.Target, asked string,
 ) (credstore.Login, error) {
-	login, err := w.Fresh(ctx, place)
+	login, err := w.LoginFor(ctx, place)
 	if errors.Is(err, credstore.ErrNoLogin) && !strings.Contains(asked, "://") {
 		if place, err := credstore.ParseTarget("http://" + asked); err == nil {
-			return w.Fresh(ctx, place)
+			return w.LoginFor(ctx, place)
 		}
 	}
 	return login, err

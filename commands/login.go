@@ -37,7 +37,7 @@ func (f credstoreFlags) fresh(ctx context.Context, p credstore.Target) (credstor
 	if err != nil {
 		return credstore.Login{}, err
 	}
-	return w.Fresh(ctx, p)
+	return w.LoginFor(ctx, p)
 }
 
 // loginCmd is latchkey login.
@@ -213,9 +213,9 @@ func (n *netrcCmd) machines(
 		place, err := credstore.ParseTarget(host)
 		var login credstore.Login
 		if err == nil {
-			login, err = w.Fresh(ctx, place)
+			login, err = w.LoginFor(ctx, place)
 		}
-		if known, ok := tokens[place.Name()]; ok && err == nil {
+		if known, ok := tokens[place.Hostname()]; ok && err == nil {
 			if known == login.Token {
 				continue
 			}
@@ -226,9 +226,9 @@ func (n *netrcCmd) machines(
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", host, err))
 			continue
 		}
-		tokens[place.Name()] = login.Token
+		tokens[place.Hostname()] = login.Token
 		machines = append(machines, credstore.Machine{
-			Name: place.Name(), Login: helperUser, Password: login.Token})
+			Name: place.Hostname(), Login: helperUser, Password: login.Token})
 	}
 	return machines, failed
 }

@@ -1,6 +1,10 @@
-// Package credstore keeps a person's logins on the person's own machine, so that existing clients
-// always present a fresh token: one file, readable for its owner alone, under a lock. A token is
-// given out for the hosts that were named at its login and for no other.
+// Package credstore stores a user's logins on the user's own machine, so that existing clients
+// always send a valid token: LogIn gets a token from a Latchkey server, LoginFor returns it for a
+// host and renews it in time, and LogOut revokes it.
+//
+// All logins are in one file that only its owner can read. It holds tokens, never passwords. A lock
+// file beside it keeps processes from overwriting each other's changes. A token is returned only
+// for the hosts that were named at login.
 package credstore
 
 import (
@@ -14,48 +18,61 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
 )
 
 var (
-	// ErrNoLogin says that no login is for a host.
-	ErrNoLogin = errors.New("no login is for this host: run latchkey login URL --for HOST")
-	// ErrEnded says that a login is over: its token has expired or was ended.
-	ErrEnded = errors.New("the login is over")
-	// ErrFile says that the file of logins cannot be used.
-	ErrFile = errors.New("the file of logins cannot be used")
+	// ErrNoLogin means that no login covers a host.
+	ErrNoLogin = errors.New("no login covers this host: run latchkey login URL --for HOST")
+	// ErrLoginEnded means that the token of a login has expired or was revoked.
+	ErrLoginEnded = errors.New("the login has expired or was revoked")
+	// ErrFile means that the file of logins cannot be read or written.
+	ErrFile = errors.New("cannot use the stored logins")
 )
 
-// Login is one token and where it may be presented.
+// Login is a token and where it may be sent.
 type Login struct {
 	URL      string   `json:"url"` // of the Latchkey server
 	Account  string   `json:"account"`
 	Token    string   `json:"token"`
-	Hosts    []string `json:"hosts"`              // host, host:port, or *.domain
-	Insecure bool     `json:"insecure,omitempty"` // plain http is allowed beyond this machine
-	// ExpiresAt is Unix seconds by this machine's clock, which may differ from the server's.
+	Hosts    []string `json:"hosts"`              // each host, host:port or *.domain
+	Insecure bool     `json:"insecure,omitempty"` // allows plain http to other machines
+	// ExpiresAt is in Unix seconds by this machine's clock, which may differ from the server's.
 	ExpiresAt int64 `json:"expires_at"`
-	Lifetime  int64 `json:"lifetime"` // seconds, of the token when it was issued
-	// TriedAt is Unix seconds: when the server last could not be asked to renew; 0 for never.
+	Lifetime  int64 `json:"lifetime"` // of the token when it was issued, in seconds
+	// TriedAt is when the token last could not be renewed, in Unix seconds; 0 means never.
 	TriedAt int64 `json:"tried_at,omitempty"`
 }
 
-// String names the login without giving the token away.
+// String names the login without its token.
 func (l Login) String() string { return l.Account + " at " + l.URL }
 
-// remaining is how long the token still works by this machine's clock.
+// remaining returns how long the token is still valid by this machine's clock.
 func (l Login) remaining() time.Duration { return time.Until(time.Unix(l.ExpiresAt, 0)) }
 
-// Store is a file of logins. Several processes may use it at once.
+// renewalRetry is how long LoginFor waits before it tries again to renew a token.
+const renewalRetry = time.Minute
+
+// isDue reports whether the token should be renewed now.
+func (l Login) isDue() bool {
+	return l.remaining() < time.Duration(l.Lifetime)*time.Second/2 &&
+		time.Since(time.Unix(l.TriedAt, 0)).Abs() > renewalRetry
+}
+
+// endedError is ErrLoginEnded with what to do next.
+func (l Login) endedError() error {
+	return fmt.Errorf("%w: run latchkey login %s", ErrLoginEnded, l.URL)
+}
+
+// Store is a file of logins. Several goroutines and processes may use it at once.
 type Store struct {
 	path   string
 	server server
 }
 
-// New is the wallet in a file, which need not exist yet.
+// New returns the store in the file at path, which need not exist yet.
 func New(path string) *Store { return &Store{path: path, server: newServer()} }
 
 // DefaultPath returns where the logins are stored unless the user names another file:
@@ -65,204 +82,175 @@ func New(path string) *Store { return &Store{path: path, server: newServer()} }
 // such directory.
 func DefaultPath() (string, error) {
 	dir, err := os.UserConfigDir()
-	if runtime.GOOS == "windows" { // a profile on a network would share %AppData%, and its logins
+	if runtime.GOOS == "windows" { // a roaming profile would copy %AppData% to other machines
 		dir, err = os.UserCacheDir() // %LocalAppData%
 	}
 	return filepath.Join(dir, "latchkey", "tokens.json"), err
 }
 
 // Logins returns all logins, the newest first. Errors: ErrFile.
-func (w *Store) Logins() ([]Login, error) {
-	f, err := os.Open(w.path)
+func (s *Store) Logins() ([]Login, error) {
+	f, err := os.Open(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	defer f.Close() //nolint:errcheck // it was read only
+	defer f.Close() //nolint:errcheck // it was only read
 	if err := checkPrivate(f); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFile, err)
 	}
 	var logins []Login
 	if err := json.NewDecoder(f).Decode(&logins); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrFile, w.path, err)
+		return nil, fmt.Errorf("%w: %s is damaged: remove it and log in again", ErrFile, s.path)
 	}
 	return logins, nil
 }
 
-// LogIn logs in at a server and keeps the token, for its hosts, in place of an earlier one of the
-// same server and account. Errors: the server's refusal in words, ErrFile.
-func (w *Store) LogIn(ctx context.Context, l Login, secret string) (Login, error) {
-	if err := l.check(); err != nil {
+// LogIn logs in to the server at l.URL with l.Account and the password, and stores the token for
+// l.Hosts. It replaces an earlier login of the same account. Errors: ErrFile, a URL or host that
+// makes no sense, and why the server cannot be reached or rejected the login.
+func (s *Store) LogIn(ctx context.Context, l Login, password string) (Login, error) {
+	if err := l.normalize(); err != nil {
 		return Login{}, err
 	}
-	if err := os.MkdirAll(filepath.Dir(w.path), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
 		return Login{}, fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	err := w.change(ctx, func(logins []Login) ([]Login, error) {
-		return append([]Login{}, logins...), nil // before a token is made that cannot be kept
+	err := s.change(ctx, func(logins []Login) []Login { // no token is made that cannot be stored
+		return append([]Login{}, logins...)
 	})
 	if err != nil {
 		return Login{}, err
 	}
-	l, err = w.server.logIn(ctx, l, secret)
+	l, err = s.server.logIn(ctx, l, password)
 	if err != nil {
 		return Login{}, err
 	}
-	return l, w.change(ctx, func(logins []Login) ([]Login, error) {
+	return l, s.change(ctx, func(logins []Login) []Login {
 		logins = slices.DeleteFunc(logins, func(old Login) bool {
 			return old.URL == l.URL && old.Account == l.Account
 		})
-		return append([]Login{l}, logins...), nil
+		return append([]Login{l}, logins...)
 	})
 }
 
-// LogOut ends the tokens of a server's logins, all servers' if url is "", and forgets them. A
-// token that the server cannot be asked to end is kept, and the error says why.
-func (w *Store) LogOut(ctx context.Context, url string) (ended []Login, err error) {
+// LogOut revokes the tokens of the logins at one server, or at all servers if url is "". It returns
+// the logins that it has removed. It keeps a login whose token the server did not revoke; the error
+// says why. Errors: ErrFile too.
+func (s *Store) LogOut(ctx context.Context, url string) (removed []Login, err error) {
 	var failed error
-	err = w.change(ctx, func(logins []Login) ([]Login, error) {
+	err = s.change(ctx, func(logins []Login) []Login {
 		return slices.DeleteFunc(logins, func(l Login) bool {
 			if url != "" && !strings.EqualFold(l.URL, url) {
 				return false
 			}
-			if err := w.server.revoke(ctx, l); err != nil {
+			if err := s.server.revoke(ctx, l); err != nil {
 				failed = errors.Join(failed, err)
 				return false
 			}
-			ended = append(ended, l)
+			removed = append(removed, l)
 			return true
-		}), nil
+		})
 	})
-	return ended, errors.Join(failed, err)
+	return removed, errors.Join(failed, err)
 }
 
-// Fresh is the login for a place, its token renewed when half of its time is over. Parallel
-// callers renew it once. Errors: ErrNoLogin, ErrEnded, ErrFile.
-func (w *Store) Fresh(ctx context.Context, p Target) (Login, error) {
-	var found Login
-	err := w.change(ctx, func(logins []Login) (changed []Login, err error) {
-		i, err := find(logins, p)
-		if err != nil {
-			return nil, err
-		}
-		if logins[i].isDue() && w.write(logins) == nil { // else a new token could not be kept
-			if logins[i], err = w.renewed(ctx, logins[i]); err != nil {
-				return nil, err
-			}
-			changed = logins
-		}
-		found = logins[i]
-		return changed, nil
-	})
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) { // nothing can be kept here
-		logins, err := w.Logins()
-		if err != nil {
-			return Login{}, err
-		}
-		i, err := find(logins, p)
-		if err != nil {
-			return Login{}, err
-		}
-		found = logins[i]
-		return found, found.expiredError()
+// LoginFor returns the newest login that covers a target. It renews a token that has passed half of
+// its lifetime; parallel callers renew it once. If the token cannot be renewed or stored now,
+// LoginFor returns the present one while it is valid. Errors: ErrNoLogin, ErrLoginEnded, ErrFile.
+func (s *Store) LoginFor(ctx context.Context, t Target) (Login, error) {
+	unlock, err := s.lock(ctx)
+	if ctx.Err() != nil {
+		return Login{}, ctx.Err()
 	}
-	if err == nil {
-		err = found.expiredError()
+	canStore := err == nil
+	if canStore {
+		defer unlock() //nolint:errcheck // the file is complete
 	}
-	return found, err
-}
-
-// find is the newest login for a place.
-func find(logins []Login, p Target) (int, error) {
-	i := slices.IndexFunc(logins, func(l Login) bool { return l.isFor(p) })
+	logins, err := s.Logins()
+	if err != nil {
+		return Login{}, err
+	}
+	i := slices.IndexFunc(logins, func(l Login) bool { return l.covers(t) })
 	if i < 0 {
-		return 0, ErrNoLogin
+		return Login{}, ErrNoLogin
 	}
-	return i, nil
-}
-
-// retryAfter is how long a server that could not be asked is left alone.
-const retryAfter = time.Minute
-
-// isDue says whether the token should be renewed now.
-func (l Login) isDue() bool {
-	return l.remaining() < time.Duration(l.Lifetime)*time.Second/2 &&
-		time.Since(time.Unix(l.TriedAt, 0)).Abs() > retryAfter
-}
-
-// expiredError is ErrEnded when the token works no longer, with what to do.
-func (l Login) expiredError() error {
-	if l.remaining() > 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: run latchkey login %s", ErrEnded, l.URL)
-}
-
-// renewed is the login with a new token or, when the server cannot be asked now, with a note of
-// that. An interrupt does not come between the server's answer and the file.
-func (w *Store) renewed(ctx context.Context, l Login) (Login, error) {
-	renewed, err := w.server.renew(context.WithoutCancel(ctx), l)
-	if errors.Is(err, ErrEnded) {
-		return Login{}, fmt.Errorf("%w: run latchkey login %s", ErrEnded, l.URL)
-	}
-	if err == nil {
-		return renewed, nil
-	}
-	l.TriedAt = time.Now().Unix()
-	return l, nil
-}
-
-// Forget drops the login with a token that its server refuses. A token that still works, or is
-// none of this wallet's, changes nothing.
-func (w *Store) Forget(ctx context.Context, token string) error {
-	return w.change(ctx, func(logins []Login) ([]Login, error) {
-		i := slices.IndexFunc(logins, func(l Login) bool { return l.Token == token })
-		if i < 0 || !w.server.refuses(ctx, logins[i]) {
-			return nil, nil
+	if canStore && logins[i].isDue() && s.write(logins) == nil {
+		if err := s.renew(ctx, logins, i); err != nil {
+			return Login{}, err
 		}
-		return slices.Delete(logins, i, i+1), nil
+	}
+	if logins[i].remaining() <= 0 {
+		return Login{}, logins[i].endedError()
+	}
+	return logins[i], nil
+}
+
+// renew replaces the token of logins[i] and stores the logins. If the server cannot renew it now,
+// it stores when that was. An interrupt does not lose a token that the server has already sent.
+// Errors: ErrLoginEnded, ErrFile.
+func (s *Store) renew(ctx context.Context, logins []Login, i int) error {
+	renewed, err := s.server.renew(context.WithoutCancel(ctx), logins[i])
+	if errors.Is(err, ErrLoginEnded) {
+		return logins[i].endedError()
+	}
+	if err != nil {
+		renewed = logins[i]
+		renewed.TriedAt = time.Now().Unix()
+	}
+	logins[i] = renewed
+	return s.write(logins)
+}
+
+// ForgetRejected removes the login with a token that its server rejects. It does nothing if the
+// token is valid, the server cannot be reached, or no login has the token. Errors: ErrFile.
+func (s *Store) ForgetRejected(ctx context.Context, token string) error {
+	return s.change(ctx, func(logins []Login) []Login {
+		i := slices.IndexFunc(logins, func(l Login) bool { return l.Token == token })
+		if i < 0 || !s.server.rejects(ctx, logins[i]) {
+			return nil
+		}
+		return slices.Delete(logins, i, i+1)
 	})
 }
 
-// change reads the logins and writes what edit makes of them, if that is not nil. Nobody else
+// change stores what edit returns for the present logins, unless that is nil. No other process
 // changes them meanwhile.
-func (w *Store) change(ctx context.Context, edit func([]Login) ([]Login, error)) error {
-	unlock, err := w.lock(ctx)
-	if errors.Is(err, fs.ErrNotExist) { // not even a directory: there is no login
-		_, err := edit(nil)
-		return err
+func (s *Store) change(ctx context.Context, edit func([]Login) []Login) error {
+	unlock, err := s.lock(ctx)
+	if errors.Is(err, fs.ErrNotExist) && edit(nil) == nil { // no directory and nothing to store in it
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	defer unlock() //nolint:errcheck // nothing was written to it
-	logins, err := w.Logins()
+	defer unlock() //nolint:errcheck // the file is complete
+	logins, err := s.Logins()
 	if err != nil {
 		return err
 	}
-	logins, err = edit(logins)
-	if logins == nil || err != nil {
-		return err
+	if logins = edit(logins); logins == nil {
+		return nil
 	}
-	return w.write(logins)
+	return s.write(logins)
 }
 
-func (w *Store) write(logins []Login) error {
+func (s *Store) write(logins []Login) error {
 	text, err := json.MarshalIndent(logins, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := WriteFile(w.path, append(text, '\n')); err != nil {
+	if err := WriteFile(s.path, append(text, '\n')); err != nil {
 		return fmt.Errorf("%w: %w", ErrFile, err)
 	}
 	return nil
 }
 
-// lock waits until no other process changes the logins, and keeps it so.
-func (w *Store) lock(ctx context.Context) (unlock func() error, err error) {
-	lock := flock.New(w.path + ".lock")
+// lock waits until no other process changes the logins, and keeps others waiting until unlock.
+func (s *Store) lock(ctx context.Context) (unlock func() error, err error) {
+	lock := flock.New(s.path + ".lock")
 	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
 		return nil, err
 	}

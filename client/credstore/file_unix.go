@@ -32,7 +32,7 @@ func replace(from, to string) error {
 	}
 	dir, err := os.Open(filepath.Dir(to))
 	if err != nil {
-		return nil //nolint:nilerr // the file is replaced; a directory without read access cannot be synced
+		return nil //nolint:nilerr // the file is there; an unreadable directory cannot be synced
 	}
 	return errors.Join(dir.Sync(), dir.Close())
 }

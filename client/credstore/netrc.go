@@ -2,88 +2,101 @@ package credstore
 
 import "strings"
 
-// Machine is one entry of a .netrc file.
+// Machine is one entry of a .netrc file. Its fields must not contain spaces.
 type Machine struct{ Name, Login, Password string }
 
 func (m Machine) line() string {
 	return "machine " + m.Name + " login " + m.Login + " password " + m.Password + "\n"
 }
 
-// Netrc is a .netrc file's text with these machines' entries in place of earlier ones of their
-// names; everything else stays as it is, byte for byte. New entries come first, because a
-// "default" entry ends what clients read.
+// Netrc returns the text of a .netrc file with the entries of machines, which replace earlier ones
+// of the same names. It keeps all else byte for byte. The entries come first, because clients stop
+// reading at a "default" entry.
 func Netrc(text string, machines []Machine) string {
-	ours := map[string]bool{}
+	replaced := map[string]bool{}
 	var out strings.Builder
 	for _, m := range machines {
-		ours[m.Name] = true
+		replaced[m.Name] = true
 		out.WriteString(m.line())
 	}
 	s := netrcScanner{rest: text}
-	dropping := false
-	for {
-		before, word := s.next(true)
-		dropping = dropping && word != "" && word != "machine" && word != "default" &&
-			word != "macdef" // whatever else there is, such as "user" or "port", belongs to the entry
+	for dropping := false; ; {
+		item := s.nextItem()
+		dropping = dropping && item.isInEntry()
 		if !dropping {
-			out.WriteString(before)
+			out.WriteString(item.before)
 		}
-		if word == "" {
+		if item.keyword == "" {
 			return out.String()
 		}
-		var between, value string
-		switch {
-		case word == "macdef":
-			value = s.macro()
-		case word == "machine":
-			between, value = s.next(false)
-			dropping = ours[strings.ToLower(strings.Trim(value, `"`))]
-		case takesValue(word):
-			between, value = s.next(false)
+		if item.keyword == "machine" {
+			dropping = replaced[strings.ToLower(strings.Trim(item.value, `"`))]
 		}
 		if dropping {
 			s.skipLineEnd()
-			continue
+		} else {
+			out.WriteString(item.keyword + item.between + item.value)
 		}
-		out.WriteString(word + between + value)
 	}
 }
 
-// takesValue says whether a keyword is followed by a value, which may itself look like a keyword.
-func takesValue(word string) bool {
-	return word == "login" || word == "user" || word == "password" || word == "account"
+// netrcItem is a keyword with its value, and the text before and between them. Keyword is "" at the
+// end of the file.
+type netrcItem struct{ before, keyword, between, value string }
+
+// isInEntry reports whether the item belongs to the entry that was begun before it. Unknown words
+// do, such as "port".
+func (i netrcItem) isInEntry() bool {
+	switch i.keyword {
+	case "", "machine", "default", "macdef":
+		return false
+	}
+	return true
 }
 
-// netrcScanner reads the words of a .netrc file.
+// netrcScanner splits a .netrc file into items.
 type netrcScanner struct{ rest string }
+
+func (s *netrcScanner) nextItem() (i netrcItem) {
+	i.before, i.keyword = s.nextWord(true)
+	switch i.keyword {
+	case "macdef":
+		i.value = s.macro()
+	case "machine", "login", "user", "password", "account": // a value may look like a keyword
+		i.between, i.value = s.nextWord(false)
+	}
+	return i
+}
 
 const blank = " \t\r\n"
 
-// next is what stands before the next word, blanks and, where a keyword is due, comments, and that
-// word. One in double quotes may hold blanks. At the end the word is "".
-func (s *netrcScanner) next(keyword bool) (before, word string) {
+// nextWord returns the next word and the blanks before it. A word in double quotes may contain
+// blanks. Only where a keyword is expected does "#" begin a comment, which counts as blank. At the
+// end of the file the word is "".
+func (s *netrcScanner) nextWord(isKeyword bool) (before, word string) {
 	whole := s.rest
 	for {
 		s.rest = strings.TrimLeft(s.rest, blank)
-		if !keyword || !strings.HasPrefix(s.rest, "#") {
+		if !isKeyword || !strings.HasPrefix(s.rest, "#") {
 			break
 		}
 		_, s.rest, _ = strings.Cut(s.rest, "\n")
 	}
 	before = whole[:len(whole)-len(s.rest)]
-	end := strings.IndexAny(s.rest, blank)
-	if strings.HasPrefix(s.rest, `"`) {
-		end = quoted(s.rest)
-	}
-	if end < 0 {
-		end = len(s.rest)
-	}
+	end := wordEnd(s.rest)
 	word, s.rest = s.rest[:end], s.rest[end:]
 	return before, word
 }
 
-// quoted is where a word in double quotes ends, -1 for at the end of the text.
-func quoted(text string) int {
+// wordEnd returns where the word at the beginning of text ends. In double quotes, a backslash
+// escapes the next character.
+func wordEnd(text string) int {
+	if !strings.HasPrefix(text, `"`) {
+		if end := strings.IndexAny(text, blank); end >= 0 {
+			return end
+		}
+		return len(text)
+	}
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
 		case '\\':
@@ -92,10 +105,10 @@ func quoted(text string) int {
 			return i + 1
 		}
 	}
-	return -1
+	return len(text)
 }
 
-// macro is the rest of a macdef: up to the first empty line.
+// macro returns the rest of a macdef, which ends before the first empty line.
 func (s *netrcScanner) macro() string {
 	end := strings.Index(s.rest, "\n\n")
 	if end < 0 {
@@ -106,7 +119,7 @@ func (s *netrcScanner) macro() string {
 	return text
 }
 
-// skipLineEnd drops the line end after an entry that went.
+// skipLineEnd skips the line end after a dropped item.
 func (s *netrcScanner) skipLineEnd() {
 	trimmed := strings.TrimLeft(s.rest, " \t\r")
 	if strings.HasPrefix(trimmed, "\n") {

@@ -7,146 +7,178 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"latchkey/client/wire"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	"latchkey/client/internal/outbound"
+	"latchkey/client/wire"
 )
 
-// server asks Latchkey servers.
+// server sends requests to Latchkey servers.
 type server struct{ client *http.Client }
 
-func newServer() server {
-	return server{&http.Client{Timeout: 5 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-}
+func newServer() server { return server{outbound.NewClient(5 * time.Second)} }
 
-// response is what a server answers to the questions here, whichever it is.
+// response is the union of the responses to the requests below.
 type response struct {
 	ErrorCode int             `json:"error_code"`
 	Msg       json.RawMessage `json:"msg"`
 	Token     string          `json:"token"`
 	CreateAt  int64           `json:"create_at"` // Unix seconds by the server's clock
-	ExpireIn  int64           `json:"expire_in"` // the same
+	ExpireIn  int64           `json:"expire_in"` // Unix seconds by the server's clock
 }
 
-// statusError is an answer that says no.
+// statusError is a response with a status of 300 or more.
 type statusError struct {
 	status int
-	code   int // of Latchkey's; 0: something else on the way has answered
+	code   int // wire.Code…; 0 if the response is not Latchkey's
 	msg    string
 }
 
-func (r statusError) Error() string {
-	return fmt.Sprintf("the server answered %d %s", r.status, r.msg)
+func (e statusError) Error() string {
+	return fmt.Sprintf("the server rejected the request with status %d: %s", e.status, e.msg)
 }
 
-// ask sends one request and reads the answer. Errors: refusal, and what went wrong on the way.
-func (s server) ask(ctx context.Context, l Login, method, path string, body any) (response, error) {
+// maxMessage bounds how much of a server's message is shown, in characters.
+const maxMessage = 200
+
+// message returns the text of the member "msg": a string, or an object from field to messages.
+func message(msg json.RawMessage) string {
+	var text string
+	var fields map[string]any
+	if json.Unmarshal(msg, &text) != nil && json.Unmarshal(msg, &fields) == nil {
+		var parts []string
+		for _, field := range slices.Sorted(maps.Keys(fields)) {
+			parts = append(parts, field+": "+strings.Trim(fmt.Sprint(fields[field]), "[]"))
+		}
+		text = strings.Join(parts, "; ")
+	}
+	runes := []rune(outbound.Printable(text))
+	return string(runes[:min(len(runes), maxMessage)])
+}
+
+// send sends a request and reads the response. A request without a body carries the login's token.
+// Errors: statusError, and why the server cannot be reached.
+func (s server) send(
+	ctx context.Context, l Login, method, path string, body any,
+) (response, error) {
+	r, err := newRequest(ctx, l, method, path, body)
+	if err != nil {
+		return response{}, err
+	}
+	reply, err := s.client.Do(r)
+	if err != nil {
+		return response{}, outbound.Unreachable(l.URL, err)
+	}
+	defer reply.Body.Close() //nolint:errcheck // it was only read
+	var parsed response
+	if err := json.NewDecoder(io.LimitReader(reply.Body, 64<<10)).Decode(&parsed); err != nil {
+		return response{}, fmt.Errorf("%s is not a Latchkey server, by its response with status %d: "+
+			"check the URL", l.URL, reply.StatusCode)
+	}
+	if reply.StatusCode >= http.StatusMultipleChoices {
+		return response{}, statusError{reply.StatusCode, parsed.ErrorCode, message(parsed.Msg)}
+	}
+	return parsed, nil
+}
+
+func newRequest(
+	ctx context.Context, l Login, method, path string, body any,
+) (*http.Request, error) {
 	var text bytes.Buffer
 	if body != nil {
 		if err := json.NewEncoder(&text).Encode(body); err != nil {
-			return response{}, err
+			return nil, err
 		}
 	}
 	r, err := http.NewRequestWithContext(ctx, method, l.URL+path, &text)
 	if err != nil {
-		return response{}, err
+		return nil, err
 	}
+	r.Header.Set("User-Agent", "latchkey")
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	} else {
 		r.SetBasicAuth(l.Token, "")
 	}
-	r.Header.Set("User-Agent", "latchkey")
-	answer, err := s.client.Do(r)
-	if err != nil {
-		return response{}, err
-	}
-	defer answer.Body.Close() //nolint:errcheck // it was read only
-	var t response
-	err = json.NewDecoder(io.LimitReader(answer.Body, 64<<10)).Decode(&t)
-	if err != nil {
-		return response{}, fmt.Errorf("%s answered %d, not as a Latchkey server does", l.URL,
-			answer.StatusCode)
-	}
-	if answer.StatusCode >= http.StatusMultipleChoices {
-		return response{}, statusError{answer.StatusCode, t.ErrorCode, strings.Trim(string(t.Msg), `"`)}
-	}
-	return t, nil
+	return r, nil
 }
 
-// isStatus says whether an error is a refusal of one status.
-func isStatus(err error, status int) bool {
-	var r statusError
-	return errors.As(err, &r) && r.status == status
+// hasStatus reports whether an error is a statusError with this status.
+func hasStatus(err error, status int) bool {
+	var e statusError
+	return errors.As(err, &e) && e.status == status
 }
 
-// logIn fills in a login's token.
-func (s server) logIn(ctx context.Context, l Login, secret string) (Login, error) {
-	kind := 101 // a mobile number
+// logIn returns the login with a token.
+func (s server) logIn(ctx context.Context, l Login, password string) (Login, error) {
+	clientType := 101 // a mobile number
 	if strings.Contains(l.Account, "@") {
-		kind = 100 // an e-mail address
+		clientType = 100 // an e-mail address
 	}
-	t, err := s.ask(ctx, l, http.MethodPost, "/v1/token",
-		map[string]any{"account": l.Account, "secret": secret, "type": kind})
-	if isStatus(err, http.StatusUnauthorized) || isStatus(err, http.StatusNotFound) {
-		return Login{}, errors.New("the account or the secret is wrong")
+	r, err := s.send(ctx, l, http.MethodPost, "/v1/token",
+		map[string]any{"account": l.Account, "secret": password, "type": clientType})
+	if hasStatus(err, http.StatusUnauthorized) || hasStatus(err, http.StatusNotFound) {
+		return Login{}, errors.New("the account or the password is wrong")
 	}
 	if err != nil {
 		return Login{}, err
 	}
-	return s.withTimes(ctx, l, t.Token)
+	return s.withToken(ctx, l, r.Token)
 }
 
-// renew is the login with a new token in place of its own. Errors: ErrEnded, and what may pass.
+// renew returns the login with a new token. Errors: ErrLoginEnded, if the server itself rejects the
+// present token; all others may pass.
 func (s server) renew(ctx context.Context, l Login) (Login, error) {
-	t, err := s.ask(ctx, l, http.MethodPost, "/v1/token/renew", nil)
-	var no statusError
-	if errors.As(err, &no) && (no.code == 1002 || no.code == 1004) {
-		return Login{}, ErrEnded
+	r, err := s.send(ctx, l, http.MethodPost, "/v1/token/renew", nil)
+	var e statusError
+	if errors.As(err, &e) && (e.code == wire.CodeToken || e.code == wire.CodeScope) {
+		return Login{}, ErrLoginEnded
 	}
 	if err != nil {
 		return Login{}, err
 	}
-	renewed, err := s.withTimes(ctx, l, t.Token)
-	if err != nil && wire.IsToken(t.Token) { // the old token ends soon
-		l.Token, l.ExpiresAt, l.TriedAt = t.Token, time.Now().Unix()+l.Lifetime, 0
+	renewed, err := s.withToken(ctx, l, r.Token)
+	if err != nil && wire.IsToken(r.Token) { // the server revokes the old token soon: keep the new one
+		l.Token, l.ExpiresAt, l.TriedAt = r.Token, time.Now().Unix()+l.Lifetime, 0
 		return l, nil
 	}
 	return renewed, err
 }
 
-// withTimes is the login with a token that was issued a moment ago. How long it lives the server
-// says; when that is over is reckoned by this machine's clock.
-func (s server) withTimes(ctx context.Context, l Login, token string) (Login, error) {
+// withToken returns the login with a token that was issued just now. The server says how long the
+// token lives; when it expires is counted by this machine's clock.
+func (s server) withToken(ctx context.Context, l Login, token string) (Login, error) {
 	if !wire.IsToken(token) {
-		return Login{}, fmt.Errorf("%s sent no token", l.URL)
+		return Login{}, fmt.Errorf("%s sent no token: check the URL", l.URL)
 	}
 	now := time.Now().Unix()
-	t, err := s.ask(ctx, l, http.MethodPost, "/v1/token/secret", map[string]any{"token": token})
+	r, err := s.send(ctx, l, http.MethodPost, "/v1/token/secret", map[string]any{"token": token})
 	if err != nil {
 		return Login{}, err
 	}
-	l.Token, l.Lifetime = token, t.ExpireIn-t.CreateAt
+	l.Token, l.Lifetime = token, r.ExpireIn-r.CreateAt
 	l.ExpiresAt, l.TriedAt = now+l.Lifetime, 0
 	if l.Lifetime <= 0 {
-		return Login{}, fmt.Errorf("%s sent a token without a lifetime", l.URL)
+		return Login{}, fmt.Errorf("%s sent a token without a lifetime: check the URL", l.URL)
 	}
 	return l, nil
 }
 
-// revoke ends the login's token. One that has ended already is no error.
+// revoke revokes the login's token. A token that is invalid already is not an error.
 func (s server) revoke(ctx context.Context, l Login) error {
-	_, err := s.ask(ctx, l, http.MethodDelete, "/v1/token", nil)
-	if err == nil || isStatus(err, http.StatusUnauthorized) {
+	_, err := s.send(ctx, l, http.MethodDelete, "/v1/token", nil)
+	if err == nil || hasStatus(err, http.StatusUnauthorized) {
 		return nil
 	}
-	return fmt.Errorf("%s was not logged out: %w", l, err)
+	return fmt.Errorf("cannot log out %s: %w", l, err)
 }
 
-// refuses says whether the server answers, and refuses the login's token.
-func (s server) refuses(ctx context.Context, l Login) bool {
-	_, err := s.ask(ctx, l, http.MethodPost, "/v1/token/secret", map[string]any{"token": l.Token})
-	return isStatus(err, http.StatusUnauthorized)
+// rejects reports whether the server responds that the login's token is invalid.
+func (s server) rejects(ctx context.Context, l Login) bool {
+	_, err := s.send(ctx, l, http.MethodPost, "/v1/token/secret", map[string]any{"token": l.Token})
+	return hasStatus(err, http.StatusUnauthorized)
 }

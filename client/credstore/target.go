@@ -11,109 +11,108 @@ import (
 	"strings"
 )
 
-// Target is where a client wants to present a token.
+// Target is where a client wants to send a token.
 type Target struct {
-	scheme   string // "http", "https", or "" when it is not known
-	name     string // host name or address, in lower case
-	port     string // "" when it is not said
-	anywhere bool   // every place: the newest login is meant
+	scheme   string // "http", "https", or "" if unknown
+	hostname string // name or IP address in lower case
+	port     string // "" if the client named none
+	any      bool   // no host in particular
 }
 
-// AnyTarget is no place in particular: the newest login.
-func AnyTarget() Target { return Target{anywhere: true} }
+// AnyTarget returns the target that every login covers, so that the newest login is used.
+func AnyTarget() Target { return Target{any: true} }
 
-// ParseTarget reads a host, host:port or address such as "https://app.example.com/x". Errors: text
-// that is none of them, or that names somebody before the host.
+// ParseTarget reads a host, host:port or URL, such as "https://app.example.com/x". The error says
+// that text is none of these, or is a URL with a user name.
 func ParseTarget(text string) (Target, error) {
-	refused := fmt.Errorf("%q is no host and no address", text)
+	invalid := fmt.Errorf("%q is neither a host nor a URL: write app.example.com, "+
+		"app.example.com:8443 or https://app.example.com", text)
 	if !strings.Contains(text, "://") {
 		host, _, _ := strings.Cut(text, "/")
 		text = "//" + host
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.User != nil || u.Opaque != "" || u.Host == "" {
-		return Target{}, refused
+	if err != nil || u.User != nil || !isHost(u.Host) ||
+		(u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "") {
+		return Target{}, invalid
 	}
-	p := Target{scheme: u.Scheme, name: strings.ToLower(u.Hostname()), port: u.Port()}
-	if !isHost(u.Host) || (p.scheme != "" && p.scheme != "http" && p.scheme != "https") {
-		return Target{}, refused
-	}
-	return p, nil
+	return Target{scheme: u.Scheme, hostname: strings.ToLower(u.Hostname()), port: u.Port()}, nil
 }
 
-// Name is the place's host name, without a port.
-func (p Target) Name() string { return p.name }
+// Hostname returns the target's host name or IP address, without the port.
+func (t Target) Hostname() string { return t.hostname }
 
-// hostForm is a name or an address in square brackets, and perhaps a port.
-var hostForm = regexp.MustCompile(
+// hostPattern matches a name, or an IPv6 address in brackets, with or without a port.
+var hostPattern = regexp.MustCompile(
 	`^([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
 
 func isHost(text string) bool {
-	return hostForm.MatchString(text) && !strings.Contains(text, "..")
+	return hostPattern.MatchString(text) && !strings.Contains(text, "..")
 }
 
-// isLocal says whether a name is this machine's.
-func isLocal(name string) bool {
-	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+// isLoopback reports whether requests to a host name stay on this machine.
+func isLoopback(hostname string) bool {
+	if hostname == "localhost" || strings.HasSuffix(hostname, ".localhost") {
 		return true
 	}
-	addr, err := netip.ParseAddr(name)
+	addr, err := netip.ParseAddr(hostname)
 	return err == nil && addr.IsLoopback()
 }
 
-// isFor says whether the login's token may be presented at a place.
-func (l Login) isFor(p Target) bool {
-	if p.anywhere {
+// covers reports whether the login's token may be sent to a target.
+func (l Login) covers(t Target) bool {
+	if t.any {
 		return true
 	}
-	if p.scheme == "http" && !l.Insecure && !isLocal(p.name) {
+	if t.scheme == "http" && !l.Insecure && !isLoopback(t.hostname) {
 		return false
 	}
-	return slices.ContainsFunc(l.Hosts, func(host string) bool { return covers(host, p) })
+	return slices.ContainsFunc(l.Hosts, t.matches)
 }
 
-// covers says whether a place is meant by one of a login's hosts. Without a port it is the one
-// that is usual for the scheme.
-func covers(host string, p Target) bool {
-	name, port := split(host)
-	if p.defaultPort(port) != p.defaultPort(p.port) {
+// matches reports whether the target is on a login's host: host, host:port or *.domain. Without a
+// port, both mean the default port of the target's scheme.
+func (t Target) matches(host string) bool {
+	name, port := splitHost(host)
+	if t.portOrDefault(port) != t.portOrDefault(t.port) {
 		return false
 	}
 	if domain, ok := strings.CutPrefix(name, "*"); ok {
-		return strings.HasSuffix(p.name, domain)
+		return strings.HasSuffix(t.hostname, domain)
 	}
-	return p.name == name
+	return t.hostname == name
 }
 
-// defaultPort is a port, or the one of the place's scheme where none is said.
-func (p Target) defaultPort(port string) string {
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[p.scheme]
+func (t Target) portOrDefault(port string) string {
+	switch {
+	case port == "" && t.scheme == "http":
+		return "80"
+	case port == "" && t.scheme == "https":
+		return "443"
 	}
 	return port
 }
 
-// split is a host's name and port.
-func split(host string) (name, port string) {
+// splitHost splits "host:port", "host", "[IPv6]:port" or "[IPv6]".
+func splitHost(host string) (name, port string) {
 	if name, port, err := net.SplitHostPort(host); err == nil {
 		return name, port
 	}
 	return strings.Trim(host, "[]"), ""
 }
 
-// check refuses a login whose server or hosts make no sense, and fills in what was left out: the
-// server's own host.
-func (l *Login) check() error {
+// normalize checks the login's URL and hosts, and writes them in lower case. Without hosts the
+// token is for the server's own host.
+func (l *Login) normalize() error {
 	u, err := url.Parse(l.URL)
-	if err != nil || !isHost(u.Host) || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") ||
-		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("%q is no address of a Latchkey server, such as https://login.example.com",
-			l.URL)
+	if err != nil || !isServer(u) {
+		return fmt.Errorf("%q is not the URL of a Latchkey server: write one such as "+
+			"https://login.example.com", l.URL)
 	}
 	u.Host, u.Path = strings.ToLower(u.Host), ""
-	if u.Scheme == "http" && !l.Insecure && !isLocal(u.Hostname()) {
-		return errors.New("plain http would show the secret to everybody on the way: use https, " +
-			"or --insecure")
+	if u.Scheme == "http" && !l.Insecure && !isLoopback(u.Hostname()) {
+		return errors.New("plain http would show the password to everyone on the network: " +
+			"use https, or --insecure")
 	}
 	l.URL = u.String()
 	if len(l.Hosts) == 0 {
@@ -121,11 +120,17 @@ func (l *Login) check() error {
 	}
 	for i, host := range l.Hosts {
 		host = strings.ToLower(host)
-		domain, wild := strings.CutPrefix(host, "*.")
-		if !isHost(domain) || wild && !strings.Contains(domain, ".") {
-			return fmt.Errorf("%q is no host, host:port or *.domain", host)
+		domain, wildcard := strings.CutPrefix(host, "*.")
+		if !isHost(domain) || wildcard && !strings.Contains(domain, ".") {
+			return fmt.Errorf("%q is not a host: write host, host:port or *.domain", host)
 		}
 		l.Hosts[i] = host
 	}
 	return nil
+}
+
+// isServer reports whether a URL has a scheme and a host and nothing else.
+func isServer(u *url.URL) bool {
+	return (u.Scheme == "http" || u.Scheme == "https") && isHost(u.Host) && u.User == nil &&
+		strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == ""
 }
