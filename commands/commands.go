@@ -80,6 +80,9 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
+// errReported is a failure that the command has reported itself.
+var errReported = errors.New("reported")
+
 // Run runs one command line and returns the exit code: 0 for success, 1 for a failure, 2 for a
 // command line that was not understood.
 func Run(ctx context.Context, args []string, std Console) int {
@@ -104,6 +107,8 @@ func Run(ctx context.Context, args []string, std Console) int {
 	err = parsed.Run(std, parser)
 	var usage usageError
 	switch {
+	case errors.Is(err, errReported):
+		return exitFailure
 	case errors.As(err, &usage):
 		return fail(std, exitUsage, err)
 	case err != nil:

@@ -2,54 +2,60 @@ package commands
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/docker/docker-credential-helpers/credentials"
+
 	"latchkey/client/credstore"
 )
 
-// maxHelperInput bounds what git or Docker may say, in bytes.
+// maxHelperInput bounds what git or Docker may send, in bytes.
 const maxHelperInput = 64 << 10
 
-// gitCmd is latchkey git-credential: git's protocol for credential helpers (git-credential(1)).
+// gitCmd is latchkey git-credential, a helper as git-credential(1) and gitcredentials(7) define it.
 type gitCmd struct {
 	credstoreFlags
-	Operation string `arg:"" enum:"get,store,erase" help:"get, store or erase."`
+	Operation string `arg:"" help:"get, store or erase; git calls it."`
 }
 
-// Run answers git. For a host of no login it prints nothing, so that git asks its next helper.
+// Run responds to git. It ignores operations that it does not know, as git demands. It also ignores
+// store, because only latchkey login stores tokens.
 func (g *gitCmd) Run(ctx context.Context, std Console) error {
-	asked, err := gitAttributes(std.In)
+	if g.Operation != "get" && g.Operation != "erase" {
+		return nil
+	}
+	attributes, err := gitAttributes(std.In)
 	if err != nil {
 		return err
 	}
-	switch g.Operation {
-	case "get":
-		return g.get(ctx, std, asked)
-	case "erase":
-		if w, err := g.store(); err == nil && asked["password"] != "" {
-			return w.ForgetRejected(ctx, asked["password"])
-		}
+	if g.Operation == "get" {
+		return g.get(ctx, std, attributes)
 	}
-	return nil // store: a login is made by latchkey login alone
+	store, err := g.store()
+	if err != nil || attributes["password"] == "" {
+		return err
+	}
+	return store.ForgetRejected(ctx, attributes["password"])
 }
 
-func (g *gitCmd) get(ctx context.Context, std Console, asked map[string]string) error {
-	place, err := credstore.ParseTarget(asked["protocol"] + "://" + asked["host"])
-	if err != nil || strings.ContainsAny(asked["host"], "/?#") {
-		return nil //nolint:nilerr // git asks for something else, a certificate or a mail server
+// get prints a credential. It prints nothing if there is none, so that git asks its next helper.
+func (g *gitCmd) get(ctx context.Context, std Console, attributes map[string]string) error {
+	url := attributes["protocol"] + "://" + attributes["host"]
+	_, err := credstore.ParseTarget(url)
+	if err != nil || strings.ContainsAny(attributes["host"], "/?#") {
+		return nil //nolint:nilerr // not for a web server: git also asks for certificates and mail
 	}
-	login, err := g.fresh(ctx, place)
+	login, err := g.loginFor(ctx, url)
 	if errors.Is(err, credstore.ErrNoLogin) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	user := asked["username"]
+	user := attributes["username"]
 	if user == "" {
 		user = helperUser
 	}
@@ -58,7 +64,8 @@ func (g *gitCmd) get(ctx context.Context, std Console, asked map[string]string) 
 	return err
 }
 
-// gitAttributes reads lines of key=value up to an empty line or the end. The last of a key counts.
+// gitAttributes reads lines of key=value up to an empty line or the end. If a key occurs twice, the
+// last one counts.
 func gitAttributes(in io.Reader) (map[string]string, error) {
 	attributes := map[string]string{}
 	text, err := io.ReadAll(io.LimitReader(in, maxHelperInput))
@@ -68,91 +75,81 @@ func gitAttributes(in io.Reader) (map[string]string, error) {
 		}
 		key, value, ok := strings.Cut(line, "=")
 		if !ok || strings.ContainsAny(value, "\x00\r") {
-			return nil, errors.New("what git asks is no line of key=value")
+			return nil, errors.New("the input is not in the form key=value: let git call this command")
 		}
 		attributes[key] = value
 	}
 	return attributes, err
 }
 
-// dockerCmd is latchkey docker-credential: the protocol of docker-credential-helpers. Docker finds
-// it by a symbolic link named docker-credential-latchkey.
+// dockerCmd is latchkey docker-credential. Docker runs it by the name docker-credential-latchkey,
+// which is a symbolic link to this program.
 type dockerCmd struct {
 	credstoreFlags
-	Operation string `arg:"" enum:"get,store,erase,list" help:"get, store, erase or list."`
+	Operation string `arg:"" help:"get, store, erase, list or version; Docker calls it."`
 }
 
-// dockerCredential is a credential as Docker writes it.
-type dockerCredential struct{ ServerURL, Username, Secret string }
-
-// dockerUnknown is how a helper says that it has nothing; Docker compares the words.
-const dockerUnknown = "credentials not found in native keychain"
-
-// Run answers Docker. It reads errors on standard output.
+// Run responds to Docker, which reads errors from standard output too.
 func (d *dockerCmd) Run(ctx context.Context, std Console) error {
-	err := d.answer(ctx, std)
+	store, err := d.store()
+	if err == nil {
+		credentials.Name, credentials.Package, credentials.Version =
+			"docker-credential-latchkey", "latchkey", version
+		err = credentials.HandleCommand(dockerHelper{ctx, store}, d.Operation,
+			io.LimitReader(std.In, maxHelperInput), std.Out)
+	}
 	if err != nil {
 		fmt.Fprintln(std.Out, err)
+		return errReported
 	}
-	return err
+	return nil
 }
 
-func (d *dockerCmd) answer(ctx context.Context, std Console) error {
-	w, err := d.store()
-	if err != nil {
-		return err
+// dockerHelper is a credentials.Helper, whose methods have no context, on the stored logins.
+type dockerHelper struct {
+	ctx   context.Context
+	store *credstore.Store
+}
+
+// Add rejects credentials: docker login would store a password.
+func (dockerHelper) Add(*credentials.Credentials) error {
+	return errors.New("only latchkey login stores tokens: run latchkey login URL --for HOST")
+}
+
+// Delete refuses to remove a login, which other clients use as well.
+func (dockerHelper) Delete(string) error {
+	return errors.New("docker logout does not revoke the token: run latchkey logout")
+}
+
+// Get returns the user name and the token for a registry. Docker names a registry without a scheme
+// whether it speaks https or http; a token goes over http only to this machine.
+func (h dockerHelper) Get(registry string) (user, token string, err error) {
+	urls := []string{registry}
+	if !strings.Contains(registry, "://") {
+		urls = []string{"https://" + registry, "http://" + registry}
 	}
-	if d.Operation == "list" {
-		hosts, err := plainHosts(w)
+	for _, url := range urls {
+		target, err := credstore.ParseTarget(url)
 		if err != nil {
-			hosts = nil
+			break
 		}
-		known := map[string]string{}
-		for _, host := range hosts {
-			known[host] = helperUser
+		login, err := h.store.LoginFor(h.ctx, target)
+		if !errors.Is(err, credstore.ErrNoLogin) {
+			return helperUser, login.Token, err
 		}
-		return json.NewEncoder(std.Out).Encode(known)
 	}
-	text, err := io.ReadAll(io.LimitReader(std.In, maxHelperInput))
-	if err != nil {
-		return err
-	}
-	switch d.Operation {
-	case "store":
-		return errors.New("only latchkey login keeps tokens: run latchkey login URL --for HOST")
-	case "erase":
-		return errors.New("run latchkey logout to end a login")
-	}
-	asked := strings.TrimSpace(string(text))
-	address := asked
-	if !strings.Contains(asked, "://") {
-		address = "https://" + asked // what Docker means by a bare name
-	}
-	place, err := credstore.ParseTarget(address)
-	if err != nil {
-		return errors.New(dockerUnknown)
-	}
-	login, err := d.registry(ctx, w, place, asked)
-	if errors.Is(err, credstore.ErrNoLogin) {
-		return errors.New(dockerUnknown)
-	}
-	if err != nil {
-		return err
-	}
-	credential := dockerCredential{asked, helperUser, login.Token}
-	return json.NewEncoder(std.Out).Encode(credential) //nolint:gosec // Docker asks for it
+	return "", "", credentials.NewErrCredentialsNotFound()
 }
 
-// registry is the login for a registry. One on this machine may speak plain http, by which Docker
-// does not name it.
-func (d *dockerCmd) registry(
-	ctx context.Context, w *credstore.Store, place credstore.Target, asked string,
-) (credstore.Login, error) {
-	login, err := w.LoginFor(ctx, place)
-	if errors.Is(err, credstore.ErrNoLogin) && !strings.Contains(asked, "://") {
-		if place, err := credstore.ParseTarget("http://" + asked); err == nil {
-			return w.LoginFor(ctx, place)
-		}
+// List returns the user name for each host of the logins.
+func (h dockerHelper) List() (map[string]string, error) {
+	users := map[string]string{}
+	hosts, err := storedHosts(h.store)
+	if errors.Is(err, errNoHosts) {
+		return users, nil
 	}
-	return login, err
+	for _, host := range hosts {
+		users[host] = helperUser
+	}
+	return users, err
 }

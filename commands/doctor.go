@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -10,18 +9,18 @@ import (
 	"latchkey/client/leakcheck"
 )
 
-// doctorCmd is latchkey leakcheck.
+// doctorCmd is latchkey doctor, the leak check.
 type doctorCmd struct {
-	URL  string        `required:"" help:"Address behind the proxy."`
+	URL  string        `required:"" help:"URL of a service behind the proxy."`
 	Log  []string      `required:"" placeholder:"FILE" help:"Log of the proxy (repeatable)."`
-	Wait time.Duration `default:"5s" help:"How long to wait for the requests to show in the log."`
+	Wait time.Duration `default:"5s" help:"How long to wait for the requests to appear in the log."`
 	JSON bool          `name:"json" help:"Print JSON, one object a log."`
 }
 
 // errLeaks makes the exit code 1.
-var errLeaks = errors.New("tokens leak into a log")
+var errLeaks = errors.New("tokens leak into a log: change its format as shown")
 
-// Run examines each log and says what it found.
+// Run checks each log and reports what it contains.
 func (d *doctorCmd) Run(ctx context.Context, std Console) error {
 	leaks := false
 	for _, log := range d.Log {
@@ -31,9 +30,9 @@ func (d *doctorCmd) Run(ctx context.Context, std Console) error {
 		}
 		leaks = leaks || report.Leaks()
 		if d.JSON {
-			err = json.NewEncoder(std.Out).Encode(doctorJSON(log, report))
+			err = printJSON(std.Out, reportJSON(log, report))
 		} else {
-			d.print(std, log, report)
+			printReport(std, log, report)
 		}
 		if err != nil {
 			return err
@@ -45,7 +44,7 @@ func (d *doctorCmd) Run(ctx context.Context, std Console) error {
 	return nil
 }
 
-func doctorJSON(log string, r leakcheck.Report) any {
+func reportJSON(log string, r leakcheck.Report) any {
 	type slot struct {
 		Slot string `json:"slot"`
 		Leak bool   `json:"leak"`
@@ -64,7 +63,7 @@ func doctorJSON(log string, r leakcheck.Report) any {
 	}{log, r.Server, slots, r.Leaks(), r.Remedy()}
 }
 
-func (d *doctorCmd) print(std Console, log string, r leakcheck.Report) {
+func printReport(std Console, log string, r leakcheck.Report) {
 	fmt.Fprintln(std.Out, log)
 	for _, s := range r.Slots {
 		if s.Leak {

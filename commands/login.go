@@ -1,26 +1,22 @@
 package commands
 
 import (
-	"bufio"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"latchkey/client/credstore"
 )
 
-// The commands here run where a person works, with a file of logins and no data directory.
+// The commands here run on a user's own machine, on a file of logins and without a data directory.
 
-// credstoreFlags say where the logins are.
+// credstoreFlags name the file of logins.
 type credstoreFlags struct {
-	Tokens string `env:"LATCHKEY_TOKENS" placeholder:"FILE" help:"File of logins (default: ~/.config/latchkey/tokens.json)."`
+	Tokens string `env:"LATCHKEY_TOKENS" placeholder:"FILE" help:"File of logins (default on Linux: ~/.config/latchkey/tokens.json)."`
 }
 
 func (f credstoreFlags) store() (*credstore.Store, error) {
@@ -28,57 +24,66 @@ func (f credstoreFlags) store() (*credstore.Store, error) {
 		return credstore.New(f.Tokens), nil
 	}
 	path, err := credstore.DefaultPath()
-	return credstore.New(path), err
+	if err != nil {
+		return nil, fmt.Errorf("%w: name a file for the logins with --tokens", err)
+	}
+	return credstore.New(path), nil
 }
 
-// fresh is the login for a place, with a fresh token.
-func (f credstoreFlags) fresh(ctx context.Context, p credstore.Target) (credstore.Login, error) {
-	w, err := f.store()
+// loginFor returns the login for a host, or the newest one if host is "", with a renewed token.
+func (f credstoreFlags) loginFor(ctx context.Context, host string) (credstore.Login, error) {
+	target := credstore.AnyTarget()
+	if host != "" {
+		var err error
+		if target, err = credstore.ParseTarget(host); err != nil {
+			return credstore.Login{}, err
+		}
+	}
+	store, err := f.store()
 	if err != nil {
 		return credstore.Login{}, err
 	}
-	return w.LoginFor(ctx, p)
+	return store.LoginFor(ctx, target)
 }
 
 // loginCmd is latchkey login.
 type loginCmd struct {
 	credstoreFlags
-	URL         string   `arg:"" help:"Address of the Latchkey server."`
+	URL         string   `arg:"" help:"URL of the Latchkey server."`
 	Account     string   `help:"E-mail address or mobile number (default: asked for)."`
-	For         []string `placeholder:"HOST" help:"Host to present the token to (repeatable)."`
-	SecretStdin bool     `help:"Read the secret from one line of standard input."`
+	For         []string `placeholder:"HOST" help:"Host that gets the token (repeatable; default: the server)."`
+	SecretStdin bool     `help:"Read the password from one line of standard input."`
 	Insecure    bool     `help:"Allow plain http to other machines."`
 }
 
-// Run logs in and keeps the token.
+// Run logs in and stores the token.
 func (l *loginCmd) Run(ctx context.Context, std Console) error {
-	w, err := l.store()
+	store, err := l.store()
 	if err != nil {
 		return err
 	}
 	if l.Account == "" {
 		if l.SecretStdin {
-			return errors.New("--secret-stdin needs --account")
+			return usageError("the account is missing: pass --account with --secret-stdin")
 		}
-		fmt.Fprint(std.Err, "Account: ")
-		line, err := interruptible(ctx, std.In, func() (string, error) {
-			return bufio.NewReader(std.In).ReadString('\n')
-		})
-		if l.Account = strings.TrimSpace(line); err != nil || l.Account == "" {
-			return errors.New("no account was given")
+		if l.Account, err = ask(ctx, std, "Account: "); err != nil {
+			return err
+		}
+		if l.Account == "" {
+			return errors.New("no account was given: enter an e-mail address or a mobile number")
 		}
 	}
-	secret, err := readPassword(ctx, std, l.SecretStdin, "Secret: ")
+	password, err := readPassword(ctx, std, l.SecretStdin, "Password: ")
 	if err != nil {
 		return err
 	}
-	login, err := w.LogIn(ctx, credstore.Login{URL: strings.TrimSuffix(l.URL, "/"), Account: l.Account,
-		Hosts: l.For, Insecure: l.Insecure}, secret)
+	login, err := store.LogIn(ctx, credstore.Login{URL: strings.TrimSuffix(l.URL, "/"),
+		Account: l.Account, Hosts: l.For, Insecure: l.Insecure}, password)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.Out,
-		"Logged in: %s.\nThe token is presented to %s, and renewed as it is used.\n",
+	_, err = fmt.Fprintf(std.Out, "Logged in: %s.\n"+
+		"Clients on this machine get the token for %s. It is renewed as they use it.\n",
 		login, strings.Join(login.Hosts, ", "))
 	return err
 }
@@ -86,21 +91,21 @@ func (l *loginCmd) Run(ctx context.Context, std Console) error {
 // logoutCmd is latchkey logout.
 type logoutCmd struct {
 	credstoreFlags
-	URL string `arg:"" optional:"" help:"Address of the Latchkey server (default: all of them)."`
+	URL string `arg:"" optional:"" help:"URL of the Latchkey server (default: all servers)."`
 }
 
-// Run ends the tokens and forgets them.
+// Run revokes the tokens and removes the logins.
 func (l *logoutCmd) Run(ctx context.Context, std Console) error {
-	w, err := l.store()
+	store, err := l.store()
 	if err != nil {
 		return err
 	}
-	ended, err := w.LogOut(ctx, strings.TrimSuffix(l.URL, "/"))
-	for _, login := range ended {
-		fmt.Fprintf(std.Out, "%s is logged out\n", login)
+	removed, err := store.LogOut(ctx, strings.TrimSuffix(l.URL, "/"))
+	for _, login := range removed {
+		fmt.Fprintf(std.Out, "Logged out: %s.\n", login)
 	}
-	if err == nil && len(ended) == 0 {
-		err = errors.New("there is no such login")
+	if err == nil && len(removed) == 0 {
+		err = errors.New("there is no such login: run latchkey logins to list yours")
 	}
 	return err
 }
@@ -111,86 +116,76 @@ type loginsCmd struct {
 	JSON bool `name:"json" help:"Print JSON, one object a line."`
 }
 
-// Run lists the logins, never their tokens.
+// Run lists the logins without their tokens.
 func (l *loginsCmd) Run(std Console) error {
-	w, err := l.store()
+	store, err := l.store()
 	if err != nil {
 		return err
 	}
-	logins, err := w.Logins()
+	logins, err := store.Logins()
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
-	if !l.JSON {
-		fmt.Fprintln(table, "SERVER\tACCOUNT\tEXPIRES\tHOSTS")
-	}
-	for _, login := range logins {
-		if l.JSON {
-			if err := json.NewEncoder(std.Out).Encode(map[string]any{"url": login.URL,
-				"account": login.Account, "expires_at": login.ExpiresAt, "hosts": login.Hosts,
-			}); err != nil {
-				return err
-			}
-			continue
+	if l.JSON {
+		for _, login := range logins {
+			err = errors.Join(err, printJSON(std.Out, map[string]any{"url": login.URL,
+				"account": login.Account, "expires_at": login.ExpiresAt, "hosts": login.Hosts}))
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", login.URL, login.Account,
-			time.Unix(login.ExpiresAt, 0).UTC().Format(time.RFC3339), strings.Join(login.Hosts, " "))
+		return err
 	}
-	return table.Flush()
+	var t table
+	t.add("SERVER", "ACCOUNT", "EXPIRES", "HOSTS")
+	for _, login := range logins {
+		t.add(login.URL, login.Account, stamp(login.ExpiresAt), strings.Join(login.Hosts, " "))
+	}
+	return t.print(std.Out)
 }
 
 // tokenGetCmd is latchkey token.
 type tokenGetCmd struct {
 	credstoreFlags
-	Host   string `arg:"" optional:"" help:"Host to present it to (default: the newest login)."`
-	Header bool   `help:"Print a whole Authorization header."`
+	Host   string `arg:"" optional:"" help:"Host that gets the token (default: the newest login's)."`
+	Header bool   `help:"Print a whole Authorization header, with the token as the password."`
 }
 
-// Run prints a fresh token of a login, or the header that carries it as the Basic user name.
+// Run prints the token of a login, or the header that carries it.
 func (t *tokenGetCmd) Run(ctx context.Context, std Console) error {
-	place := credstore.AnyTarget()
-	if t.Host != "" {
-		var err error
-		if place, err = credstore.ParseTarget(t.Host); err != nil {
-			return err
-		}
-	}
-	login, err := t.fresh(ctx, place)
+	login, err := t.loginFor(ctx, t.Host)
 	if err != nil {
 		return err
 	}
 	text := login.Token
 	if t.Header {
-		text = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(login.Token+":"))
+		text = "Authorization: Basic " +
+			base64.StdEncoding.EncodeToString([]byte(helperUser+":"+login.Token))
 	}
 	_, err = fmt.Fprintln(std.Out, text)
 	return err
 }
 
-// helperUser is the user name beside a token in the password slot, which proxies may log.
+// helperUser is the user name beside a token in the password slot. Proxies may log it.
 const helperUser = "latchkey"
 
 // netrcCmd is latchkey netrc.
 type netrcCmd struct {
 	credstoreFlags
-	File string   `placeholder:"FILE" help:"Replace entries in this file, such as ~/.netrc."`
-	Host []string `arg:"" optional:"" help:"Hosts (default: all of the logins without *)."`
+	File string   `placeholder:"FILE" help:"Replace the entries in this file, such as ~/.netrc."`
+	Host []string `arg:"" optional:"" help:"Hosts (default: those of your logins, without *.domain)."`
 }
 
-// Run prints lines for .netrc, or puts them there.
+// Run prints entries for .netrc or puts them into a file.
 func (n *netrcCmd) Run(ctx context.Context, std Console) error {
-	w, err := n.store()
+	store, err := n.store()
 	if err != nil {
 		return err
 	}
 	hosts := n.Host
 	if len(hosts) == 0 {
-		if hosts, err = plainHosts(w); err != nil {
+		if hosts, err = storedHosts(store); err != nil {
 			return err
 		}
 	}
-	machines, failed := n.machines(ctx, w, hosts)
+	machines, failed := netrcMachines(ctx, store, hosts)
 	if n.File == "" {
 		_, err := io.WriteString(std.Out, credstore.Netrc("", machines))
 		return errors.Join(failed, err)
@@ -203,39 +198,44 @@ func (n *netrcCmd) Run(ctx context.Context, std Console) error {
 		credstore.WriteFile(n.File, []byte(credstore.Netrc(string(text), machines))))
 }
 
-// machines are the entries for hosts. One that fails does not keep the others from being fresh.
-// .netrc knows no ports: two logins for one name cannot both stand there.
-func (n *netrcCmd) machines(
-	ctx context.Context, w *credstore.Store, hosts []string,
+// netrcMachines returns the entries for hosts. A host that fails does not keep the others from
+// getting a token. An entry has no port, so that a name can have only one login.
+func netrcMachines(
+	ctx context.Context, store *credstore.Store, hosts []string,
 ) (machines []credstore.Machine, failed error) {
 	tokens := map[string]string{}
 	for _, host := range hosts {
-		place, err := credstore.ParseTarget(host)
+		target, err := credstore.ParseTarget(host)
 		var login credstore.Login
 		if err == nil {
-			login, err = w.LoginFor(ctx, place)
+			login, err = store.LoginFor(ctx, target)
 		}
-		if known, ok := tokens[place.Hostname()]; ok && err == nil {
+		name := target.Hostname()
+		if known, ok := tokens[name]; ok && err == nil {
 			if known == login.Token {
 				continue
 			}
-			err = errors.New("there is another login for this name, and .netrc knows no ports: " +
-				"name the one you mean")
+			err = errors.New("another login covers this name too, and .netrc cannot tell ports apart: " +
+				"name the host that you mean")
 		}
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", host, err))
 			continue
 		}
-		tokens[place.Hostname()] = login.Token
-		machines = append(machines, credstore.Machine{
-			Name: place.Hostname(), Login: helperUser, Password: login.Token})
+		tokens[name] = login.Token
+		machines = append(machines,
+			credstore.Machine{Name: name, Login: helperUser, Password: login.Token})
 	}
 	return machines, failed
 }
 
-// plainHosts is every host of the logins that stands for itself.
-func plainHosts(w *credstore.Store) (hosts []string, err error) {
-	logins, err := w.Logins()
+// storedHosts returns every host of the logins except *.domain. The error may say that none is
+// left.
+func storedHosts(store *credstore.Store) (hosts []string, err error) {
+	logins, err := store.Logins()
+	if err != nil {
+		return nil, err
+	}
 	for _, login := range logins {
 		for _, host := range login.Hosts {
 			if !strings.HasPrefix(host, "*") {
@@ -243,8 +243,10 @@ func plainHosts(w *credstore.Store) (hosts []string, err error) {
 			}
 		}
 	}
-	if err == nil && len(hosts) == 0 {
-		err = errors.New("there is no login for a host: run latchkey login URL")
+	if len(hosts) == 0 {
+		return nil, errNoHosts
 	}
-	return hosts, err
+	return hosts, nil
 }
+
+var errNoHosts = errors.New("no login is for a host: run latchkey login URL --for HOST")

@@ -77,14 +77,14 @@ func TestClientLogin(t *testing.T) {
 		t.Errorf("a question made %v (%v)", entries, err)
 	}
 	for name, c := range map[string]struct{ want, stdin, url, account string }{
-		"wrong secret":  {"the account or the secret is wrong", "secret2\n", s.URL, "ann@example.com"},
-		"unknown":       {"the account or the secret is wrong", "secret1\n", s.URL, "bob@example.com"},
-		"no Latchkey":   {"not as a Latchkey server does", "secret1\n", anyServer(t), "ann@example.com"},
+		"wrong secret":  {"the account or the password is wrong", "secret2\n", s.URL, "ann@example.com"},
+		"unknown":       {"the account or the password is wrong", "secret1\n", s.URL, "bob@example.com"},
+		"no Latchkey":   {"is not a Latchkey server", "secret1\n", anyServer(t), "ann@example.com"},
 		"nobody there":  {"connection refused", "secret1\n", "http://" + closedAddress(t), "ann@example.com"},
 		"plain http":    {"use https, or --insecure", "secret1\n", "http://login.example.com", "ann@example.com"},
-		"no address":    {"is no address of a Latchkey server", "secret1\n", "login.example.com", "ann@example.com"},
+		"no address":    {"is not the URL of a Latchkey server", "secret1\n", "login.example.com", "ann@example.com"},
 		"empty secret":  {"400", "\n", s.URL, "ann@example.com"},
-		"nothing typed": {"no secret on standard input", "", s.URL, "ann@example.com"},
+		"nothing typed": {"no password on standard input", "", s.URL, "ann@example.com"},
 	} {
 		got := p.fails(c.stdin, "login", c.url, "--account", c.account, "--secret-stdin")
 		if !strings.Contains(got, c.want) {
@@ -190,7 +190,7 @@ func TestClientRenews(t *testing.T) {
 		t.Error("without a server, the present token was expected")
 	}
 	age(10)
-	if got := p.fails("", "token"); !strings.Contains(got, "the login is over: run latchkey login "+s.URL) {
+	if got := p.fails("", "token"); !strings.Contains(got, "the login has expired or was revoked: run latchkey login "+s.URL) {
 		t.Errorf("expired: %s", got)
 	}
 	again := start(t, t.TempDir(), cheapHashes...)
@@ -202,7 +202,7 @@ func TestClientRenews(t *testing.T) {
 	age(2 * 3600 / 3 * 2)
 	await(t, "the end to be felt", func() bool {
 		_, errOut, code := q.latchkey("", "token")
-		return code == 1 && strings.Contains(errOut, "the login is over: run latchkey login "+again.URL)
+		return code == 1 && strings.Contains(errOut, "the login has expired or was revoked: run latchkey login "+again.URL)
 	})
 }
 
@@ -243,6 +243,7 @@ func TestClientProtocols(t *testing.T) {
 		{"certificate", "get", "protocol=cert\nhost=\npath=/x\n", ""}, {"nothing", "get", "", ""},
 		{"a second host", "get", "protocol=https\nhost=git.example.com\nhost=evil.example\n", ""},
 		{"store", "store", "protocol=https\nhost=git.example.com\nusername=x\npassword=y\n", ""},
+		{"unknown operation", "capability", "rubbish", ""},
 		{"erase another", "erase", "protocol=https\nhost=git.example.com\npassword=y\n", ""},
 		{"erase one that works", "erase", "protocol=https\nhost=git.example.com\npassword=" + token + "\n", ""},
 	}
@@ -271,14 +272,17 @@ func TestClientProtocols(t *testing.T) {
 		{"OK/here", "get", "127.0.0.1:3000", `{"ServerURL":"127.0.0.1:3000",`, 0},
 		{"OK/list", "list", "", `{"127.0.0.1:3000":"latchkey","git.example.com":"latchkey"}`, 0},
 		{"unknown", "get", "registry.example", unknown, 1}, {"http", "get", "http://git.example.com", unknown, 1},
-		{"nothing", "get", "", unknown, 1}, {"rubbish", "get", "://\x00", unknown, 1},
+		{"nothing", "get", "", "no credentials server URL\n", 1}, {"rubbish", "get", "://\x00", unknown, 1},
 		{"store", "store", `{"ServerURL":"git.example.com","Username":"a","Secret":"b"}`,
-			"only latchkey login keeps tokens", 1},
+			"only latchkey login stores tokens: run latchkey login URL --for HOST\n", 1},
+		{"erase", "erase", "git.example.com", "docker logout does not revoke the token: run latchkey logout\n", 1},
+		{"version", "version", "", "docker-credential-latchkey (latchkey) ", 0},
+		{"unknown operation", "x", "", "docker-credential-latchkey: unknown action: x\n", 1},
 	}
 	for _, test := range docker {
-		out, _, code := p.run(filepath.Join(p.home, "docker-credential-latchkey"), test.stdin, test.operation)
-		if code != test.code || !strings.HasPrefix(out, test.want) {
-			t.Errorf("Docker, %s: exit %d, %q, want %q", test.name, code, out, test.want)
+		out, errOut, code := p.run(filepath.Join(p.home, "docker-credential-latchkey"), test.stdin, test.operation)
+		if code != test.code || !strings.HasPrefix(out, test.want) || errOut != "" {
+			t.Errorf("Docker, %s: exit %d, %q, %q, want %q", test.name, code, out, errOut, test.want)
 		}
 	}
 	mustRun(t, s.Dir, "", "token", "revoke", token)
@@ -302,7 +306,7 @@ func TestClientNetrc(t *testing.T) {
 	if got := p.does("", "netrc", "x.wild.example.com"); !strings.HasPrefix(got, "machine x.wild.example.com login ") {
 		t.Errorf("%q", got)
 	}
-	if got := p.fails("", "netrc", "evil.example"); !strings.Contains(got, "evil.example: no login is for this host") {
+	if got := p.fails("", "netrc", "evil.example"); !strings.Contains(got, "evil.example: no login covers this host") {
 		t.Errorf("%q", got)
 	}
 	file := filepath.Join(p.home, ".netrc")
