@@ -6,12 +6,11 @@ import "strings"
 
 const quotedEmpty = "It sends `password \"\"` of `.netrc` as two quotes, which Latchkey ignores."
 
-// downloaders are clients that fetch one URL.
-func downloaders() []httpClient {
+// curlAndWget are the ways to fetch a URL with curl and wget.
+func curlAndWget() []httpClient {
 	curl, wget, wget2 := []string{"curl", "--version"}, []string{"wget", "--version"}, []string{"wget2", "--version"}
-	refusedByCurl := output("The requested URL returned error: 401", "exit 22")
-	refusedByWget := output("Username/Password Authentication Failed", "exit 6")
-	httpie, aria2 := []string{"http", "--version"}, []string{"aria2c", "--version"}
+	rejectedByCurl := output("The requested URL returned error: 401", "exit 22")
+	rejectedByWget := output("Username/Password Authentication Failed", "exit 6")
 	return []httpClient{
 		{name: "curl `-u`", version: curl, run: func(c *call) bool {
 			return c.gets("curl", c.with([]string{"-u", c.pair()}, "-qsSf", c.url)...)
@@ -20,10 +19,10 @@ func downloaders() []httpClient {
 			return c.gets("curl", c.with([]string{"-u", c.pair()}, "-qsSf", "--anyauth", c.url)...)
 		}},
 		{name: "curl, address", version: curl, run: func(c *call) bool { return c.gets("curl", "-qsSf", c.userURL()) }},
-		{name: "curl `-K`", version: curl, expired: refusedByCurl, run: func(c *call) bool {
+		{name: "curl `-K`", version: curl, expired: rejectedByCurl, run: func(c *call) bool {
 			return c.gets("curl", "-sSf", "-K", c.configure("latchkey.curl", "curl", "curl-config"), c.url)
 		}},
-		{name: "curl, `.netrc`", version: curl, expired: refusedByCurl, run: func(c *call) bool {
+		{name: "curl, `.netrc`", version: curl, expired: rejectedByCurl, run: func(c *call) bool {
 			c.netrc("curl", "127.0.0.1")
 			return c.gets("curl", "-sSf", "--netrc", c.url)
 		}},
@@ -34,12 +33,12 @@ func downloaders() []httpClient {
 			login := []string{"--auth-no-challenge", "--user=" + c.user, "--password=" + c.password}
 			return c.gets("wget", c.with(login, "-O-", c.url)...)
 		}},
-		{name: "wget, `.netrc`", version: wget, expired: refusedByWget,
+		{name: "wget, `.netrc`", version: wget, expired: rejectedByWget,
 			run: func(c *call) bool {
 				c.netrc("curl", "127.0.0.1")
 				return c.gets("wget", "-O-", c.url)
 			}},
-		{name: "wget, `.wgetrc`", version: wget, expired: refusedByWget,
+		{name: "wget, `.wgetrc`", version: wget, expired: rejectedByWget,
 			run: func(c *call) bool {
 				c.configure(".wgetrc", "curl", "wgetrc")
 				return c.gets("wget", "-O-", c.url)
@@ -47,6 +46,13 @@ func downloaders() []httpClient {
 		{name: "wget2 `--user --password`", version: wget2, run: func(c *call) bool {
 			return c.gets("wget2", c.with([]string{"--user=" + c.user, "--password=" + c.password}, "-O-", c.url)...)
 		}},
+	}
+}
+
+// otherDownloaders are the clients that fetch one URL, except curl and wget.
+func otherDownloaders() []httpClient {
+	httpie, aria2 := []string{"http", "--version"}, []string{"aria2c", "--version"}
+	return []httpClient{
 		{name: "HTTPie `-a`", version: httpie, run: func(c *call) bool {
 			return c.httpie(c.with([]string{"-a", c.pair()}, c.url)...)
 		}},

@@ -17,8 +17,8 @@ func languages() []httpClient {
 		return []string{"/usr/bin/python3", "-c", "import " + name + " as m; print(m.__version__)"}
 	}
 	standard := []string{"/usr/bin/python3", "--version"}
-	java := func(way string) func(c *call) bool {
-		return script(way, "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "Fetch.java")
+	java := func(library string) func(c *call) bool {
+		return script(library, "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "Fetch.java")
 	}
 	jdk, ruby, node := []string{"java", "--version"}, []string{"ruby", "--version"}, []string{"node", "--version"}
 	perl := func(module string) []string {
@@ -65,11 +65,11 @@ func clientFile(c *call, name string) string {
 	return path
 }
 
-// script runs a program in testdata/clients, the last word of command; way selects the library.
-func script(way string, command ...string) func(c *call) bool {
+// script runs a program in testdata/clients, the last word of command; library selects the library.
+func script(library string, command ...string) func(c *call) bool {
 	return func(c *call) bool {
 		last := len(command) - 1
-		args := slices.Concat(command[1:last], []string{clientFile(c, command[last]), way, c.url})
+		args := slices.Concat(command[1:last], []string{clientFile(c, command[last]), library, c.url})
 		if c.pair() != ":" {
 			args = append(args, c.user, c.password)
 		}

@@ -85,7 +85,8 @@ func TestClients(t *testing.T) {
 
 // allClients lists every client.
 func allClients() []httpClient {
-	return slices.Concat(downloaders(), languages(), versionControl(), packageManagers(), storage())
+	return slices.Concat(curlAndWget(), otherDownloaders(), languages(), versionControl(), packageManagers(),
+		buildTools(), storage())
 }
 
 // newMatrix starts a server and issues the tokens.

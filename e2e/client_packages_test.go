@@ -22,9 +22,7 @@ const overTLS = "Over TLS: go sends no credentials without it."
 // packageManagers are clients that fetch packages from a repository.
 func packageManagers() []httpClient {
 	apt, pip := []string{"apt-get", "--version"}, []string{"/usr/bin/python3", "-m", "pip", "--version"}
-	refusedByNpm, refusedByGo := output("code E401", "exit 1"), output("401 Unauthorized", "exit 1")
-	refusedByMaven := output("authentication failed for", "status: 401 Unauthorized", "exit 1")
-	npm, maven, golang := []string{"npm", "--version"}, []string{"mvn", "--version"}, []string{"go", "version"}
+	rejectedByNpm, npm := output("code E401", "exit 1"), []string{"npm", "--version"}
 	return []httpClient{
 		{name: "apt, `auth.conf`", version: apt, behind: aptRepository, expired: output("401  Unauthorized", "exit 100"),
 			note: "As the user name without any `password`, not with `\"\"`, which apt sends as two quotes.",
@@ -48,14 +46,23 @@ func packageManagers() []httpClient {
 		{name: "pip, address", version: pip, behind: pipIndex, run: func(c *call) bool {
 			return c.pip("--no-input", "--index-url", c.userURL()+"/simple/")
 		}},
-		{name: "npm, `_auth`", version: npm, behind: npmRegistry, expired: refusedByNpm, run: func(c *call) bool {
+		{name: "npm, `_auth`", version: npm, behind: npmRegistry, expired: rejectedByNpm, run: func(c *call) bool {
 			return c.npm("basic", "encode")
 		}},
-		{name: "npm, `username` and `_password`", version: npm, behind: npmRegistry, expired: refusedByNpm,
+		{name: "npm, `username` and `_password`", version: npm, behind: npmRegistry, expired: rejectedByNpm,
 			needsPassword: true, run: func(c *call) bool { return c.npm("password", "encode-password") }},
-		{name: "Maven, `<server>`", version: maven, behind: mavenRepository, expired: refusedByMaven, needsPassword: true,
+	}
+}
+
+// buildTools are clients that fetch the dependencies of a project.
+func buildTools() []httpClient {
+	rejectedByMaven := output("authentication failed for", "status: 401 Unauthorized", "exit 1")
+	rejectedByGo := output("401 Unauthorized", "exit 1")
+	maven, golang := []string{"mvn", "--version"}, []string{"go", "version"}
+	return []httpClient{
+		{name: "Maven, `<server>`", version: maven, behind: mavenRepository, expired: rejectedByMaven, needsPassword: true,
 			run: func(c *call) bool { return c.maven(c.recipe("maven", "settings")) }},
-		{name: "Maven, `<httpHeaders>`", version: maven, behind: mavenRepository, expired: refusedByMaven,
+		{name: "Maven, `<httpHeaders>`", version: maven, behind: mavenRepository, expired: rejectedByMaven,
 			run: func(c *call) bool {
 				server := c.recipe("maven", "header", "BASE64", c.encoded("maven", "encode"))
 				settings := c.recipe("maven", "settings")
@@ -65,12 +72,12 @@ func packageManagers() []httpClient {
 			return c.prints("hello (1.0)", "gem", "list", "--remote", "--clear-sources", "--source", c.userURL())
 		}},
 		{name: "Go modules, `.netrc`", version: golang, behind: goProxy, tls: true,
-			note: overTLS + " " + quotedEmpty, expired: refusedByGo, run: func(c *call) bool {
+			note: overTLS + " " + quotedEmpty, expired: rejectedByGo, run: func(c *call) bool {
 				c.netrc("go", c.host)
 				return c.goMod()
 			}},
 		{name: "Go modules, `GOAUTH` command", version: golang, behind: goProxy, tls: true, note: overTLS,
-			expired: refusedByGo, run: func(c *call) bool {
+			expired: rejectedByGo, run: func(c *call) bool {
 				helper := c.configure("goauth", "go", "goauth")
 				must(c.t, os.Chmod(helper, 0o700))
 				c.file(".files-token", c.password)

@@ -8,7 +8,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.Base64;
 
-/** Fetches an address in one of Java's ways: Fetch.java WAY URL [USER PASSWORD]. It prints the body. */
+/** Fetches a URL in Java and prints the body: Fetch.java LIBRARY URL [USER PASSWORD]. */
 class Fetch {
     public static void main(String[] args) throws Exception {
         URI address = URI.create(args[1]);
@@ -18,7 +18,7 @@ class Fetch {
             case "authenticator" -> {
                 HttpClient.Builder client = HttpClient.newBuilder();
                 if (user != null) {
-                    client.authenticator(answer(user, password));
+                    client.authenticator(authenticator(user, password));
                 }
                 print(client.build(), HttpRequest.newBuilder(address));
             }
@@ -32,7 +32,7 @@ class Fetch {
             }
             case "connection" -> {
                 if (user != null) {
-                    Authenticator.setDefault(answer(user, password));
+                    Authenticator.setDefault(authenticator(user, password));
                 }
                 HttpURLConnection connection = (HttpURLConnection) address.toURL().openConnection();
                 System.out.println(new String(connection.getInputStream().readAllBytes()));
@@ -41,7 +41,7 @@ class Fetch {
         }
     }
 
-    private static Authenticator answer(String user, String password) {
+    private static Authenticator authenticator(String user, String password) {
         return new Authenticator() {
             @Override
             protected PasswordAuthentication getPasswordAuthentication() {
@@ -51,10 +51,10 @@ class Fetch {
     }
 
     private static void print(HttpClient client, HttpRequest.Builder request) throws Exception {
-        HttpResponse<String> answer = client.send(request.build(), HttpResponse.BodyHandlers.ofString());
-        if (answer.statusCode() != 200) {
-            throw new IOException("status " + answer.statusCode());
+        HttpResponse<String> response = client.send(request.build(), HttpResponse.BodyHandlers.ofString());
+        if (response.statusCode() != 200) {
+            throw new IOException("status " + response.statusCode());
         }
-        System.out.println(answer.body());
+        System.out.println(response.body());
     }
 }

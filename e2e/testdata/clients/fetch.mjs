@@ -1,25 +1,25 @@
-// Fetches an address in one of Node's ways: fetch.mjs WAY URL [USER PASSWORD]. It prints the body.
+// Fetches a URL in Node and prints the body: fetch.mjs LIBRARY URL [USER PASSWORD]
 import http from 'node:http'
 
-const [way, url, ...login] = process.argv.slice(2)
+const [library, url, ...login] = process.argv.slice(2)
 
 async function withFetch() {
   const headers = {}
   if (login.length) headers.Authorization = 'Basic ' + Buffer.from(login.join(':')).toString('base64')
-  const answer = await fetch(url, { headers })
-  if (!answer.ok) throw new Error('status ' + answer.status)
-  return answer.text()
+  const response = await fetch(url, { headers })
+  if (!response.ok) throw new Error('status ' + response.status)
+  return response.text()
 }
 
 function withHTTP() {
   const options = login.length ? { auth: login.join(':') } : {}
   return new Promise((resolve, reject) => {
-    http.get(url, options, (answer) => {
-      if (answer.statusCode !== 200) return reject(new Error('status ' + answer.statusCode))
+    http.get(url, options, (response) => {
+      if (response.statusCode !== 200) return reject(new Error('status ' + response.statusCode))
       let body = ''
-      answer.on('data', (part) => { body += part }).on('end', () => resolve(body))
+      response.on('data', (part) => { body += part }).on('end', () => resolve(body))
     }).on('error', reject)
   })
 }
 
-console.log(await { fetch: withFetch, http: withHTTP }[way]())
+console.log(await { fetch: withFetch, http: withHTTP }[library]())

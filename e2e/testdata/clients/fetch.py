@@ -1,4 +1,4 @@
-"""Fetches an address with one of Python's HTTP libraries: fetch.py LIBRARY URL [USER PASSWORD]. It prints the body."""
+"""Fetches a URL with a Python HTTP library and prints the body: fetch.py LIBRARY URL [USER PASSWORD]."""
 
 import asyncio
 import base64
@@ -24,26 +24,26 @@ def with_http_client():
         headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
     connection.request("GET", "/", headers=headers)
-    answer = connection.getresponse()
-    if answer.status != 200:
-        sys.exit(f"status {answer.status}")
-    return answer.read().decode()
+    response = connection.getresponse()
+    if response.status != 200:
+        sys.exit(f"status {response.status}")
+    return response.read().decode()
 
 
 def with_requests():
     import requests
 
-    answer = requests.get(url, auth=tuple(login) or None)
-    answer.raise_for_status()
-    return answer.text
+    response = requests.get(url, auth=tuple(login) or None)
+    response.raise_for_status()
+    return response.text
 
 
 def with_httpx():
     import httpx
 
-    answer = httpx.get(url, auth=tuple(login) or None)
-    answer.raise_for_status()
-    return answer.text
+    response = httpx.get(url, auth=tuple(login) or None)
+    response.raise_for_status()
+    return response.text
 
 
 def with_aiohttp():
@@ -52,8 +52,8 @@ def with_aiohttp():
     async def fetch():
         auth = aiohttp.BasicAuth(*login) if login else None
         async with aiohttp.ClientSession(auth=auth, raise_for_status=True) as session:
-            async with session.get(url) as answer:
-                return await answer.text()
+            async with session.get(url) as response:
+                return await response.text()
 
     return asyncio.run(fetch())
 

@@ -1,19 +1,19 @@
-# Fetches an address with one of Ruby's ways: fetch.rb WAY URL [USER PASSWORD]. It prints the body.
+# Fetches a URL in Ruby and prints the body: fetch.rb LIBRARY URL [USER PASSWORD]
 require "net/http"
 require "open-uri"
 
-way, url, *login = ARGV
+library, url, *login = ARGV
 address = URI(url)
-case way
+case library
 when "net-http"
   request = Net::HTTP::Get.new(address)
   request.basic_auth(*login) unless login.empty?
-  answer = Net::HTTP.start(address.host, address.port) { |http| http.request(request) }
-  answer.value # raises unless 2xx
-  puts answer.body
+  response = Net::HTTP.start(address.host, address.port) { |http| http.request(request) }
+  response.value # raises unless 2xx
+  puts response.body
 when "open-uri"
   options = login.empty? ? {} : { http_basic_authentication: login }
   puts address.open(options).read
 else
-  abort "no way #{way}"
+  abort "no library #{library}"
 end

@@ -1,4 +1,4 @@
-// Prints by how many days SQLite's clock is ahead of Go's.
+// Prints how many days SQLite's clock is ahead of Go's.
 package main
 
 import (

@@ -1,6 +1,7 @@
-// The first and only program of a virtual machine whose power is cut: it mounts the disk, looks for everything that
-// was acknowledged before the last cut, and then makes acknowledged writes until the machine is gone. It speaks to the
-// test by lines on the console. Its parameters are its environment, which the kernel takes from its command line.
+// The init program of a virtual machine whose power is cut. It mounts the disk, looks for
+// everything that was acknowledged before the last cut, and then writes until the machine is
+// killed. It reports to the test in lines on the console. Its environment comes from the kernel's
+// command line.
 package main
 
 import (
@@ -15,10 +16,10 @@ import (
 	"unsafe"
 )
 
-// A workload makes acknowledged writes on a mounted disk.
+// workload writes to a mounted disk.
 type workload interface {
 	open(disk string) error
-	missing(entry string) string // why an entry of the ledger does not hold, or ""
+	missing(entry string) string // why an entry of the ledger is lost, or ""
 	work(writer int, note func(entry string)) error
 	close() error
 }
@@ -33,7 +34,7 @@ func main() {
 
 var console sync.Mutex
 
-// say writes one line to the test in one piece.
+// say writes one line to the console.
 func say(format string, args ...any) {
 	console.Lock()
 	defer console.Unlock()
@@ -41,6 +42,7 @@ func say(format string, args ...any) {
 	_, _ = os.Stdout.WriteString("\npower: " + line + "\n")
 }
 
+// run mounts the disk, audits it and works until the power is cut.
 func run(dir string) error {
 	disk := filepath.Join(dir, "disk")
 	if err := prepare(dir, disk); err != nil {
@@ -77,7 +79,7 @@ func run(dir string) error {
 	return nil
 }
 
-// prepare mounts the disk, by which its journal is replayed, and brings the loopback interface up.
+// prepare mounts the disk, which replays its journal, and brings up the loopback interface.
 func prepare(dir, disk string) error {
 	dev := filepath.Join(dir, "dev")
 	if err := syscall.Mount("dev", dev, "devtmpfs", 0, ""); err != nil {
@@ -92,7 +94,7 @@ func prepare(dir, disk string) error {
 	return loopback()
 }
 
-// audit holds what the disk has against the ledger.
+// audit compares the disk with the ledger.
 func audit(path string, load workload) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -112,7 +114,7 @@ func audit(path string, load workload) error {
 	return nil
 }
 
-// loopback brings the interface lo up.
+// loopback brings up the interface lo.
 func loopback() error {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
 	if err != nil {

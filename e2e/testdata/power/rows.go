@@ -10,12 +10,12 @@ import (
 	_ "github.com/mattn/go-sqlite3"
 )
 
-// rows writes to a database with the driver and the settings of Latchkey's own but for synchronous, which is the
-// control: NORMAL must lose what FULL keeps. Its entries are the numbers of rows.
+// rows writes rows with Latchkey's driver and settings, except for synchronous. It is the control:
+// NORMAL must lose what FULL keeps. Its entries are the numbers of rows.
 type rows struct {
 	synchronous string
 	db          *sql.DB
-	mu          sync.Mutex // one writer connection, as Latchkey has
+	mu          sync.Mutex // one writer, as in Latchkey
 	number      int64
 }
 

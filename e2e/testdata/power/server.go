@@ -18,8 +18,8 @@ import (
 // url is where the server listens inside the machine.
 const url = "http://127.0.0.1:8080"
 
-// server is a Latchkey whose data directory lies on the disk. Its entries are "user NAME", "login NAME SECRET",
-// "live TOKEN" and "ended TOKEN".
+// server is a Latchkey with its data directory on the disk. Its entries are "user NAME",
+// "login NAME PASSWORD", "live TOKEN" and "revoked TOKEN".
 type server struct {
 	program string
 	data    string
@@ -30,6 +30,7 @@ type server struct {
 	number  atomic.Int64
 }
 
+// open starts the server and reads its accounts.
 func (s *server) open(disk string) error {
 	s.data = filepath.Join(disk, "data")
 	s.cmd = exec.Command(s.program, "serve", "--addr", "127.0.0.1:8080", "--data", s.data, "--log-level", "error",
@@ -46,7 +47,7 @@ func (s *server) open(disk string) error {
 		}
 		select {
 		case err := <-s.done:
-			return fmt.Errorf("the server ended: %w: %s", err, s.out.String())
+			return fmt.Errorf("the server exits: %w: %s", err, s.out.String())
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -69,6 +70,7 @@ func (s *server) close() error {
 	return <-s.done
 }
 
+// missing checks one entry.
 func (s *server) missing(entry string) string {
 	words := strings.Fields(entry)
 	var want, status int
@@ -85,7 +87,7 @@ func (s *server) missing(entry string) string {
 	case "live":
 		want = http.StatusOK
 		status, _, err = ask("GET", "/v1/verify", "", words[1])
-	case "ended":
+	case "revoked":
 		want = http.StatusUnauthorized
 		status, _, err = ask("GET", "/v1/verify", "", words[1])
 	}
@@ -95,27 +97,28 @@ func (s *server) missing(entry string) string {
 	return ""
 }
 
-// work registers an account, logs it in twice, ends one of the tokens, and changes the secret of every third account.
+// work registers an account, logs in twice and revokes one token. It changes the password of every
+// third account.
 func (s *server) work(writer int, note func(entry string)) error {
 	number := s.number.Add(1)
 	name := fmt.Sprintf("w%d-%d-%d@example.com", writer, number, time.Now().UnixNano())
-	const first, second = "first-secret", "second-secret"
+	const first, second = "first-password", "second-password"
 	if _, err := acknowledged("POST", "/v1/client/register", credentials(name, first), ""); err != nil {
 		return err
 	}
 	note("user " + name)
 	var tokens [2]string
 	for i := range tokens {
-		answer, err := acknowledged("POST", "/v1/token", credentials(name, first), "")
+		issued, err := acknowledged("POST", "/v1/token", credentials(name, first), "")
 		if err != nil {
 			return err
 		}
-		tokens[i] = answer.Token
+		tokens[i] = issued.Token
 	}
 	if _, err := acknowledged("DELETE", "/v1/token", "", tokens[0]); err != nil {
 		return err
 	}
-	note("ended " + tokens[0])
+	note("revoked " + tokens[0])
 	if number%3 != 0 {
 		note("live " + tokens[1])
 		note("login " + name + " " + first)
@@ -125,27 +128,29 @@ func (s *server) work(writer int, note func(entry string)) error {
 	if _, err := acknowledged("PUT", "/v1/user/secret", change, tokens[1]); err != nil {
 		return err
 	}
-	note("ended " + tokens[1])
+	note("revoked " + tokens[1])
 	note("login " + name + " " + second)
 	return nil
 }
 
-func credentials(name, secret string) string {
-	return fmt.Sprintf(`{"account":%q,"secret":%q,"type":100,"nickname":"Ann"}`, name, secret)
+// credentials returns the body of a registration or login.
+func credentials(name, password string) string {
+	return fmt.Sprintf(`{"account":%q,"secret":%q,"type":100,"nickname":"Ann"}`, name, password)
 }
 
 // acknowledged sends a request that must succeed.
-func acknowledged(method, path, body, token string) (answer struct{ Token string }, err error) {
+func acknowledged(method, path, body, token string) (issued struct{ Token string }, err error) {
 	status, text, err := ask(method, path, body, token)
 	if err == nil && status >= 300 {
 		err = fmt.Errorf("%s %s: %d %s", method, path, status, text)
 	}
 	if err == nil && path == "/v1/token" && method == "POST" {
-		err = json.Unmarshal(text, &answer)
+		err = json.Unmarshal(text, &issued)
 	}
-	return answer, err
+	return issued, err
 }
 
+// ask sends a request and returns the status and the body.
 func ask(method, path, body, token string) (status int, text []byte, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
