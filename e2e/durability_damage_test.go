@@ -52,14 +52,17 @@ func restoreOlder(name string) func(*testing.T, string, *rand.Rand) {
 	}
 }
 
+// swap exchanges two pages.
 func swap(a, b []byte) {
 	c := slices.Clone(a)
 	copy(a, b)
 	copy(b, c)
 }
 
+// truncate cuts a file at a random place.
 func truncate(b []byte, r *rand.Rand) []byte { return b[:r.IntN(len(b))] }
 
+// flipThree flips three random bits.
 func flipThree(b []byte, r *rand.Rand) []byte {
 	for range 3 {
 		b[r.IntN(len(b))] ^= 1 << r.IntN(8)
@@ -67,6 +70,7 @@ func flipThree(b []byte, r *rand.Rand) []byte {
 	return b
 }
 
+// changeFile applies a change to the content of a file.
 func changeFile(name string, change func([]byte, *rand.Rand) []byte) func(*testing.T, string, *rand.Rand) {
 	return func(t *testing.T, dir string, random *rand.Rand) {
 		path := filepath.Join(dir, name)
@@ -101,6 +105,7 @@ func changePages(change func(page, other []byte)) func(*testing.T, string, *rand
 	})
 }
 
+// executing runs an SQL statement.
 func executing(statement string) func(*testing.T, string, *rand.Rand) {
 	return func(t *testing.T, dir string, _ *rand.Rand) { execSQL(t, filepath.Join(dir, "latchkey.db"), statement) }
 }
@@ -112,6 +117,7 @@ type damageFixture struct {
 	revoked []string // tokens
 }
 
+// newDamageFixture creates the accounts, tokens and revocations, and the older copy.
 func newDamageFixture(t *testing.T) *damageFixture {
 	t.Helper()
 	s, older := start(t, t.TempDir(), lenient...), t.TempDir()

@@ -78,6 +78,7 @@ func startWriters(t *testing.T, s *server, token, prefix string) *diskLoad {
 	return w
 }
 
+// running returns whether the clients should continue.
 func (w *diskLoad) running() bool {
 	select {
 	case <-w.stop:
@@ -87,6 +88,7 @@ func (w *diskLoad) running() bool {
 	}
 }
 
+// register registers an account and records the response.
 func (w *diskLoad) register(t *testing.T, s *server, name string) {
 	began := time.Now()
 	body := registerJSON(name)
@@ -112,8 +114,10 @@ func (w *diskLoad) awaitNext(t *testing.T, what string, more func() int) (took t
 	return time.Since(began)
 }
 
+// acknowledged returns the number of acknowledged accounts.
 func (w *diskLoad) acknowledged() int { return int(w.made.Load()) }
 
+// refused returns the number of 503 responses.
 func (w *diskLoad) refused() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -141,6 +145,7 @@ func (w *diskLoad) report(t *testing.T, back []time.Duration) {
 // verification works. Once there is space, writes succeed again. Nothing acknowledged is lost.
 func TestDiskFull(t *testing.T) { fillRepeatedly(t, 5) }
 
+// fillRepeatedly fills the disk several times.
 func fillRepeatedly(t *testing.T, times int) {
 	dir := filepath.Join(mount(t, "tmpfs", "size=4m"), "data")
 	s := start(t, dir, cheapHashes...)
@@ -165,6 +170,7 @@ func fillRepeatedly(t *testing.T, times int) {
 // writes wait or are answered with 503.
 func TestDatabaseLocked(t *testing.T) { lockRepeatedly(t, 3) }
 
+// lockRepeatedly locks the database for 3 seconds, several times.
 func lockRepeatedly(t *testing.T, times int) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	token := account(t, s, "ann@example.com")

@@ -121,6 +121,7 @@ type clock struct {
 	moves   atomic.Int64 // odd while it is being moved
 }
 
+// newClock creates a clock that shows the true time.
 func newClock(t *testing.T) *clock {
 	t.Helper()
 	program, err := clockBuild()

@@ -70,6 +70,7 @@ type loginLoad struct {
 	verified atomic.Int64
 }
 
+// add adds a token.
 func (l *loginLoad) add(token string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,6 +84,7 @@ func (l *loginLoad) issued() int {
 	return len(l.tokens)
 }
 
+// token returns the nth token.
 func (l *loginLoad) token(n int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

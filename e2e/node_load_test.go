@@ -18,6 +18,7 @@ type verifiers struct {
 	verified atomic.Int64
 }
 
+// verify starts the load.
 func (v *verifiers) verify(t *testing.T, nodes []*server, token string) {
 	t.Cleanup(func() { v.stop() })
 	for _, node := range nodes {
@@ -53,6 +54,7 @@ type writers struct {
 	accounts []string
 }
 
+// start starts the load.
 func (w *writers) start(t *testing.T, nodes []*server) {
 	for n := range 8 {
 		w.wait.Go(func() {

@@ -15,14 +15,15 @@ import (
 	"latchkey/models/postgrestest"
 )
 
-// databaseLink is a TCP address that leads to a cluster. While it is unplugged, connections stay open
-// and carry nothing.
+// databaseLink is a TCP address that leads to a cluster. While it is unplugged, connections stay
+// open and carry nothing.
 type databaseLink struct {
 	address string
 	mu      sync.Mutex
 	plugged chan struct{} // closed while the link carries data
 }
 
+// newDatabaseLink creates a link that is plugged.
 func newDatabaseLink(t *testing.T, c *postgrestest.Cluster) *databaseLink {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -80,12 +81,14 @@ func (l *databaseLink) connected() chan struct{} {
 	return l.plugged
 }
 
+// unplug stops the link: from now on nothing arrives.
 func (l *databaseLink) unplug() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.plugged = make(chan struct{})
 }
 
+// plug lets the link carry data again, including what was held back.
 func (l *databaseLink) plug() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

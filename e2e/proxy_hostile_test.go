@@ -144,6 +144,8 @@ func composed(random *rand.Rand, forged, expired string) string {
 	return strings.Join(lines, end) + end + end + body
 }
 
+// oddHosts, oddMethods, oddTargets, oddVersions, oddCredentials and oddHeaders are parts of
+// requests, valid and malformed.
 func oddHosts() []string {
 	return []string{"Host: app.example.com:80", "Host: APP.EXAMPLE.COM", "Host: app.example.com.",
 		"Host: login.example.com",

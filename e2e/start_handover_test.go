@@ -17,6 +17,7 @@ type upgradable struct {
 	pid                    int // of the current process
 }
 
+// newUpgradable starts a server from its own copy of the binary.
 func newUpgradable(t *testing.T) *upgradable {
 	t.Helper()
 	dir := t.TempDir()

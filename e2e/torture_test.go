@@ -10,7 +10,8 @@ import (
 // TestTortureKill is TestKill with a thousand kills.
 func TestTortureKill(t *testing.T) { killRepeatedly(t, 1000) }
 
-// TestTortureCrashPoints is TestCrashPoints at every write up to the 16th of a thread, five hundred times.
+// TestTortureCrashPoints is TestCrashPoints at every write up to the 16th of a thread, with at
+// least 500 kills.
 func TestTortureCrashPoints(t *testing.T) { crashRepeatedly(t, crashPoints(16), 1, 500) }
 
 // TestTortureDamage is TestDamage a thousand times.
@@ -22,7 +23,7 @@ func TestTortureRestart(t *testing.T) { restartUnderLoad(t, 100, 5000) }
 // TestTortureDiskFaults is TestDiskFaults at every point up to the 40th call of each kind.
 func TestTortureDiskFaults(t *testing.T) { injectDiskFaults(t, diskFaults(40), 1) }
 
-// TestTortureClockJumps is TestClockJumps ten times over, with a restart in every place.
+// TestTortureClockJumps is TestClockJumps in ten rounds, with a restart after every jump.
 func TestTortureClockJumps(t *testing.T) { jumpUnderLoad(t, 10, 1) }
 
 // TestTortureDiskFull is TestDiskFull fifty times.
@@ -34,7 +35,8 @@ func TestTortureDatabaseLocked(t *testing.T) { lockRepeatedly(t, 100) }
 // TestTortureSyncedBeforeAnswered is TestSyncedBeforeAnswered with a thousand writes.
 func TestTortureSyncedBeforeAnswered(t *testing.T) { syncedBeforeAnswered(t, 1000) }
 
-// TestTortureNodesRevoke is TestNodesRevoke with a thousand tokens, a hundred users disabled and a hundred roles.
+// TestTortureNodesRevoke is TestNodesRevoke with 1,000 tokens, 100 disabled users and 100 changed
+// roles.
 func TestTortureNodesRevoke(t *testing.T) { revokeOnNodes(t, 1000, 10*time.Second) }
 
 // TestTortureNodesPostgresRestarts is TestNodesPostgresRestarts fifty times.
