@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 var (
@@ -67,6 +68,55 @@ func TestLogFormats(t *testing.T) {
 			t.Errorf("logs.md has no block %s", name)
 		case block[1] != want:
 			t.Errorf("logs.md, %s: %q, but %s has %q", name, block[1], file, want)
+		}
+	}
+}
+
+// TestErrorTexts fails when error-codes.md quotes a msg that the source does not have.
+func TestErrorTexts(t *testing.T) {
+	tree := repository(t)
+	var source strings.Builder
+	for _, pattern := range []string{"handlers/*.go", "auth/*.go", "models/*.go", "client/wire/*.go"} {
+		files, err := fs.Glob(tree, pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+		}
+		for _, file := range files {
+			source.WriteString(readPage(t, tree, file))
+		}
+	}
+	rows := regexp.MustCompile("(?m)^\\| \\d+ \\| [^|]+ \\| `([^`]+)`").FindAllStringSubmatch(
+		readPage(t, tree, "docs/reference/error-codes.md"), -1)
+	if len(rows) == 0 {
+		t.Fatal("error-codes.md quotes no msg")
+	}
+	for _, row := range rows {
+		if !strings.Contains(source.String(), `"`+row[1]+`"`) {
+			t.Errorf("error-codes.md: no msg %q in the source", row[1])
+		}
+	}
+}
+
+// maxColumns is the width at which prose wraps.
+const maxColumns = 100
+
+// TestColumns fails on lines of prose that are too wide. Tables, code blocks and lines of a single
+// word, such as an address, may be wider.
+func TestColumns(t *testing.T) {
+	tree := repository(t)
+	for _, page := range documents(t, tree) {
+		generated := page == "docs/reference/commands.md"
+		if path.Ext(page) != ".md" || generated || page == "docs/scale.md" {
+			continue
+		}
+		text := fencedBlock.ReplaceAllStringFunc(readPage(t, tree, page), func(block string) string {
+			return strings.Repeat("\n", strings.Count(block, "\n"))
+		})
+		for n, line := range strings.Split(text, "\n") {
+			wide := utf8.RuneCountInString(line) > maxColumns
+			if wide && strings.Contains(line, " ") && !strings.HasPrefix(line, "|") {
+				t.Errorf("%s:%d: %d columns", page, n+1, utf8.RuneCountInString(line))
+			}
 		}
 	}
 }

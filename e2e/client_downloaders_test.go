@@ -4,7 +4,7 @@ package e2e_test
 
 import "strings"
 
-const quotedEmpty = "It sends `password \"\"` of `.netrc` as two quotes, which Latchkey ignores."
+const quotedEmpty = "It sends an empty password as `\"\"`, which Latchkey ignores."
 
 // curlAndWget are the ways to fetch a URL with curl and wget.
 func curlAndWget() []httpClient {

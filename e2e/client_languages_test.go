@@ -42,7 +42,7 @@ func languages() []httpClient {
 		{name: "Java HttpURLConnection", version: jdk, run: java("connection")},
 		{name: "Node fetch", version: node, run: script("fetch", "node", "fetch.mjs")},
 		{name: "Node http", version: node, run: script("http", "node", "fetch.mjs")},
-		{name: "Perl LWP, credentials", version: lwp, note: "It has to be told the realm, `latchkey`.",
+		{name: "Perl LWP, credentials", version: lwp, note: "It must know the realm, `latchkey`.",
 			run: script("credentials", "perl", "fetch.pl")},
 		{name: "Perl LWP, header", version: lwp, run: script("header", "perl", "fetch.pl")},
 		{name: "Perl HTTP::Tiny", version: perl("HTTP::Tiny"), run: script("tiny", "perl", "fetch.pl")},

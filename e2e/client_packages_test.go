@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-const overTLS = "Over TLS: go sends no credentials without it."
+const overTLS = "go needs TLS to send credentials."
 
 // packageManagers are clients that fetch packages from a repository.
 func packageManagers() []httpClient {
@@ -25,7 +25,7 @@ func packageManagers() []httpClient {
 	rejectedByNpm, npm := output("code E401", "exit 1"), []string{"npm", "--version"}
 	return []httpClient{
 		{name: "apt, `auth.conf`", version: apt, behind: aptRepository, expired: output("401  Unauthorized", "exit 100"),
-			note: "As the user name without any `password`, not with `\"\"`, which apt sends as two quotes.",
+			note: "For the user-name slot leave `password` out: apt sends `\"\"` as two quotes.",
 			run: func(c *call) bool {
 				swap := []string{}
 				if c.password == "" {

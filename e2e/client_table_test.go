@@ -13,7 +13,7 @@ const (
 	clientsPage  = "../docs/reference/clients.md"
 	tableBegins  = "<!-- TestClients writes from here -->\n"
 	tableEnds    = "<!-- to here -->\n"
-	tableHeading = "| Client | Version | User-name slot | Password slot | Tampered token | No credentials |\n" +
+	tableHeading = "| Client | Version | Password slot | User-name slot | Tampered token | No credentials |\n" +
 		"|---|---|---|---|---|---|\n"
 )
 
@@ -56,11 +56,12 @@ func (m *matrix) table(clients []httpClient) string {
 	}
 	for _, client := range clients {
 		r := m.rows[client.name]
-		fmt.Fprintf(table, "| %s%s | %s | %s", client.name, mark(client.note), r.version, r.user)
+		fmt.Fprintf(table, "| %s%s | %s | %s | %s", client.name, mark(client.note), r.version, r.password,
+			r.user)
 		if client.needsPassword {
 			table.WriteString(mark(noEmptyPassword))
 		}
-		fmt.Fprintf(table, " | %s | %s | %s |\n", r.password, r.tampered, r.none)
+		fmt.Fprintf(table, " | %s | %s |\n", r.tampered, r.none)
 	}
 	table.WriteString("\n")
 	for n, note := range notes {
