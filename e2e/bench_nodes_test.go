@@ -32,14 +32,17 @@ func pinnedRate(b *testing.B, s *server, core int, header string, requests int) 
 // pin keeps a server on one core.
 func pin(b *testing.B, s *server, core int) {
 	b.Helper()
-	if out, err := exec.Command("taskset", "-acp", strconv.Itoa(core), strconv.Itoa(s.cmd.Process.Pid)).
+	if out, err := exec.Command("taskset", "-acp", strconv.Itoa(core),
+		strconv.Itoa(s.cmd.Process.Pid)).
 		CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
 }
 
 // benchNodes starts nodes with one account, and returns the Authorization header of a token.
-func benchNodes(b *testing.B, count int, settings ...string) (nodes []*server, header, database string) {
+func benchNodes(
+	b *testing.B, count int, settings ...string,
+) (nodes []*server, header, database string) {
 	b.Helper()
 	c := newCluster(b, settings...)
 	nodes = startNodes(b, c, count, "--account-tries", "100000", "--log-level", "warn")

@@ -32,7 +32,8 @@ func BenchmarkBehindNginx(b *testing.B) {
 	var toAlone, toBcrypt, here, there, slow []float64
 	for range 9 {
 		one, two := userRate(b, "http://"+alone, "", 8000), userRate(b, "http://"+guarded, header, 8000)
-		three := userRate(b, "http://"+bcrypt, strings.TrimPrefix(basic("ann", "secret1"), "Authorization: "), 40)
+		three := userRate(b, "http://"+bcrypt, strings.TrimPrefix(basic("ann", "secret1"),
+			"Authorization: "), 40)
 		toAlone, toBcrypt = append(toAlone, two/one), append(toBcrypt, two/three)
 		there, here, slow = append(there, one), append(here, two), append(slow, three)
 	}

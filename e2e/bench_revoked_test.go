@@ -57,7 +57,8 @@ func BenchmarkWhileRevoking(b *testing.B) {
 	owner := login(b, s, "a@b.cn")
 	var tokens []string
 	for range 600 {
-		got := request(b, "POST", s.URL+"/v1/tokens", `{"label":"x","lifetime":3600}`, asJSON, bearer(owner))
+		got := request(b, "POST", s.URL+"/v1/tokens", `{"label":"x","lifetime":3600}`, asJSON,
+			bearer(owner))
 		tokens = append(tokens, tokenIn(b, got))
 	}
 	quiet := percentile(latencies(b, s, header, 5*time.Second), 99)
@@ -86,7 +87,9 @@ func BenchmarkWhileRevoking(b *testing.B) {
 }
 
 // latencies sends requests one after the other for a time and returns how long each took.
-func latencies(b *testing.B, s *server, header string, during time.Duration) (took []time.Duration) {
+func latencies(
+	b *testing.B, s *server, header string, during time.Duration,
+) (took []time.Duration) {
 	b.Helper()
 	for began := time.Now(); time.Since(began) < during; {
 		asked := time.Now()

@@ -17,7 +17,8 @@ import (
 func example(t *testing.T, name string, args ...string) (url string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), name)
-	if out, err := exec.Command("go", "build", "-o", program, "../docs/examples/"+name).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", program,
+		"../docs/examples/"+name).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	address := freeAddress(t)
@@ -30,13 +31,15 @@ func example(t *testing.T, name string, args ...string) (url string) {
 func TestExamples(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	user, admin := account(t, s, "ann@example.com"), administrator(t, s)
-	for name, source := range map[string][]string{"remote": {"-latchkey", s.URL}, "local": {"-data", s.Dir}} {
+	for name, source := range map[string][]string{"remote": {"-latchkey", s.URL},
+		"local": {"-data", s.Dir}} {
 		t.Run(name, func(t *testing.T) {
 			url := example(t, name, source...)
 			checkExample(t, url, user, admin)
 			expired := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--ttl", "1s")
 			await(t, "the token to expire", func() bool {
-				return strings.Contains(request(t, "GET", url+"/hello", "", bearer(expired)).Body, "token is expired")
+				return strings.Contains(request(t, "GET", url+"/hello", "", bearer(expired)).Body,
+					"token is expired")
 			})
 			revoked := login(t, s, "ann@example.com")
 			if got := request(t, "GET", url+"/hello", "", bearer(revoked)); got.Status != 200 {
@@ -109,7 +112,8 @@ func TestExampleFailsClosed(t *testing.T) {
 			for _, header := range []string{bearer(strings.Repeat("x", 56)), basic("ann", "secret")} {
 				started := time.Now()
 				got := request(t, "GET", url+"/hello", "", header)
-				if got.Status != 503 || got.Header.Get("Retry-After") != "1" || time.Since(started) > 10*time.Second {
+				if got.Status != 503 || got.Header.Get("Retry-After") != "1" ||
+					time.Since(started) > 10*time.Second {
 					t.Errorf("status %d after %v, want 503 with Retry-After within 10 s: %s",
 						got.Status, time.Since(started), got.Body)
 				}
@@ -117,7 +121,8 @@ func TestExampleFailsClosed(t *testing.T) {
 		})
 	}
 	program := filepath.Join(t.TempDir(), "local")
-	if out, err := exec.Command("go", "build", "-o", program, "../docs/examples/local").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", program,
+		"../docs/examples/local").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	empty := t.TempDir()

@@ -85,8 +85,8 @@ func TestClients(t *testing.T) {
 
 // allClients lists every client.
 func allClients() []httpClient {
-	return slices.Concat(curlAndWget(), otherDownloaders(), languages(), versionControl(), packageManagers(),
-		buildTools(), storage())
+	return slices.Concat(curlAndWget(), otherDownloaders(), languages(), versionControl(),
+		packageManagers(), buildTools(), storage())
 }
 
 // newMatrix starts a server and issues the tokens.
@@ -130,7 +130,9 @@ func (m *matrix) runCases(t *testing.T, client httpClient) {
 
 // slot runs one case, whose result must be want. A rejected request must not reach the service, and
 // the client must report the failure.
-func (m *matrix) slot(t *testing.T, client httpClient, name, want, user, password string) (found string) {
+func (m *matrix) slot(
+	t *testing.T, client httpClient, name, want, user, password string,
+) (found string) {
 	t.Run(name, func(t *testing.T) {
 		c := &call{t: t, dir: t.TempDir(), user: user, password: password}
 		arrived := m.serve(c, client)
@@ -192,7 +194,8 @@ func (m *matrix) serve(c *call, client httpClient) (arrived *atomic.Bool) {
 // stray proxy.
 func (m *matrix) environment(home string) []string {
 	env := []string{"HOME=" + home, "TMPDIR=" + home, "no_proxy=127.0.0.1", "NO_PROXY=127.0.0.1"}
-	for _, name := range []string{"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"} {
+	for _, name := range []string{"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY",
+		"all_proxy", "ALL_PROXY"} {
 		env = append(env, name+"="+m.stray.URL)
 	}
 	return env

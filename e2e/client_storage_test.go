@@ -27,14 +27,16 @@ func storage() []httpClient {
 			if c.password == "" {
 				login = login[:2]
 			}
-			return c.gets("rclone", c.with(login, "cat", ":webdav:hello.txt", "--webdav-url", c.url, "--retries", "1")...)
+			return c.gets("rclone", c.with(login, "cat", ":webdav:hello.txt", "--webdav-url", c.url,
+				"--retries", "1")...)
 		}},
 		{name: "rclone, HTTP address", version: rclone, behind: webDAV, run: func(c *call) bool {
 			return c.gets("rclone", "cat", ":http:hello.txt", "--http-url", c.userURL(), "--retries", "1")
 		}},
 		{name: "restic, REST address", version: []string{"restic", "version"}, behind: resticStore, run: func(c *call) bool {
 			c.env = append(c.env, "RESTIC_PASSWORD=x", "RESTIC_REPOSITORY=rest:"+c.userURL()+"/")
-			return c.exits("restic", "--no-cache", "init") && c.exits("restic", "--no-cache", "cat", "config")
+			return c.exits("restic", "--no-cache", "init") && c.exits("restic", "--no-cache", "cat",
+				"config")
 		}},
 		{name: "cadaver, `.netrc`", version: []string{"cadaver", "-V"}, behind: webDAV, run: func(c *call) bool {
 			c.netrc("curl", "127.0.0.1")
@@ -46,12 +48,14 @@ func storage() []httpClient {
 				if c.pair() == ":" {
 					c.file("auth.json", "{}")
 				}
-				return c.exits("skopeo", "inspect", "--tls-verify=false", "--authfile", auth, "docker://"+c.host+"/hello")
+				return c.exits("skopeo", "inspect", "--tls-verify=false", "--authfile", auth,
+					"docker://"+c.host+"/hello")
 			}},
 		{name: "skopeo login", version: skopeo, behind: registry, needsPassword: true, run: func(c *call) bool {
 			c.file("files-token", c.password)
 			c.env = append(c.env, "REGISTRY_AUTH_FILE="+c.dir+"/auth.json")
-			return c.exits("sh", "-c", c.recipe("docker", "login", "skopeo login", "skopeo login --tls-verify=false"))
+			return c.exits("sh", "-c", c.recipe("docker", "login", "skopeo login",
+				"skopeo login --tls-verify=false"))
 		}},
 	}
 }
@@ -105,12 +109,14 @@ func webDAV(*call) http.Handler {
 			w.Header().Set("DAV", "1")
 		case r.Method == "PROPFIND" && r.URL.Path == "/":
 			multistatus(w, map[string]string{
-				"/":          `<D:resourcetype><D:collection/></D:resourcetype>`,
-				"/hello.txt": fmt.Sprintf(`<D:resourcetype/><D:getcontentlength>%d</D:getcontentlength>`, len(behindText)),
+				"/": `<D:resourcetype><D:collection/></D:resourcetype>`,
+				"/hello.txt": fmt.Sprintf(`<D:resourcetype/><D:getcontentlength>%d</D:getcontentlength>`,
+					len(behindText)),
 			})
 		case r.Method == "PROPFIND":
 			multistatus(w, map[string]string{
-				"/hello.txt": fmt.Sprintf(`<D:resourcetype/><D:getcontentlength>%d</D:getcontentlength>`, len(behindText)),
+				"/hello.txt": fmt.Sprintf(`<D:resourcetype/><D:getcontentlength>%d</D:getcontentlength>`,
+					len(behindText)),
 			})
 		case r.URL.Path == "/":
 			w.Header().Set("Content-Type", "text/html")

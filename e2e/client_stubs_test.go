@@ -20,7 +20,8 @@ func subversion(*call) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 		if r.Method == http.MethodOptions {
-			for _, property := range []string{"1,2", "version-control", "http://subversion.tigris.org/xmlns/dav/svn/depth"} {
+			for _, property := range []string{"1,2", "version-control",
+				"http://subversion.tigris.org/xmlns/dav/svn/depth"} {
 				w.Header().Add("DAV", property)
 			}
 			for name, value := range map[string]string{

@@ -44,17 +44,18 @@ func versionControl() []httpClient {
 				c.configure(".git-credentials", "git", "git-credentials")
 				return c.git("-C", "source", "push", c.url+"/project.git", "main:pushed")
 			}},
-		{name: "Mercurial, `[auth]`", version: []string{"hg", "--version"}, behind: mercurial, needsPassword: true,
-			run: func(c *call) bool {
+		{name: "Mercurial, `[auth]`", version: []string{"hg", "--version"}, behind: mercurial,
+			needsPassword: true, run: func(c *call) bool {
 				login := fmt.Sprintf("[auth]\ndoor.prefix = %s\ndoor.username = %s\ndoor.password = %s\n",
 					c.url, c.user, c.password)
 				c.file(".hgrc", strings.Join(c.with([]string{login}), ""))
 				return c.exits("hg", "--noninteractive", "clone", c.url, "copy")
 			}},
-		{name: "Subversion `--username --password`", version: []string{"svn", "--version"}, behind: subversion,
-			run: func(c *call) bool {
+		{name: "Subversion `--username --password`", version: []string{"svn", "--version"},
+			behind: subversion, run: func(c *call) bool {
 				login := []string{"--username", c.user, "--password", c.password}
-				return c.prints("hello.txt", "svn", c.with(login, "list", "--non-interactive", "--no-auth-cache", c.url)...)
+				return c.prints("hello.txt", "svn", c.with(login, "list", "--non-interactive",
+					"--no-auth-cache", c.url)...)
 			}},
 	}
 }
@@ -73,7 +74,8 @@ func bareGit(c *call) (folder string) {
 	for _, args := range [][]string{
 		{"init", "-q", "-b", "main", "source"},
 		{"-C", "source", "add", "hello.txt"},
-		{"-C", "source", "-c", "user.name=Ann", "-c", "user.email=ann@example.com", "commit", "-q", "-m", "Hello"},
+		{"-C", "source", "-c", "user.name=Ann", "-c", "user.email=ann@example.com", "commit", "-q", "-m",
+			"Hello"},
 		{"clone", "-q", "--bare", "source", filepath.Join(folder, "project.git")},
 		{"-C", filepath.Join(folder, "project.git"), "update-server-info"},
 	} {
@@ -100,7 +102,8 @@ func smartGit(c *call) http.Handler {
 // mercurial serves a repository with hg serve.
 func mercurial(c *call) http.Handler {
 	c.file("source/hello.txt", behindText)
-	for _, args := range [][]string{{"init", "source"}, {"-R", "source", "commit", "-A", "-u", "ann", "-m", "Hello"}} {
+	for _, args := range [][]string{{"init", "source"}, {"-R", "source", "commit", "-A", "-u", "ann",
+		"-m", "Hello"}} {
 		if !c.exits("hg", args...) {
 			c.t.Fatal(&c.printed)
 		}

@@ -41,7 +41,8 @@ func TestCommandsWhileServing(t *testing.T) {
 	s := start(t, dir)
 	changes := map[string][]string{
 		"disable": {"user", "disable", "ACCOUNT"}, "role": {"user", "role", "ACCOUNT", "admin"},
-		"passwd": {"user", "passwd", "ACCOUNT", "--secret-stdin"}, "delete": {"user", "delete", "ACCOUNT", "--yes"},
+		"passwd": {"user", "passwd", "ACCOUNT", "--secret-stdin"}, "delete": {"user", "delete", "ACCOUNT",
+			"--yes"},
 	}
 	for name, args := range changes {
 		t.Run(name, func(t *testing.T) {

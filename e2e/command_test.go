@@ -22,22 +22,26 @@ func TestCommands(t *testing.T) {
 		code        int
 		out, err    string // patterns
 	}{
-		{"version", "", []string{"version"}, 0, `^latchkey \S+, commit \S+, go1\.\S+, SQLite 3\.\S+\n$`, `^$`},
+		{"version", "", []string{"version"}, 0, `^latchkey \S+, commit \S+, go1\.\S+, SQLite 3\.\S+\n$`,
+			`^$`},
 		{"help", "", []string{"--help"}, 0, `user add[\s\S]*token inspect[\s\S]*git-credential`, `^$`},
 		{"unknown flag", "", []string{"--zzzz"}, 2, `^$`, `^latchkey: unknown flag --zzzz .*\n$`},
 		{"bad ttl", "", []string{"token", "issue", "a@b.cn", "--ttl", "10ms"}, 2, `^$`, `at least 1s`},
-		{"bad cost", "", []string{"--argon2-memory", "1", "user", "list"}, 2, `^$`, `^latchkey: user list: argon2id takes .*\n$`},
-		{"taken", "secret1\n", []string{"user", "add", "A@b.cn", "--nickname", "Bob", "--secret-stdin"}, 1,
-			`^$`, `already registered`},
-		{"no password", "", []string{"user", "add", "c@b.cn", "--nickname", "Bob", "--secret-stdin"}, 1, `^$`,
-			`no password on standard input`},
+		{"bad cost", "", []string{"--argon2-memory", "1", "user", "list"}, 2, `^$`,
+			`^latchkey: user list: argon2id takes .*\n$`},
+		{"taken", "secret1\n", []string{"user", "add", "A@b.cn", "--nickname", "Bob", "--secret-stdin"},
+			1, `^$`, `already registered`},
+		{"no password", "", []string{"user", "add", "c@b.cn", "--nickname", "Bob", "--secret-stdin"}, 1,
+			`^$`, `no password on standard input`},
 		{"no terminal", "", []string{"user", "passwd", "a@b.cn"}, 2, `^$`, `pass --secret-stdin`},
 		{"nobody", "", []string{"user", "disable", "x@b.cn"}, 1, `^$`, `account x@b.cn: not found`},
 		{"list", "", []string{"user", "list"}, 0, `1 +a@b\.cn +Ann +user +active`, `^$`},
 		{"list as JSON", "", []string{"user", "list", "--json"}, 0, `"account":"a@b.cn"`, `^$`},
 		{"token alone", "", []string{"token", "issue", "A@B.cn"}, 0, `^[A-Za-z0-9_-]{56}\n$`, `^$`},
-		{"token as JSON", "", []string{"token", "issue", "a@b.cn", "--ttl", "90s", "--json"}, 0, `"uid":1`, `^$`},
-		{"inspect nonsense", "", []string{"token", "inspect", "x"}, 1, `^Refused: .*56 characters`, `^latchkey: the token is not accepted\n$`},
+		{"token as JSON", "", []string{"token", "issue", "a@b.cn", "--ttl", "90s", "--json"}, 0,
+			`"uid":1`, `^$`},
+		{"inspect nonsense", "", []string{"token", "inspect", "x"}, 1, `^Refused: .*56 characters`,
+			`^latchkey: the token is not accepted\n$`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -63,7 +67,8 @@ func TestEnvironment(t *testing.T) {
 		ExpiresAt int64 `json:"expires_at"`
 	}
 	must(t, json.Unmarshal(out, &issued))
-	if left := time.Until(time.Unix(issued.ExpiresAt, 0)); left > 90*time.Second || left < 60*time.Second {
+	if left := time.Until(time.Unix(issued.ExpiresAt, 0)); left > 90*time.Second ||
+		left < 60*time.Second {
 		t.Errorf("the token expires in %s, want 60 to 90 s", left)
 	}
 }
@@ -81,7 +86,8 @@ func TestClosedRegistrationAndHiddenAccounts(t *testing.T) {
 	if got.Status != 401 || !strings.Contains(got.Body, "1005") {
 		t.Errorf("login: status %d, want 401 with error_code 1005: %s", got.Status, got.Body)
 	}
-	checkStatus(t, "the registration page", request(t, "GET", s.URL+"/register", "", "Accept: text/html"), 403)
+	checkStatus(t, "the registration page", request(t, "GET", s.URL+"/register", "",
+		"Accept: text/html"), 403)
 }
 
 // TestTune runs latchkey tune. It recommends the most expensive parameters within the budget, and
@@ -105,7 +111,8 @@ func TestTune(t *testing.T) {
 			}
 		}
 		if code != 0 || got != want || lines < 10 {
-			t.Errorf("budget %s: recommends %s of %d, want %s (exit %d, %s)", budget, got, lines, want, code, stderr)
+			t.Errorf("budget %s: recommends %s of %d, want %s (exit %d, %s)", budget, got, lines, want, code,
+				stderr)
 		}
 	}
 }
@@ -119,24 +126,31 @@ func TestServeFlags(t *testing.T) {
 		args []string
 		want string // "" if the server starts
 	}{
-		{"OK", []string{"--public-url", "https://Login.Example.com:443/", "--cookie-domain", "Example.com",
-			"--return-host", "App.example.org:8443"}, ""},
+		{"OK", []string{"--public-url", "https://Login.Example.com:443/", "--cookie-domain",
+			"Example.com", "--return-host", "App.example.org:8443"}, ""},
 		{"OK/the login host", append(public, "--cookie-domain", "login.example.com"), ""},
 		{"OK/empty", []string{"--public-url", ""}, ""},
 		{"Err/no public URL", []string{"--cookie-domain", "example.com"}, "need --public-url"},
-		{"Err/no scheme", []string{"--public-url", "login.example.com"}, "--public-url is a scheme and a host"},
-		{"Err/path", []string{"--public-url", "https://login.example.com/x"}, "--public-url is a scheme and a host"},
-		{"Err/user name", []string{"--public-url", "https://u@login.example.com"}, "--public-url is a scheme and a host"},
-		{"Err/dots", []string{"--public-url", "https://login..example.com"}, "--public-url is a scheme and a host"},
+		{"Err/no scheme", []string{"--public-url", "login.example.com"},
+			"--public-url is a scheme and a host"},
+		{"Err/path", []string{"--public-url", "https://login.example.com/x"},
+			"--public-url is a scheme and a host"},
+		{"Err/user name", []string{"--public-url", "https://u@login.example.com"},
+			"--public-url is a scheme and a host"},
+		{"Err/dots", []string{"--public-url", "https://login..example.com"},
+			"--public-url is a scheme and a host"},
 		{"Err/port", []string{"--public-url", "https://login.example.com:99999"}, "--public-url"},
-		{"Err/another domain", append(public, "--cookie-domain", "example.org"), "that contains login.example.com"},
-		{"Err/suffix only", append(public, "--cookie-domain", "ample.com"), "that contains login.example.com"},
+		{"Err/another domain", append(public, "--cookie-domain", "example.org"),
+			"that contains login.example.com"},
+		{"Err/suffix only", append(public, "--cookie-domain", "ample.com"),
+			"that contains login.example.com"},
 		{"Err/public suffix", []string{"--public-url", "https://login.co.uk", "--cookie-domain", "co.uk"},
 			"is a public suffix"},
-		{"Err/private public suffix", []string{"--public-url", "https://me.github.io", "--cookie-domain", "github.io"},
-			"is a public suffix"},
+		{"Err/private public suffix", []string{"--public-url", "https://me.github.io", "--cookie-domain",
+			"github.io"}, "is a public suffix"},
 		{"Err/top level", append(public, "--cookie-domain", "com"), "is a public suffix"},
-		{"Err/URL for a host", append(public, "--return-host", "https://app.example.org"), "--return-host is a host"},
+		{"Err/URL for a host", append(public, "--return-host", "https://app.example.org"),
+			"--return-host is a host"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -145,7 +159,8 @@ func TestServeFlags(t *testing.T) {
 				start(t, dir, append(test.args, "--log-level", "error")...)
 				return
 			}
-			_, stderr, code := latchkey(t, dir, "", append([]string{"serve", "--addr", "127.0.0.1:0"}, test.args...)...)
+			_, stderr, code := latchkey(t, dir, "", append([]string{"serve", "--addr", "127.0.0.1:0"},
+				test.args...)...)
 			if code == 0 || !strings.Contains(stderr, test.want) || strings.Count(stderr, "\n") != 1 {
 				t.Errorf("exit %d: %q, want an error in one line with %q", code, stderr, test.want)
 			}

@@ -10,11 +10,10 @@ import (
 func TestCommandsDescribeTokens(t *testing.T) {
 	s := start(t, t.TempDir(), append(cheapHashes, "--scope", "read", "--scope", "metrics")...)
 	ann := account(t, s, "ann@example.com")
-	token := tokenIn(t, request(t, "POST", s.URL+"/v1/tokens", `{"label":"CI","scope":"metrics","lifetime":3600}`,
-		asJSON, bearer(ann)))
+	token := tokenIn(t, request(t, "POST", s.URL+"/v1/tokens",
+		`{"label":"CI","scope":"metrics","lifetime":3600}`, asJSON, bearer(ann)))
 	id := strings.Fields(mustRun(t, s.Dir, "", "token", "list", "ann@example.com"))[9]
-	if got := mustRun(t, s.Dir, "", "token", "list", "ann@example.com"); !strings.Contains(got, "metrics") ||
-		!strings.Contains(got, "CI") || strings.Contains(got, token) {
+	if got := mustRun(t, s.Dir, "", "token", "list", "ann@example.com"); !strings.Contains(got, "metrics") || !strings.Contains(got, "CI") || strings.Contains(got, token) {
 		t.Errorf("token list prints %q, want the label and the scope but not the token", got)
 	}
 	if got := mustRun(t, s.Dir, "", "token", "inspect", token); !strings.Contains(got, `Valid: token `) ||
@@ -27,9 +26,10 @@ func TestCommandsDescribeTokens(t *testing.T) {
 	if code != 1 || !strings.Contains(got, "(revoked on the command line)") {
 		t.Errorf("token inspect of a revoked token: exit %d, %q, want exit 1 and the reason", code, got)
 	}
-	read := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--scope", "read", "--label", "backup")
-	if got := request(t, "POST", s.URL+"/v1/token/secret", fmt.Sprintf(`{"token":%q}`, read), asJSON); got.Status != 200 ||
-		!strings.Contains(got.Body, `"scope":"read"`) {
+	read := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--scope", "read", "--label",
+		"backup")
+	if got := request(t, "POST", s.URL+"/v1/token/secret", fmt.Sprintf(`{"token":%q}`, read),
+		asJSON); got.Status != 200 || !strings.Contains(got.Body, `"scope":"read"`) {
 		t.Errorf("introspection: status %d, want 200 with the scope read: %s", got.Status, got.Body)
 	}
 	if got := mustRun(t, s.Dir, "", "key", "list"); !strings.Contains(got, "signs") {
@@ -37,10 +37,13 @@ func TestCommandsDescribeTokens(t *testing.T) {
 	}
 	for _, invalid := range [][]string{
 		{"token", "revoke"}, {"token", "revoke", "x"}, {"token", "revoke", "9-1795421052-0"},
-		{"token", "revoke", read, "--all", "ann@example.com"}, {"key", "retire", "1"}, {"key", "retire", "99", "--now", "--yes"},
-		{"token", "issue", "ann@example.com", "--scope", "write"}, {"token", "list", "nobody@example.com"},
+		{"token", "revoke", read, "--all", "ann@example.com"}, {"key", "retire", "1"}, {"key", "retire",
+			"99", "--now", "--yes"},
+		{"token", "issue", "ann@example.com", "--scope", "write"}, {"token", "list",
+			"nobody@example.com"},
 		{"--revocation-lag", "1ms", "user", "list"}, {"--key-rotation", "1s", "user", "list"},
-		{"--token-ttl", "1000h", "user", "list"}, {"serve", "--addr", "127.0.0.1:0", "--scope", "Not A Name"},
+		{"--token-ttl", "1000h", "user", "list"}, {"serve", "--addr", "127.0.0.1:0", "--scope",
+			"Not A Name"},
 	} {
 		out, stderr, code := latchkey(t, s.Dir, "", invalid...)
 		if code == 0 || strings.Count(stderr, "\n") != 1 {

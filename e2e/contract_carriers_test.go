@@ -11,7 +11,8 @@ func TestCarriers(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	addUser(t, dir, "a@b.cn")
-	one, two := mustRun(t, dir, "", "token", "issue", "a@b.cn"), mustRun(t, dir, "", "token", "issue", "a@b.cn")
+	one, two := mustRun(t, dir, "", "token", "issue", "a@b.cn"), mustRun(t, dir, "", "token", "issue",
+		"a@b.cn")
 	raw := base64.StdEncoding.EncodeToString([]byte(one + ":"))
 	tests := []struct {
 		name    string
@@ -35,7 +36,8 @@ func TestCarriers(t *testing.T) {
 		{"Err/two blanks", []string{"Authorization: Basic  " + raw}, 401},
 		{"Err/url alphabet", []string{"Authorization: Basic -_" + raw}, 401},
 		{"Err/digest", []string{"Authorization: Digest " + raw}, 401},
-		{"Err/no colon", []string{"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(one))}, 401},
+		{"Err/no colon", []string{"Authorization: Basic " +
+			base64.StdEncoding.EncodeToString([]byte(one))}, 401},
 		{"Err/query", nil, 401},
 	}
 	for _, test := range tests {

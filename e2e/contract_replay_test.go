@@ -66,9 +66,11 @@ func readCases(t *testing.T) []contractCase {
 func foreignTokens(t *testing.T, s *server, tokens map[string]string) {
 	t.Helper()
 	other := t.TempDir()
-	mustRun(t, other, "123456\n", "user", "add", "999@qq.com", "--nickname", "Super", "--secret-stdin", "--init")
+	mustRun(t, other, "123456\n", "user", "add", "999@qq.com", "--nickname", "Super", "--secret-stdin",
+		"--init")
 	tokens["wrongkey"] = mustRun(t, other, "", "token", "issue", "999@qq.com")
-	mustRun(t, s.Dir, "abc123\n", "user", "add", "ghost@qq.com", "--nickname", "Ghost", "--secret-stdin")
+	mustRun(t, s.Dir, "abc123\n", "user", "add", "ghost@qq.com", "--nickname", "Ghost",
+		"--secret-stdin")
 	tokens["ghost"] = mustRun(t, s.Dir, "", "token", "issue", "ghost@qq.com")
 	mustRun(t, s.Dir, "", "user", "delete", "ghost@qq.com", "--yes")
 	await(t, "the server to see the deletion", func() bool {
@@ -84,7 +86,8 @@ func TestContract(t *testing.T) {
 // replayContract replays the recorded cases in order.
 func replayContract(t *testing.T, s *server) {
 	t.Helper()
-	mustRun(t, s.Dir, "123456\n", "user", "add", "999@qq.com", "--nickname", "Super", "--admin", "--secret-stdin")
+	mustRun(t, s.Dir, "123456\n", "user", "add", "999@qq.com", "--nickname", "Super", "--admin",
+		"--secret-stdin")
 	tokens := map[string]string{}
 	tokens["expired"] = mustRun(t, s.Dir, "", "token", "issue", "999@qq.com", "--ttl", "1s")
 	await(t, "a token to expire", func() bool {

@@ -14,7 +14,8 @@ import (
 // the highest number of a call within a thread.
 func crashPoints(depth int) (all []fault) {
 	for nth := 1; nth <= depth; nth++ {
-		for _, call := range []string{"pwrite64", "fsync", "ftruncate", "unlink", "unlinkat", "linkat", "renameat", "write"} {
+		for _, call := range []string{"pwrite64", "fsync", "ftruncate", "unlink", "unlinkat", "linkat",
+			"renameat", "write"} {
 			all = append(all, fault{call: call, does: "signal=SIGKILL", nth: nth})
 		}
 	}

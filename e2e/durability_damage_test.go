@@ -19,9 +19,10 @@ const pageSize = 4096 // bytes in a page of the database
 
 // damages are the ways to damage the files of a data directory. Many choose random places.
 var damages = map[string]func(t *testing.T, dir string, random *rand.Rand){
-	"one bit":            atUsedBytes(1, func(b byte, r *rand.Rand) byte { return b ^ 1<<r.IntN(8) }),
-	"three bits":         atUsedBytes(3, func(b byte, r *rand.Rand) byte { return b ^ 1<<r.IntN(8) }),
-	"forty bytes":        atUsedBytes(40, func(_ byte, r *rand.Rand) byte { return byte(r.IntN(256)) }),
+	"one bit":    atUsedBytes(1, func(b byte, r *rand.Rand) byte { return b ^ 1<<r.IntN(8) }),
+	"three bits": atUsedBytes(3, func(b byte, r *rand.Rand) byte { return b ^ 1<<r.IntN(8) }),
+	"forty bytes": atUsedBytes(40,
+		func(_ byte, r *rand.Rand) byte { return byte(r.IntN(256)) }),
 	"truncated":          changeFile("latchkey.db", truncate),
 	"a zeroed page":      changePages(func(page, _ []byte) { clear(page) }),
 	"a page repeated":    changePages(func(page, other []byte) { copy(page, other) }),
@@ -71,7 +72,9 @@ func flipThree(b []byte, r *rand.Rand) []byte {
 }
 
 // changeFile applies a change to the content of a file.
-func changeFile(name string, change func([]byte, *rand.Rand) []byte) func(*testing.T, string, *rand.Rand) {
+func changeFile(
+	name string, change func([]byte, *rand.Rand) []byte,
+) func(*testing.T, string, *rand.Rand) {
 	return func(t *testing.T, dir string, random *rand.Rand) {
 		path := filepath.Join(dir, name)
 		content, err := os.ReadFile(path)
@@ -81,7 +84,9 @@ func changeFile(name string, change func([]byte, *rand.Rand) []byte) func(*testi
 }
 
 // atUsedBytes changes count bytes that are not zero; most bytes of a small database are zero.
-func atUsedBytes(count int, change func(byte, *rand.Rand) byte) func(*testing.T, string, *rand.Rand) {
+func atUsedBytes(
+	count int, change func(byte, *rand.Rand) byte,
+) func(*testing.T, string, *rand.Rand) {
 	return changeFile("latchkey.db", func(b []byte, r *rand.Rand) []byte {
 		for count := count; count > 0; {
 			if at := r.IntN(len(b)); b[at] != 0 {
@@ -205,7 +210,8 @@ func (p *damageFixture) survives(t *testing.T, dir string) bool {
 	}
 	defer s.kill()
 	for _, token := range p.revoked {
-		if got := p.ask(t, "GET", s.URL+"/v1/verify", "", bearer(token)); got.Status != 401 && got.Status != 503 {
+		if got := p.ask(t, "GET", s.URL+"/v1/verify", "", bearer(token)); got.Status != 401 &&
+			got.Status != 503 {
 			t.Errorf("a revoked token: status %d, want 401 or 503: %s", got.Status, got.Body)
 		}
 	}
@@ -259,7 +265,8 @@ func (p *damageFixture) rejectsAdmin(t *testing.T, s *server, account string) {
 // others log in.
 func TestRecover(t *testing.T) {
 	p := newDamageFixture(t)
-	for _, name := range []string{"an older database", "a revocation lost", "revocations swapped", "a role"} {
+	for _, name := range []string{"an older database", "a revocation lost", "revocations swapped",
+		"a role"} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")
 			copyData(t, p.dir, dir)
@@ -291,7 +298,8 @@ func TestRecover(t *testing.T) {
 				p.rejectsLogin(t, s, "good3@example.com", "secret1")
 				mustRun(t, dir, "", "user", "enable", "good3@example.com")
 			}
-			for _, token := range []string{account(t, s, "new@example.com"), login(t, s, "admin@example.com")} {
+			for _, token := range []string{account(t, s, "new@example.com"),
+				login(t, s, "admin@example.com")} {
 				if got := statusOf(t, s, token); got != http.StatusOK {
 					t.Errorf("a new token: status %d, want 200", got)
 				}

@@ -46,7 +46,8 @@ func TestDatabaseReplaced(t *testing.T) {
 			s = start(t, s.Dir, append(cheapHashes, "--revocation-lag", "1s")...)
 			must(t, change(filepath.Join(s.Dir, "latchkey.db")))
 			body := registerJSON("bob@example.com")
-			checkStatus(t, "registration", request(t, "POST", s.URL+"/v1/client/register", body, asJSON), 503)
+			checkStatus(t, "registration", request(t, "POST", s.URL+"/v1/client/register", body, asJSON),
+				503)
 			checkStatus(t, "revocation", request(t, "DELETE", s.URL+"/v1/token", "", bearer(token)), 503)
 			checkStatus(t, "readyz", request(t, "GET", s.URL+"/readyz", ""), 503)
 			await(t, "tokens to be answered with 503", func() bool { return statusOf(t, s, token) == 503 })

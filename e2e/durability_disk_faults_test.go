@@ -97,7 +97,8 @@ func runWithFault(t *testing.T, dir string, f fault, l *acknowledged) (hits int)
 	t.Helper()
 	trace := filepath.Join(t.TempDir(), "trace")
 	out := &lockedBuffer{}
-	cmd := exec.Command("strace", append([]string{"-f", "-qq", "-o", trace, "-e", "trace=" + f.call, "-e",
+	cmd := exec.Command("strace", append([]string{"-f", "-qq", "-o", trace, "-e", "trace=" + f.call,
+		"-e",
 		"inject=" + f.String(), binary, "serve", "--addr", "127.0.0.1:0", "--data", dir}, cheapHashes...)...)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = out, out, &syscall.SysProcAttr{Setpgid: true}
 	must(t, cmd.Start())
@@ -109,7 +110,8 @@ func runWithFault(t *testing.T, dir string, f fault, l *acknowledged) (hits int)
 	}
 	t.Cleanup(stop)
 	for {
-		if match := addressLine.FindStringSubmatch(out.String()); match != nil && answered(match[1]+"/healthz") {
+		if match := addressLine.FindStringSubmatch(out.String()); match != nil &&
+			answered(match[1]+"/healthz") {
 			l.session(t, match[1])
 			break
 		}
@@ -138,7 +140,9 @@ func runWithFault(t *testing.T, dir string, f fault, l *acknowledged) (hits int)
 
 // do sends a request and returns whether the server acknowledged it. The only other valid answer is
 // 503.
-func (l *acknowledged) do(t *testing.T, method, url, body string, headers ...string) (got reply, done bool) {
+func (l *acknowledged) do(
+	t *testing.T, method, url, body string, headers ...string,
+) (got reply, done bool) {
 	t.Helper()
 	started := time.Now()
 	got, err := tryRequest(method, url, body, append(headers, asJSON)...)
@@ -183,7 +187,8 @@ func (l *acknowledged) session(t *testing.T, url string) {
 			}
 			continue
 		}
-		if _, done := l.do(t, "PUT", url+"/v1/user/secret", `{"old":"secret1","new":"secret2"}`, bearer(token)); done {
+		if _, done := l.do(t, "PUT", url+"/v1/user/secret", `{"old":"secret1","new":"secret2"}`,
+			bearer(token)); done {
 			l.accounts[name], l.revoked = "secret2", append(l.revoked, token)
 		} else {
 			l.accounts[name] = ""

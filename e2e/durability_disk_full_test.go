@@ -102,7 +102,8 @@ func (w *diskLoad) register(t *testing.T, s *server, name string) {
 	case err == nil && got.Status == http.StatusServiceUnavailable:
 		w.refusals = append(w.refusals, time.Since(began))
 	default:
-		t.Errorf("registration of %s: status %d, %v, want 201 or 503: %s", name, got.Status, err, got.Body)
+		t.Errorf("registration of %s: status %d, %v, want 201 or 503: %s", name, got.Status, err,
+			got.Body)
 	}
 }
 

@@ -109,7 +109,8 @@ func (m *machine) boot(t *testing.T, acknowledgements int, last bool) (kept int)
 	m.ledger = nil
 	cmd, lines := m.start(t, last)
 	log, audited := &strings.Builder{}, false
-	expired := time.AfterFunc(2*time.Minute, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	expired := time.AfterFunc(2*time.Minute,
+		func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer expired.Stop()
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
@@ -133,7 +134,8 @@ func (m *machine) boot(t *testing.T, acknowledgements int, last bool) (kept int)
 	_ = cmd.Wait()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	m.all = append(m.all, m.ledger...)
-	if !audited || len(m.ledger) < acknowledgements || strings.Contains(log.String(), "power: failed") {
+	if !audited || len(m.ledger) < acknowledgements || strings.Contains(log.String(),
+		"power: failed") {
 		t.Fatalf("%d of %d acknowledgements: %s", len(m.ledger), acknowledgements, log)
 	}
 	return kept
@@ -142,8 +144,10 @@ func (m *machine) boot(t *testing.T, acknowledgements int, last bool) (kept int)
 // start starts the machine and returns its process, which leads a process group, and its output.
 func (m *machine) start(t *testing.T, last bool) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
-	args := []string{"mem=192M", "ubd0=" + filepath.Join(m.dir, "image"), "rootfstype=hostfs", "rootflags=/", "ro",
-		"init=" + filepath.Join(m.dir, "init"), "uml_dir=" + filepath.Join(m.dir, "tmp"), "con=null", "con0=null,fd:1",
+	args := []string{"mem=192M", "ubd0=" + filepath.Join(m.dir, "image"), "rootfstype=hostfs",
+		"rootflags=/", "ro",
+		"init=" + filepath.Join(m.dir, "init"), "uml_dir=" +
+			filepath.Join(m.dir, "tmp"), "con=null", "con0=null,fd:1",
 		"quiet", "panic=1", "POWER_DIR=" + m.dir}
 	if last {
 		args = append(args, "POWER_LAST=1")

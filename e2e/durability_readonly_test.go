@@ -54,7 +54,8 @@ func TestTortureReadOnlyDisk(t *testing.T) {
 		token := account(t, s, fmt.Sprintf("ann%d@example.com", n))
 		w := startWriters(t, s, token, fmt.Sprintf("r%d-", n))
 		w.awaitNext(t, "a write", w.acknowledged)
-		must(t, os.WriteFile("/sys/fs/ext4/"+filepath.Base(device)+"/trigger_fs_error", []byte("test"), 0o200))
+		must(t, os.WriteFile("/sys/fs/ext4/"+filepath.Base(device)+"/trigger_fs_error", []byte("test"),
+			0o200))
 		w.awaitNext(t, "a 503", w.refused)
 		verified := w.verified.Load()
 		await(t, "verification to continue", func() bool { return w.verified.Load() > verified+100 })

@@ -19,7 +19,8 @@ func TestRevokedTokensSurviveKill(t *testing.T) {
 	for n := 0; n < len(revoked); n += 2 { // Ann's
 		revoke(t, s, revoked[n])
 	}
-	checkStatus(t, "revocation of all", request(t, "DELETE", s.URL+"/v1/tokens?all=1", "", bearer(bob)), 202)
+	checkStatus(t, "revocation of all", request(t, "DELETE", s.URL+"/v1/tokens?all=1", "",
+		bearer(bob)), 202)
 	s.kill()
 	s = start(t, s.Dir, cheapHashes...)
 	rejected := 0

@@ -19,8 +19,8 @@ func TestSyncedBeforeAnswered(t *testing.T) { syncedBeforeAnswered(t, 100) }
 func syncedBeforeAnswered(t *testing.T, writes int) {
 	dir, trace := t.TempDir(), filepath.Join(t.TempDir(), "trace")
 	program := filepath.Join(t.TempDir(), "latchkey")
-	script := fmt.Sprintf("#!/bin/sh\nexec strace -D -f -y -q -s 16 -o %s -e trace=%s %s \"$@\"\n", trace,
-		"pwrite64,fsync,fdatasync,write", binary)
+	script := fmt.Sprintf("#!/bin/sh\nexec strace -D -f -y -q -s 16 -o %s -e trace=%s %s \"$@\"\n",
+		trace, "pwrite64,fsync,fdatasync,write", binary)
 	must(t, os.WriteFile(program, []byte(script), 0o700))
 	s := startProgram(t, nil, program, dir, cheapHashes...)
 	for n := range writes / 2 {
@@ -42,7 +42,8 @@ func syncedBeforeAnswered(t *testing.T, writes int) {
 		switch line := lines.Text(); {
 		case strings.Contains(line, "pwrite64(") && strings.Contains(line, "-wal>"):
 			synced = false
-		case strings.Contains(line, "sync(") && strings.Contains(line, "-wal>") && strings.HasSuffix(line, "= 0"),
+		case strings.Contains(line, "sync(") && strings.Contains(line, "-wal>") &&
+			strings.HasSuffix(line, "= 0"),
 			strings.Contains(line, "sync resumed>") && strings.HasSuffix(line, "= 0"):
 			synced = true
 		case strings.Contains(line, `"HTTP/1.1 201`), strings.Contains(line, `"HTTP/1.1 202`):
@@ -53,6 +54,7 @@ func syncedBeforeAnswered(t *testing.T, writes int) {
 	}
 	t.Logf("%d writes answered, %d of them before fsync", answered, early)
 	if answered < writes || early > 0 {
-		t.Errorf("%d writes answered, %d before fsync; want at least %d, none before", answered, early, writes)
+		t.Errorf("%d writes answered, %d before fsync; want at least %d, none before", answered, early,
+			writes)
 	}
 }

@@ -53,7 +53,8 @@ var clockBuild = sync.OnceValues(func() (program string, err error) {
 		return "", err
 	}
 	std := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
-	o.edit(filepath.Join(std, "time.go"), "sec, nsec, mono := runtimeNow\\(\\)\n", "$0\tsec += testOffset()\n")
+	o.edit(filepath.Join(std, "time.go"), "sec, nsec, mono := runtimeNow\\(\\)\n",
+		"$0\tsec += testOffset()\n")
 	o.add(filepath.Join(std, "testclock.go"), clockSource)
 	follower, _ := filepath.Abs("../auth/follower.go")
 	o.edit(follower, `sweepEvery += time\.Minute`, "sweepEvery = 200 * time.Millisecond",

@@ -15,7 +15,9 @@ import (
 )
 
 // background runs a program until the test ends. done is closed when the program has exited.
-func background(tb testing.TB, dir, name string, args ...string) (out *lockedBuffer, done chan struct{}) {
+func background(
+	tb testing.TB, dir, name string, args ...string,
+) (out *lockedBuffer, done chan struct{}) {
 	tb.Helper()
 	out, done = &lockedBuffer{}, make(chan struct{})
 	cmd := exec.Command(name, args...)
@@ -64,7 +66,9 @@ func freeAddress(tb testing.TB) string {
 
 // execute runs a program for at most a minute and returns its output, both streams, and exit code.
 // Its environment is PATH, LC_ALL and env.
-func execute(tb testing.TB, dir string, env []string, stdin, name string, args ...string) (string, int) {
+func execute(
+	tb testing.TB, dir string, env []string, stdin, name string, args ...string,
+) (string, int) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

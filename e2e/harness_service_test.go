@@ -33,7 +33,8 @@ func newService(tb testing.TB) *service {
 		s.requests = append(s.requests, strings.TrimSpace(r.Method+" "+r.RequestURI+" "+string(body)))
 		s.mu.Unlock()
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = io.WriteString(w, "<!doctype html><title>Behind</title><main>behind "+r.URL.Path+"</main>\n")
+		_, _ = io.WriteString(w,
+			"<!doctype html><title>Behind</title><main>behind "+r.URL.Path+"</main>\n")
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -83,7 +84,8 @@ func verifyFirst(s *server, behind http.Handler) http.Handler {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		verify.Header = http.Header{"Authorization": r.Header["Authorization"], "Cookie": r.Header["Cookie"]}
+		verify.Header = http.Header{"Authorization": r.Header["Authorization"],
+			"Cookie": r.Header["Cookie"]}
 		resp, err := client.Do(verify)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)

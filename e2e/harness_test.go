@@ -114,7 +114,8 @@ func start(tb testing.TB, dir string, args ...string) *server {
 func startProgram(tb testing.TB, env []string, program, dir string, args ...string) *server {
 	tb.Helper()
 	s := &server{Dir: dir, out: &lockedBuffer{}, done: make(chan error, 1)}
-	s.cmd = exec.Command(program, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, args...)...)
+	s.cmd = exec.Command(program, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir},
+		args...)...)
 	s.cmd.Env = append(append(os.Environ(), database(tb, dir)...), env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
@@ -215,7 +216,8 @@ func await(t testing.TB, what string, holds func() bool) {
 // checkFails runs a command that must exit 1 with want in its error.
 func checkFails(tb testing.TB, want, dir string, args ...string) {
 	tb.Helper()
-	if _, stderr, code := latchkey(tb, dir, "", args...); code != 1 || !strings.Contains(stderr, want) {
+	if _, stderr, code := latchkey(tb, dir, "", args...); code != 1 ||
+		!strings.Contains(stderr, want) {
 		tb.Errorf("latchkey %v: exit %d: %q, want exit 1 and %q", args, code, stderr, want)
 	}
 }
@@ -240,13 +242,15 @@ func must(t testing.TB, err error) {
 func tryStart(t *testing.T, dir string, args ...string) (s *server, out string) {
 	t.Helper()
 	printed := &lockedBuffer{}
-	cmd := exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, args...)...)
+	cmd := exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", dir},
+		args...)...)
 	cmd.Stdout, cmd.Stderr = printed, printed
 	must(t, cmd.Start())
 	s = &server{Dir: dir, cmd: cmd, out: printed, done: make(chan error, 1)}
 	go func() { s.done <- cmd.Wait() }()
 	for {
-		if match := addressLine.FindStringSubmatch(printed.String()); match != nil && answered(match[1]+"/healthz") {
+		if match := addressLine.FindStringSubmatch(printed.String()); match != nil &&
+			answered(match[1]+"/healthz") {
 			s.URL = match[1]
 			t.Cleanup(s.kill)
 			return s, ""

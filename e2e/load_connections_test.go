@@ -85,7 +85,8 @@ func TestFewDescriptors(t *testing.T) {
 
 // TestTooFewDescriptors starts the server with 63 descriptors. It fails with one line.
 func TestTooFewDescriptors(t *testing.T) {
-	out, err := exec.Command(limitOpenFiles(t, 63), "serve", "--addr", "127.0.0.1:0", "--data", t.TempDir()).CombinedOutput()
+	out, err := exec.Command(limitOpenFiles(t, 63), "serve", "--addr", "127.0.0.1:0", "--data",
+		t.TempDir()).CombinedOutput()
 	want := "latchkey: 63 open files are allowed (ulimit -n): at least 64 are needed\n"
 	if err == nil || string(out) != want {
 		t.Errorf("%v: %q, want an error and %q", err, out, want)
@@ -136,7 +137,8 @@ func TestHalfClosed(t *testing.T) {
 	s := start(t, t.TempDir(), append(cheapHashes, "--account-tries", "100000")...)
 	account(t, s, "ann@example.com")
 	post := func(path, body string) string {
-		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: %d\r\n\r\n%s", path, asJSON, len(body), body)
+		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: %d\r\n\r\n%s", path,
+			asJSON, len(body), body)
 	}
 	requests := []string{
 		"GET /v1/user HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -56,7 +56,8 @@ func rotateUnderLoad(t *testing.T, times int) {
 	keys := mustRun(t, s.Dir, "", append(lag, "key", "list", "--json")...)
 	must(t, json.Unmarshal([]byte(keys), &newest))
 	if live != newest.LiveTokens || live == 0 || rejected == 0 {
-		t.Errorf("%d tokens are accepted, %d rejected; the newest key signed %d", live, rejected, newest.LiveTokens)
+		t.Errorf("%d tokens are accepted, %d rejected; the newest key signed %d", live, rejected,
+			newest.LiveTokens)
 	}
 	if got := statusOf(t, s, load.token(load.issued()-1)); got != 200 {
 		t.Errorf("a token of the newest key: status %d, want 200", got)

@@ -15,9 +15,11 @@ import (
 // TestTortureMemory runs 200 clients that log in, some with bodies of the maximum size, and 500
 // slow connections for three minutes. The server takes at most 160 MiB of memory.
 func TestTortureMemory(t *testing.T) {
-	s := start(t, t.TempDir(), append(lenient, "--argon2-memory", "19456", "--network-tries", "100000000")...)
+	s := start(t, t.TempDir(), append(lenient, "--argon2-memory", "19456", "--network-tries",
+		"100000000")...)
 	token := account(t, s, "ann@example.com")
-	large := fmt.Sprintf(`{"account":"ann@example.com","secret":"secret2","type":100,"x":%q}`, strings.Repeat("x", 16000))
+	large := fmt.Sprintf(`{"account":"ann@example.com","secret":"secret2","type":100,"x":%q}`,
+		strings.Repeat("x", 16000))
 	small := loginJSON("ann@example.com", "secret1")
 	until := time.Now().Add(3 * time.Minute)
 	var wait sync.WaitGroup

@@ -22,11 +22,12 @@ func TestRaces(t *testing.T) { raceFor(t, 10*time.Second) }
 // raceFor runs clients that use the whole API on a few accounts for a time.
 func raceFor(t *testing.T, length time.Duration) {
 	program := filepath.Join(t.TempDir(), "latchkey")
-	if out, err := exec.Command("go", "build", "-race", "-o", program, "..").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-race", "-o", program,
+		"..").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	s := startProgram(t, nil, program, t.TempDir(), append(lenient, "--network-tries", "1000", "--bridge",
-		"--revocation-lag", "2s")...)
+	s := startProgram(t, nil, program, t.TempDir(), append(lenient, "--network-tries", "1000",
+		"--bridge", "--revocation-lag", "2s")...)
 	addUser(t, s.Dir, "root@example.com", "--admin")
 	m := &raceClients{t: t, url: s.URL, root: login(t, s, "root@example.com")}
 	var wait sync.WaitGroup

@@ -32,8 +32,8 @@ func TestTortureSoak(t *testing.T) {
 		length, err = time.ParseDuration(text)
 		must(t, err)
 	}
-	s := start(t, t.TempDir(), "--log-level", "error", "--token-ttl", "5m", "--revocation-lag", "5s", "--trusted-proxy",
-		"127.0.0.1/32")
+	s := start(t, t.TempDir(), "--log-level", "error", "--token-ttl", "5m", "--revocation-lag", "5s",
+		"--trusted-proxy", "127.0.0.1/32")
 	k := &soak{server: s}
 	account(t, s, "ann@example.com")
 	k.login()
@@ -73,7 +73,8 @@ func TestTortureSoak(t *testing.T) {
 func peaks(samples []sample, n int) []sample {
 	var highest []sample
 	for part := range slices.Chunk(samples, max(1, len(samples)/n)) {
-		highest = append(highest, slices.MaxFunc(part, func(a, b sample) int { return cmp.Compare(a.memory, b.memory) }))
+		highest = append(highest, slices.MaxFunc(part,
+			func(a, b sample) int { return cmp.Compare(a.memory, b.memory) }))
 	}
 	return highest
 }

@@ -107,8 +107,10 @@ func TestNodesNoConnections(t *testing.T) {
 		began := time.Now()
 		got := request(t, "POST", node.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
 			asJSON)
-		if took := time.Since(began); got.Status != 201 && got.Status != 503 || took > 2500*time.Millisecond {
-			t.Errorf("a login: status %d after %v, want 201 or 503 within 2.5 s: %s", got.Status, took, got.Body)
+		if took := time.Since(began); got.Status != 201 && got.Status != 503 ||
+			took > 2500*time.Millisecond {
+			t.Errorf("a login: status %d after %v, want 201 or 503 within 2.5 s: %s", got.Status, took,
+				got.Body)
 		}
 	}
 	got := request(t, "GET", node.URL+"/v1/user", "", bearer(token))

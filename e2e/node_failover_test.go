@@ -80,7 +80,8 @@ func newStandby(t *testing.T, leader *postgrestest.Cluster) *postgrestest.Cluste
 	standby, err := leader.Standby(ctx, "max_connections=100")
 	must(t, err)
 	t.Cleanup(func() { _ = standby.Close() })
-	for _, statement := range []string{"ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"} {
+	for _, statement := range []string{"ALTER SYSTEM SET synchronous_standby_names = '*'",
+		"SELECT pg_reload_conf()"} {
 		_, err := leader.SQL(ctx, "postgres", statement)
 		must(t, err)
 	}
@@ -95,6 +96,7 @@ func newStandby(t *testing.T, leader *postgrestest.Cluster) *postgrestest.Cluste
 // that accepts writes.
 func eitherHost(t *testing.T, dir string, a, b *postgrestest.Cluster) string {
 	t.Helper()
-	return "LATCHKEY_DATABASE=postgres:///" + databaseName(t, dir) + "?" + url.Values{"host": {a.Dir + "," + b.Dir},
-		"user": {"postgres"}, "target_session_attrs": {"read-write"}}.Encode()
+	return "LATCHKEY_DATABASE=postgres:///" + databaseName(t, dir) + "?" +
+		url.Values{"host": {a.Dir + "," + b.Dir},
+			"user": {"postgres"}, "target_session_attrs": {"read-write"}}.Encode()
 }

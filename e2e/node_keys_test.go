@@ -41,7 +41,8 @@ func TestNodesRotateKeys(t *testing.T) {
 		mustRun(t, nodes[key%3].Dir, "", "key", "rotate")
 		await(t, "the new key to sign", func() bool {
 			newest, _, _ := strings.Cut(mustRun(t, nodes[0].Dir, "", "key", "list", "--json"), "\n")
-			return strings.Contains(newest, fmt.Sprintf(`"id":%d`, key)) && strings.Contains(newest, `"state":"signs"`)
+			return strings.Contains(newest, fmt.Sprintf(`"id":%d`, key)) &&
+				strings.Contains(newest, `"state":"signs"`)
 		})
 		t.Logf("key %d signs after %v", key, time.Since(began).Round(time.Millisecond))
 		for _, node := range nodes {

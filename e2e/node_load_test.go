@@ -26,7 +26,8 @@ func (v *verifiers) verify(t *testing.T, nodes []*server, token string) {
 			for !v.over.Load() {
 				got, err := tryRequest("GET", node.URL+"/v1/verify", "", bearer(token))
 				if err != nil || got.Status != 200 {
-					t.Errorf("verification of a valid token: status %d, %v, want 200: %s", got.Status, err, got.Body)
+					t.Errorf("verification of a valid token: status %d, %v, want 200: %s", got.Status, err,
+						got.Body)
 					return
 				}
 				v.verified.Add(1)

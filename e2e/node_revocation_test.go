@@ -31,18 +31,21 @@ func revokeOnNodes(t *testing.T, count int, cut time.Duration) {
 	defer stopDisconnecting()
 	load := &verifiers{}
 	load.verify(t, nodes, admin)
-	release, err := c.Hold(context.Background(), databaseName(t, nodes[0].Dir), "SELECT 1 FROM tokens FOR UPDATE")
+	release, err := c.Hold(context.Background(), databaseName(t, nodes[0].Dir),
+		"SELECT 1 FROM tokens FOR UPDATE")
 	must(t, err)
 	t.Cleanup(func() { must(t, release()) })
 	r := &revoker{t: t, nodes: nodes, pace: cut / 200}
 	owner := account(t, nodes[0], "ann@example.com")
-	await(t, "the other nodes to know the key", func() bool { return statusOf(t, nodes[2], owner) == 200 })
+	await(t, "the other nodes to know the key",
+		func() bool { return statusOf(t, nodes[2], owner) == 200 })
 	for n := range count {
 		token := serviceToken(t, nodes[0], owner, fmt.Sprint("service ", n))
 		r.revoke(token, "DELETE", "/v1/token", "", bearer(token))
 	}
 	for n := range count / 10 {
-		for what, change := range map[string]string{"disabled": `{"state":"disabled"}`, "role": `{"role":"admin"}`} {
+		for what, change := range map[string]string{"disabled": `{"state":"disabled"}`,
+			"role": `{"role":"admin"}`} {
 			name := fmt.Sprintf("%s%d@example.com", what, n)
 			token := account(t, nodes[0], name)
 			r.revoke(token, "PUT", fmt.Sprintf("/v1/user/%d", r.uid(token)), change, asJSON, bearer(admin))

@@ -97,7 +97,9 @@ func (l *databaseLink) plug() {
 
 // startVia starts a node that reaches its database at an address; options are parameters of the
 // URL.
-func startVia(t *testing.T, c *postgrestest.Cluster, address, options string, args ...string) *server {
+func startVia(
+	t *testing.T, c *postgrestest.Cluster, address, options string, args ...string,
+) *server {
 	t.Helper()
 	dir := t.TempDir()
 	usePostgres(t, c, dir)
@@ -127,7 +129,8 @@ func TestNodesSilentDatabase(t *testing.T) {
 			body := registerJSON(fmt.Sprintf("bob%d@example.com", n))
 			got, err := tryRequest("POST", node.URL+"/v1/client/register", body, asJSON)
 			if took := time.Since(began); err != nil || got.Status != 503 || took > 3*time.Second {
-				t.Errorf("registration: status %d after %v, %v, want 503 within 3 s: %s", got.Status, took, err, got.Body)
+				t.Errorf("registration: status %d after %v, %v, want 503 within 3 s: %s", got.Status, took, err,
+					got.Body)
 			}
 		})
 	}
@@ -140,7 +143,8 @@ func TestNodesSilentDatabase(t *testing.T) {
 	l.plug()
 	began := time.Now()
 	await(t, "a write", func() bool {
-		got, err := tryRequest("POST", node.URL+"/v1/token", loginJSON("ann@example.com", "secret1"), asJSON)
+		got, err := tryRequest("POST", node.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
+			asJSON)
 		return err == nil && got.Status == 201
 	})
 	if took := time.Since(began); took > 5*time.Second {

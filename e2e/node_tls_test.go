@@ -18,7 +18,8 @@ func TestNodesDatabaseTLS(t *testing.T) {
 	c := newCluster(t)
 	certify := func(name, host string) {
 		t.Helper()
-		out, err := c.Command(context.Background(), "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+		out, err := c.Command(context.Background(), "openssl", "req", "-x509", "-newkey", "ec",
+			"-pkeyopt",
 			"ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN="+host, "-addext",
 			"subjectAltName=DNS:"+host, "-keyout", name+".key", "-out", name+".crt").CombinedOutput()
 		if err != nil {
@@ -37,13 +38,14 @@ func TestNodesDatabaseTLS(t *testing.T) {
 	serve := func(certificate string) {
 		t.Helper()
 		must(t, c.Stop(syscall.SIGQUIT))
-		must(t, c.Start(context.Background(), "ssl=on", "ssl_cert_file="+filepath.Join(c.Dir, certificate+".crt"),
+		must(t, c.Start(context.Background(), "ssl=on", "ssl_cert_file="+
+			filepath.Join(c.Dir, certificate+".crt"),
 			"ssl_key_file="+filepath.Join(c.Dir, certificate+".key"), "listen_addresses=localhost",
 			fmt.Sprint("port=", port)))
 	}
 	migrate := func(mode, authority string) (stderr string, code int) {
-		address := fmt.Sprintf("postgres://postgres@localhost:%d/%s?sslmode=%s&sslrootcert=%s", port, databaseName(t, dir), mode,
-			filepath.Join(c.Dir, authority+".crt"))
+		address := fmt.Sprintf("postgres://postgres@localhost:%d/%s?sslmode=%s&sslrootcert=%s", port,
+			databaseName(t, dir), mode, filepath.Join(c.Dir, authority+".crt"))
 		_, stderr, code = latchkey(t, dir, "", "--database", address, "migrate")
 		return stderr, code
 	}
@@ -51,11 +53,13 @@ func TestNodesDatabaseTLS(t *testing.T) {
 	if stderr, code := migrate("verify-full", "right"); code != 0 {
 		t.Errorf("the right certificate: exit %d, want 0: %s", code, stderr)
 	}
-	if stderr, code := migrate("verify-full", "other"); code != 1 || !strings.Contains(stderr, "certificate") {
+	if stderr, code := migrate("verify-full", "other"); code != 1 ||
+		!strings.Contains(stderr, "certificate") {
 		t.Errorf("a certificate of another authority: exit %d, want 1: %s", code, stderr)
 	}
 	serve("elsewhere")
-	if stderr, code := migrate("verify-full", "elsewhere"); code != 1 || !strings.Contains(stderr, "certificate") {
+	if stderr, code := migrate("verify-full", "elsewhere"); code != 1 ||
+		!strings.Contains(stderr, "certificate") {
 		t.Errorf("a certificate for another name: exit %d, want 1: %s", code, stderr)
 	}
 }

@@ -22,7 +22,8 @@ func TestBrowserDisabled(t *testing.T) {
 	if !w.isSignedOut() {
 		t.Errorf("the user is at %s, want the login page", w.path())
 	}
-	w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"}, "#form-errors")
+	w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"},
+		"#form-errors")
 }
 
 // TestBrowserPasswordReset sets a password with a reset link, which works once. Opening it does not
@@ -47,8 +48,10 @@ func TestBrowserPasswordReset(t *testing.T) {
 	if got := w.text(".notice"); !strings.Contains(got, "Password changed.") {
 		t.Errorf("%q", got)
 	}
-	w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"}, "#form-errors")
-	w.submit(map[string]string{"account": "ann@example.com", "secret": "battery staple"}, "#token-title")
+	w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"},
+		"#form-errors")
+	w.submit(map[string]string{"account": "ann@example.com", "secret": "battery staple"},
+		"#token-title")
 	w.visit(path)
 	if got := w.text("main"); !strings.Contains(got, "used already") {
 		t.Errorf("the used link shows %q", got)
@@ -68,11 +71,13 @@ func TestBrowserChangesNicknameAndPassword(t *testing.T) {
 	}
 	token := w.text("#token-text")
 	w.unfold("Change your password")
-	w.submitTo("/account/secret", map[string]string{"old": "wrong", "new": "battery staple"}, "#old-wrong")
+	w.submitTo("/account/secret", map[string]string{"old": "wrong", "new": "battery staple"},
+		"#old-wrong")
 	w.submitTo("/account/secret", map[string]string{"old": "correct horse", "new": "battery staple"},
 		`form[action="/login"]`)
 	if got := statusOf(t, s, token); got != http.StatusUnauthorized {
 		t.Errorf("the old token: status %d, want 401", got)
 	}
-	w.submit(map[string]string{"account": "ann@example.com", "secret": "battery staple"}, "#token-title")
+	w.submit(map[string]string{"account": "ann@example.com", "secret": "battery staple"},
+		"#token-title")
 }

@@ -38,7 +38,8 @@ func TestBrowserWithoutScript(t *testing.T) {
 	w.do(emulation.SetScriptExecutionDisabled(true))
 	w.signUp("ann@example.com", "Ann")
 	w.signOut()
-	w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"}, "#token-title")
+	w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"},
+		"#token-title")
 	w.do(chromedp.Click(".token summary", chromedp.ByQuery),
 		chromedp.WaitVisible("#token-text", chromedp.ByQuery))
 	if got := w.text("#token-text"); len(got) != 56 {

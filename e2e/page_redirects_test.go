@@ -145,7 +145,8 @@ func TestBrowserHostileNext(t *testing.T) {
 	w.do(chromedp.Evaluate(string(list)+`.map(l => new URL(l, location).origin)`, &origins))
 	for i, origin := range origins {
 		if origin != h.login {
-			t.Errorf("next=%q leads to %s by Location %q, want %s", targets[i], origin, locations[i], h.login)
+			t.Errorf("next=%q leads to %s by Location %q, want %s", targets[i], origin, locations[i],
+				h.login)
 		}
 	}
 	if len(origins) < 300 {

@@ -21,8 +21,8 @@ func TestBrowserSetup(t *testing.T) {
 	w := openBrowser(t, s.URL)
 	w.visit(link)
 	w.visit(link) // opening the link does not use it up
-	w.submit(map[string]string{"account": "root@example.com", "nickname": "Root", "secret": "correct horse"},
-		"#token-title")
+	w.submit(map[string]string{"account": "root@example.com", "nickname": "Root",
+		"secret": "correct horse"}, "#token-title")
 	if got := w.text("header"); !strings.Contains(got, "Root") || !strings.Contains(got, "Admin") {
 		t.Errorf("the header is %q, want Root and Admin in it", got)
 	}
@@ -45,7 +45,8 @@ func TestBrowserSession(t *testing.T) {
 	if got := w.text("main"); !strings.Contains(got, "You are signed out.") {
 		t.Errorf("after signing out the page shows %q", got)
 	}
-	w.submit(map[string]string{"account": "Ann@Example.com", "secret": "correct horse"}, "#token-title")
+	w.submit(map[string]string{"account": "Ann@Example.com", "secret": "correct horse"},
+		"#token-title")
 	token := w.copyToken()
 	out, err := exec.Command("curl", "-s", "-u", token+":", s.URL+"/v1/user").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), `"nickname":"Ann"`) {
@@ -91,9 +92,10 @@ func TestBrowserWrongPassword(t *testing.T) {
 func TestBrowserFieldErrors(t *testing.T) {
 	w := openBrowser(t, start(t, t.TempDir()).URL)
 	w.visit("/register")
-	w.submit(map[string]string{"account": "nobody", "nickname": "x", "secret": "123"}, "#account-wrong")
-	for field, want := range map[string]string{"account": "5 to 15 digits", "nickname": "between 2 and 22",
-		"secret": "At least 6"} {
+	w.submit(map[string]string{"account": "nobody", "nickname": "x", "secret": "123"},
+		"#account-wrong")
+	for field, want := range map[string]string{"account": "5 to 15 digits",
+		"nickname": "between 2 and 22", "secret": "At least 6"} {
 		if got := w.text("#" + field + "-wrong"); !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", field, got, want)
 		}
@@ -123,11 +125,12 @@ func TestBrowserFreshToken(t *testing.T) {
 func TestBrowserNext(t *testing.T) {
 	w := openBrowser(t, start(t, t.TempDir()).URL)
 	w.signUp("ann@example.com", "Ann")
-	for next, want := range map[string]string{"//evil.example": "/account", "https://evil.example/": "/account",
-		"/account%3Fa=1": "/account?a=1"} {
+	for next, want := range map[string]string{"//evil.example": "/account",
+		"https://evil.example/": "/account", "/account%3Fa=1": "/account?a=1"} {
 		w.signOut()
 		w.visit("/login?next=" + next)
-		w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"}, "#token-title")
+		w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"},
+			"#token-title")
 		if got := w.path(); got != want {
 			t.Errorf("next=%s leads to %s, want %s", next, got, want)
 		}

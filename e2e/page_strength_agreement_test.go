@@ -50,12 +50,13 @@ func randomPasswords(t *testing.T, n int) (rows []strengthCase) {
 		func() string { return words[random.IntN(len(words))] },
 		func() string { return strings.ToUpper(words[random.IntN(1000)]) },
 		func() string {
-			return strings.NewReplacer("a", "4", "e", "3", "l", "1", "o", "0", "s", "$").Replace(words[random.IntN(3000)])
+			return strings.NewReplacer("a", "4", "e", "3", "l", "1", "o", "0", "s",
+				"$").Replace(words[random.IntN(3000)])
 		},
 		func() string { return strconv.Itoa(random.IntN(100_000_000)) },
 		func() string {
-			return strconv.Itoa(1+random.IntN(31)) + pick(".-/ ") + strconv.Itoa(1+random.IntN(12)) + pick(".-/ ") +
-				strconv.Itoa(1900+random.IntN(200))
+			return strconv.Itoa(1+random.IntN(31)) + pick(".-/ ") + strconv.Itoa(1+random.IntN(12)) +
+				pick(".-/ ") + strconv.Itoa(1900+random.IntN(200))
 		},
 		func() string {
 			from := random.IntN(8)
@@ -69,8 +70,8 @@ func randomPasswords(t *testing.T, n int) (rows []strengthCase) {
 		func() string { return string(rune(0x20 + random.IntN(0xd7e0))) },
 		func() string { return "Ann" + pick("0123") + "smith" },
 	}
-	about := [][]string{{}, {"ann.smith@example.com", "Zoë Ann", "login.example.org"}, {"4915112345678", "Юлия", "::1"},
-		{strings.Repeat("é1", 200)}}
+	about := [][]string{{}, {"ann.smith@example.com", "Zoë Ann", "login.example.org"},
+		{"4915112345678", "Юлия", "::1"}, {strings.Repeat("é1", 200)}}
 	for range n {
 		var password strings.Builder
 		for range 1 + random.IntN(5) {
@@ -103,11 +104,13 @@ func TestStrengthAgrees(t *testing.T) {
 		scores[want.Score]++
 		if got != want {
 			if wrong++; wrong < 10 {
-				t.Errorf("%q about %q: the script says %+v, the server %+v", rows[i].Password, rows[i].About, got, want)
+				t.Errorf("%q about %q: the script says %+v, the server %+v", rows[i].Password, rows[i].About,
+					got, want)
 			}
 		}
 	}
-	t.Logf("%d vectors, %d passwords in all, by score %v, %d differ", vectors, len(rows), scores, wrong)
+	t.Logf("%d vectors, %d passwords in all, by score %v, %d differ", vectors, len(rows), scores,
+		wrong)
 	for score, n := range scores {
 		if n < 50 {
 			t.Errorf("%d passwords have score %d, want at least 50", n, score)

@@ -31,7 +31,8 @@ func TestBrowserStrength(t *testing.T) {
 	const account = "quincetree@page.example"
 	mustRun(t, s.Dir, "six words\n", "user", "add", account, "--nickname", "Юлия", "--secret-stdin")
 	token := mustRun(t, s.Dir, "", "token", "issue", account)
-	link := request(t, "POST", s.URL+"/v1/user/"+idOf(t, s, account)+"/secret", "", bearer(administrator(t, s)))
+	link := request(t, "POST", s.URL+"/v1/user/"+idOf(t, s, account)+"/secret", "",
+		bearer(administrator(t, s)))
 	reset := url.Values{"token": {tokenInLink.FindStringSubmatch(link.Body)[1]}}
 	person := url.Values{"account": {"quincetree@form.example"}, "nickname": {"Юлия"}}
 	pages := []meterPage{
@@ -39,7 +40,8 @@ func TestBrowserStrength(t *testing.T) {
 			w.do(chromedp.SendKeys("#account", "quincetree@form.example", chromedp.ByQuery),
 				chromedp.SendKeys("#nickname", "Юлия", chromedp.ByQuery))
 		}},
-		{"reset", "/reset?" + reset.Encode(), "secret", setByForm(t, s, "/reset", reset, "secret"), func() {}},
+		{"reset", "/reset?" + reset.Encode(), "secret", setByForm(t, s, "/reset", reset, "secret"),
+			func() {}},
 		{"change", "/account", "new", setByForm(t, s, "/account/secret", url.Values{"old": {"six words"}},
 			"new", "Cookie: latchkey="+token), func() { w.unfold("Change your password") }},
 	}
@@ -61,11 +63,12 @@ func (w *window) compareMeter(p meterPage) {
 	w.visit(p.path)
 	loaded := `performance.getEntriesByName("` + w.url + `/static/` + strength.ScriptName + `").length`
 	if n := w.evaluate(loaded); n != "0" {
-		w.t.Errorf("%s: the script of the meter is loaded %s times before the first key, want 0", p.name, n)
+		w.t.Errorf("%s: the script of the meter is loaded %s times before the first key, want 0", p.name,
+			n)
 	}
 	p.prepare()
-	for _, password := range []string{"dragon", "P4ssword1", "quincetree", "юЛИЯ1987", "qwertzuiopü", "абвгдежз",
-		"127.0.0.1", "👨‍👩‍👧‍👦", "סודגדול", "  xkq84j", "xkq84", "elephant9x"} {
+	for _, password := range []string{"dragon", "P4ssword1", "quincetree", "юЛИЯ1987", "qwertzuiopü",
+		"абвгдежз", "127.0.0.1", "👨‍👩‍👧‍👦", "סודגדול", "  xkq84j", "xkq84", "elephant9x"} {
 		name, advice, rejected := w.typePassword(p.field, password)
 		if name == "Too short" {
 			advice = "At least 6 characters."
@@ -77,7 +80,8 @@ func (w *window) compareMeter(p meterPage) {
 	}
 	name, advice, rejected := w.typePassword(p.field, "lantern vole drizzle")
 	if name != "Strong" || advice != "" || rejected != "false" {
-		w.t.Errorf("%s: a strong password: the meter shows %q, %q, rejected: %s", p.name, name, advice, rejected)
+		w.t.Errorf("%s: a strong password: the meter shows %q, %q, rejected: %s", p.name, name, advice,
+			rejected)
 	}
 	if n := w.evaluate(loaded); n != "1" {
 		w.t.Errorf("%s: the script of the meter was loaded %s times, want 1", p.name, n)
@@ -94,21 +98,26 @@ func (w *window) typePassword(field, password string) (name, advice, rejected st
 		w.t.Fatalf("typed %q, the field has %q", password, typed)
 	}
 	rejected = w.evaluate(`document.querySelector("#` + field + `-strength").dataset.refused`)
-	return w.text("#" + field + "-strength .strength-name"), w.text("#" + field + "-strength .strength-advice"), rejected
+	return w.text("#" + field + "-strength .strength-name"), w.text("#" + field +
+		"-strength .strength-advice"), rejected
 }
 
 // TestBrowserStrengthWithoutScript registers with JavaScript disabled. There is no meter; the
 // server rejects weak passwords.
 func TestBrowserStrengthWithoutScript(t *testing.T) {
-	w := openBrowser(t, start(t, t.TempDir(), append(slices.Clone(cheapHashes), "--secret-strength", "3")...).URL)
+	w := openBrowser(t, start(t, t.TempDir(), append(slices.Clone(cheapHashes), "--secret-strength",
+		"3")...).URL)
 	w.do(emulation.SetScriptExecutionDisabled(true))
 	w.visit("/register")
-	w.submit(map[string]string{"account": "ann@example.com", "nickname": "Ann", "secret": "dragon"}, "#secret-wrong")
+	w.submit(map[string]string{"account": "ann@example.com", "nickname": "Ann", "secret": "dragon"},
+		"#secret-wrong")
 	if got := w.text("#secret-wrong"); !strings.Contains(got, "most used secrets") {
 		t.Errorf("the page shows %q, want that the password is one of the most used", got)
 	}
 	w.submit(map[string]string{"nickname": "Ann", "secret": "  lantern vole drizzle "}, "#token-title")
 	w.signOut()
-	w.submit(map[string]string{"account": "ann@example.com", "secret": "lantern vole drizzle"}, "#form-errors")
-	w.submit(map[string]string{"account": "ann@example.com", "secret": "  lantern vole drizzle "}, "#token-title")
+	w.submit(map[string]string{"account": "ann@example.com", "secret": "lantern vole drizzle"},
+		"#form-errors")
+	w.submit(map[string]string{"account": "ann@example.com", "secret": "  lantern vole drizzle "},
+		"#token-title")
 }

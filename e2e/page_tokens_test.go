@@ -22,8 +22,8 @@ func TestBrowserRevokesAnother(t *testing.T) {
 	if n := here.evaluate(`document.querySelectorAll(".row").length`); n != "2" {
 		t.Fatalf("%s tokens are listed, want 2", n)
 	}
-	here.do(chromedp.Click(`//li[contains(@class, "row")][not(contains(., "This session"))]//button`, chromedp.BySearch),
-		chromedp.WaitVisible(".notice", chromedp.ByQuery))
+	here.do(chromedp.Click(`//li[contains(@class, "row")][not(contains(., "This session"))]//button`,
+		chromedp.BySearch), chromedp.WaitVisible(".notice", chromedp.ByQuery))
 	if got := here.text(".notice"); got != "Token revoked." {
 		t.Errorf("%q", got)
 	}
@@ -33,11 +33,13 @@ func TestBrowserRevokesAnother(t *testing.T) {
 	if got := statusOf(t, s, token); got != http.StatusUnauthorized {
 		t.Errorf("its token: status %d, want 401", got)
 	}
-	there.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"}, "#token-title")
+	there.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"},
+		"#token-title")
 	here.do(chromedp.Click(`form[action="/account/tokens/end-others"] button`, chromedp.ByQuery),
 		chromedp.WaitVisible(".notice", chromedp.ByQuery))
 	if !there.isSignedOut() {
-		t.Errorf("after revoking all others the other browser is at %s, want the login page", there.path())
+		t.Errorf("after revoking all others the other browser is at %s, want the login page",
+			there.path())
 	}
 	here.visit("/account")
 	here.do(chromedp.Click(`.row button`, chromedp.ByQuery), // this session
@@ -51,8 +53,8 @@ func TestBrowserServiceToken(t *testing.T) {
 	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
 	w.unfold("Create a service token")
-	w.submitTo("/account/tokens", map[string]string{"label": "CI <b>", "scope": "read", "lifetime": "604800"},
-		"#created-title")
+	w.submitTo("/account/tokens", map[string]string{"label": "CI <b>", "scope": "read",
+		"lifetime": "604800"}, "#created-title")
 	token := w.text("#created-text")
 	body := `{"token":"` + token + `"}`
 	if got := request(t, "POST", s.URL+"/v1/token/secret", body, asJSON); !strings.Contains(got.Body, `"scope":"read"`) {
@@ -63,7 +65,8 @@ func TestBrowserServiceToken(t *testing.T) {
 	if strings.Contains(html, token) {
 		t.Error("the account page shows the token again")
 	}
-	if got := w.text("#tokens"); !strings.Contains(got, "CI <b>") || !strings.Contains(got, "Expires in 6 days") {
+	if got := w.text("#tokens"); !strings.Contains(got, "CI <b>") ||
+		!strings.Contains(got, "Expires in 6 days") {
 		t.Errorf("the list shows %q, want the label and the expiry", got)
 	}
 }

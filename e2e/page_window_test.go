@@ -148,7 +148,8 @@ func (w *window) evaluate(script string) (result string) {
 func (w *window) signUp(account, nickname string) {
 	w.t.Helper()
 	w.visit("/register")
-	w.submit(map[string]string{"account": account, "nickname": nickname, "secret": "correct horse"}, "#token-title")
+	w.submit(map[string]string{"account": account, "nickname": nickname, "secret": "correct horse"},
+		"#token-title")
 }
 
 // signOut signs out.
@@ -168,7 +169,8 @@ func (w *window) signIn(account, password string) {
 // isSignedOut opens the account page and returns whether it redirects to the login page.
 func (w *window) isSignedOut() bool {
 	w.t.Helper()
-	w.do(chromedp.Click(".brand", chromedp.ByQuery), chromedp.WaitVisible(`form[action="/login"]`, chromedp.ByQuery))
+	w.do(chromedp.Click(".brand", chromedp.ByQuery), chromedp.WaitVisible(`form[action="/login"]`,
+		chromedp.ByQuery))
 	return strings.HasPrefix(w.path(), "/login?next=")
 }
 

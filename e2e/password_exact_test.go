@@ -91,7 +91,8 @@ func TestPasswordsMustBeUnicode(t *testing.T) {
 	} {
 		checkStatus(t, name, request(t, "POST", s.URL+"/v1/client/register", body, asJSON), 400)
 	}
-	got := request(t, "POST", s.URL+"/register", "account=a%40example.com&nickname=Ann&secret=abcdef%ff", asForm)
+	got := request(t, "POST", s.URL+"/register",
+		"account=a%40example.com&nickname=Ann&secret=abcdef%ff", asForm)
 	if got.Status != 422 || !strings.Contains(got.Body, "not valid Unicode text") {
 		t.Errorf("the form: status %d, want 422 with \"not valid Unicode text\"", got.Status)
 	}

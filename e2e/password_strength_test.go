@@ -21,16 +21,18 @@ var (
 // TestPasswordStrength sets weak passwords in every way. With --secret-strength every way rejects
 // them, says why, and does not repeat the password.
 func TestPasswordStrength(t *testing.T) {
-	flags := append(slices.Clone(cheapHashes), "--secret-strength", "3", "--public-url", "http://login.fruitstand.example")
+	flags := append(slices.Clone(cheapHashes), "--secret-strength", "3", "--public-url",
+		"http://login.fruitstand.example")
 	s := start(t, t.TempDir(), flags...)
 	setters := passwordSetters(t, s)
 	first := start(t, t.TempDir(), flags...)
 	setup := setupToken.FindStringSubmatch(first.out.String())[1]
-	setters["setup"] = setByForm(t, first, "/setup", url.Values{"token": {setup}, "account": {"quincetree@example.com"},
-		"nickname": {"Pomona"}}, "secret")
+	setters["setup"] = setByForm(t, first, "/setup", url.Values{"token": {setup},
+		"account": {"quincetree@example.com"}, "nickname": {"Pomona"}}, "secret")
 	for _, c := range []struct{ password, want string }{
 		{"dragon", "most used"}, {"P4ssword1", "most used"}, {"drowssap", "most used"},
-		{"quincetree", "the account"}, {"Pomona2024", "the account"}, {"fruitstand!", "name of this site"},
+		{"quincetree", "the account"}, {"Pomona2024", "the account"}, {"fruitstand!",
+			"name of this site"},
 		{"qwertzuiopü", "rows of keys"}, {"24.12.1987", "dates"}, {"zzzzzzzzzzzzzzzz", "repeats"},
 		{"xkq84", "At least 6 characters"}, {"xkq84j", "too easily"},
 	} {
@@ -54,7 +56,9 @@ func TestPasswordStrength(t *testing.T) {
 var setupToken = regexp.MustCompile(`/setup\?token=(\S+)`)
 
 // setByForm sends a form. The response is the error beside the field.
-func setByForm(t *testing.T, s *server, path string, fields url.Values, field string, headers ...string) passwordSetter {
+func setByForm(
+	t *testing.T, s *server, path string, fields url.Values, field string, headers ...string,
+) passwordSetter {
 	return func(password string) (string, bool) {
 		t.Helper()
 		fields.Set(field, password)
@@ -99,20 +103,23 @@ func passwordSetters(t *testing.T, s *server) map[string]passwordSetter {
 	shared := []string{"--secret-strength", "3", "--argon2-memory", "7168", "--argon2-time", "1"}
 	add := func(domain string) (account, token string) {
 		account = "quincetree@" + domain
-		mustRun(t, s.Dir, "six words\n", "user", "add", account, "--nickname", "Pomona Fruitstand", "--secret-stdin")
+		mustRun(t, s.Dir, "six words\n", "user", "add", account, "--nickname", "Pomona Fruitstand",
+			"--secret-stdin")
 		return account, mustRun(t, s.Dir, "", "token", "issue", account)
 	}
 	_, token := add("change.example")
 	_, cookie := add("page.example")
 	passwd, _ := add("passwd.example")
 	reset, _ := add("reset.example")
-	link := request(t, "POST", s.URL+"/v1/user/"+idOf(t, s, reset)+"/secret", "", bearer(administrator(t, s)))
+	link := request(t, "POST", s.URL+"/v1/user/"+idOf(t, s, reset)+"/secret", "",
+		bearer(administrator(t, s)))
 	return map[string]passwordSetter{
 		"register": setByAPI(t, s, "POST", "/v1/client/register", "secret",
 			map[string]any{"account": "quincetree@api.example", "type": 100, "nickname": "Pomona"}),
 		"register form": setByForm(t, s, "/register",
 			url.Values{"account": {"quincetree@form.example"}, "nickname": {"Pomona"}}, "secret"),
-		"change": setByAPI(t, s, "PUT", "/v1/user/secret", "new", map[string]any{"old": "six words"}, bearer(token)),
+		"change": setByAPI(t, s, "PUT", "/v1/user/secret", "new", map[string]any{"old": "six words"},
+			bearer(token)),
 		"change form": setByForm(t, s, "/account/secret", url.Values{"old": {"six words"}}, "new",
 			"Cookie: latchkey="+cookie),
 		"reset": setByForm(t, s, "/reset",

@@ -30,7 +30,8 @@ func TestBridge(t *testing.T) {
 	}
 	t.Logf("first %v, later %v on average", first, later/times)
 	if later/times*3 > first {
-		t.Errorf("the first request took %v, later ones %v on average, want at most a third", first, later/times)
+		t.Errorf("the first request took %v, later ones %v on average, want at most a third", first,
+			later/times)
 	}
 	mustRun(t, s.Dir, "secret2\n", "user", "passwd", "ann@example.com", "--secret-stdin")
 	if status, _ := verify("secret1"); status != 401 {

@@ -97,14 +97,16 @@ func (r *reverseProxy) failsClosed(t *testing.T, behind *service, more ...string
 	const wellFormed = "MTc5NTQ0OTQwNnxBQUFBQVJ3Z0FSQUF8fh6UWcNyzC80QV7HPTs17h0d"
 	var wait sync.WaitGroup
 	for _, headers := range [][]string{
-		nil, {bearer(wellFormed)}, {basic(wellFormed, ""), "X-Auth-Uid: 1"}, {"Accept: text/html", "Sec-Fetch-Mode: navigate"}, more,
+		nil, {bearer(wellFormed)}, {basic(wellFormed, ""), "X-Auth-Uid: 1"}, {"Accept: text/html",
+			"Sec-Fetch-Mode: navigate"}, more,
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			wait.Go(func() {
 				began := time.Now()
 				got, err := r.trySend(method, "/x", "", headers...)
 				if took := time.Since(began); err != nil || took > rejectedWithin {
-					t.Errorf("%s %.40q: response after %v, %v, want within %v", method, headers, took, err, rejectedWithin)
+					t.Errorf("%s %.40q: response after %v, %v, want within %v", method, headers, took, err,
+						rejectedWithin)
 				} else if got.Status < 300 || strings.Contains(got.Body, "behind") {
 					t.Errorf("%s %.40q: status %d, want an error: %s", method, headers, got.Status, got.Body)
 				}
@@ -134,7 +136,8 @@ func TestProxiesAnswerWithoutIdentity(t *testing.T) {
 				}
 			}
 			if got.Status == 200 == kind.needsIdentity {
-				t.Errorf("status %d; the proxy needs an identity: %v: %s", got.Status, kind.needsIdentity, got.Body)
+				t.Errorf("status %d; the proxy needs an identity: %v: %s", got.Status, kind.needsIdentity,
+					got.Body)
 			}
 		})
 	}

@@ -14,11 +14,14 @@ func haproxy(tb testing.TB, latchkey, behind string) *reverseProxy {
 func startHAProxy(tb testing.TB, latchkey, behind string, swap ...string) *reverseProxy {
 	tb.Helper()
 	address, dir := freeAddress(tb), tb.TempDir()
-	lua := write(tb, dir, "latchkey.lua", recipe(tb, "haproxy", "lua", "127.0.0.1:8080", bare(latchkey)))
-	config := write(tb, dir, "haproxy.cfg", recipe(tb, "haproxy", "service", append(swap, "bind :80", "bind "+address,
+	lua := write(tb, dir, "latchkey.lua", recipe(tb, "haproxy", "lua", "127.0.0.1:8080",
+		bare(latchkey)))
+	config := write(tb, dir, "haproxy.cfg", recipe(tb, "haproxy", "service", append(swap, "bind :80",
+		"bind "+address,
 		"127.0.0.1:8080", bare(latchkey), "127.0.0.1:3000", bare(behind), "/etc/haproxy/latchkey.lua", lua,
 		"/dev/log", "stdout format raw")...))
-	return &reverseProxy{"http://" + address, dir, daemon(tb, address, dir, "haproxy", "-db", "-f", config)}
+	return &reverseProxy{"http://" + address, dir, daemon(tb, address, dir, "haproxy", "-db", "-f",
+		config)}
 }
 
 // TestHAProxyScope adds a scope to the recipe's action. The scope is required.

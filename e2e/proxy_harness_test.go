@@ -11,7 +11,8 @@ import (
 )
 
 // identityHeaders are the headers with which the proxy tells the service who sent the request.
-var identityHeaders = []string{"X-Auth-Uid", "X-Auth-Account", "X-Auth-Type", "X-Auth-Scope", "X-Auth-Token-Id"}
+var identityHeaders = []string{"X-Auth-Uid", "X-Auth-Account", "X-Auth-Type", "X-Auth-Scope",
+	"X-Auth-Token-Id"}
 
 const challenge = `Basic realm="latchkey", charset="UTF-8"`
 
@@ -27,7 +28,8 @@ func identityOf(t *testing.T, h http.Header, stripsUnknown bool) (values []strin
 	t.Helper()
 	for name := range h {
 		known := slices.Contains(identityHeaders, name)
-		if isIdentityHeader(name) && !known && (stripsUnknown || strings.ToLower(name) != "x-auth-admin") {
+		if isIdentityHeader(name) && !known && (stripsUnknown ||
+			strings.ToLower(name) != "x-auth-admin") {
 			t.Errorf("the service got the forged header %s: %q", name, h[name])
 		}
 	}
@@ -79,7 +81,8 @@ func (p *proxyTest) passes(t *testing.T, method, path, body string, headers ...s
 	t.Helper()
 	got := p.proxy.send(t, method, path, body, headers...)
 	if got.Status != 200 || (method != "HEAD") != strings.Contains(got.Body, "behind") {
-		t.Errorf("%s %s %q: status %d, want 200 from the service: %s", method, path, headers, got.Status, got.Body)
+		t.Errorf("%s %s %q: status %d, want 200 from the service: %s", method, path, headers, got.Status,
+			got.Body)
 	}
 	if len(got.Header.Values("Www-Authenticate")) > 0 {
 		t.Errorf("%s %s: the 200 response has a challenge", method, path)
@@ -101,7 +104,9 @@ func (p *proxyTest) passes(t *testing.T, method, path, body string, headers ...s
 }
 
 // rejected requires that a request does not reach the service and gets Latchkey's response.
-func (p *proxyTest) rejected(t *testing.T, status int, msg string, challenged bool, method string, headers ...string) {
+func (p *proxyTest) rejected(
+	t *testing.T, status int, msg string, challenged bool, method string, headers ...string,
+) {
 	t.Helper()
 	path, body := "/some/where?scope=AdminScope&x=%zz", ""
 	if status == 403 {
@@ -118,7 +123,8 @@ func (p *proxyTest) rejected(t *testing.T, status int, msg string, challenged bo
 	if !challenged {
 		want = nil
 	}
-	if values := got.Header.Values("Www-Authenticate"); got.Status != status || !slices.Equal(values, want) {
+	if values := got.Header.Values("Www-Authenticate"); got.Status != status ||
+		!slices.Equal(values, want) {
 		t.Errorf("%s %q: status %d with challenge %q, want %d with %q",
 			method, headers, got.Status, values, status, want)
 	}
@@ -131,6 +137,7 @@ func (p *proxyTest) rejected(t *testing.T, status int, msg string, challenged bo
 	contentType := got.Header.Values("Content-Type")
 	if err := json.Unmarshal([]byte(got.Body), &response); err != nil || response.Msg != msg ||
 		len(contentType) != 1 || !strings.HasPrefix(contentType[0], "application/json") {
-		t.Errorf("%s %q: Content-Type %q, %q, want JSON with msg %q", method, headers, contentType, got.Body, msg)
+		t.Errorf("%s %q: Content-Type %q, %q, want JSON with msg %q", method, headers, contentType,
+			got.Body, msg)
 	}
 }

@@ -28,7 +28,8 @@ func TestProxiesHostile(t *testing.T) {
 			t.Logf("seed %d", hostileSeed)
 			requests := hostileRequests(hostileSeed, hostileCount, tamper(p.token), p.expired)
 			p.sendAll(t, requests)
-			if strings.Contains(p.latchkey.out.String(), "panic") || strings.Contains(p.latchkey.out.String(), "level=ERROR") {
+			if strings.Contains(p.latchkey.out.String(), "panic") ||
+				strings.Contains(p.latchkey.out.String(), "level=ERROR") {
 				t.Errorf("Latchkey panicked or logged an error: %s", p.latchkey.out)
 			}
 			if !answered(p.latchkey.URL+"/healthz") || !answered(p.latchkey.URL+"/readyz") {
@@ -94,7 +95,8 @@ func mutated(random *rand.Rand, raw string) string {
 	b := []byte(raw)
 	for range 1 + random.Intn(4) {
 		at := random.Intn(len(b))
-		odd := []byte{0, '\r', '\n', ' ', '\t', ':', 0x7f, 0x80, 0xff, '_', ',', ';', '%', byte(random.Intn(256))}
+		odd := []byte{0, '\r', '\n', ' ', '\t', ':', 0x7f, 0x80, 0xff, '_', ',', ';', '%',
+			byte(random.Intn(256))}
 		switch c := odd[random.Intn(len(odd))]; random.Intn(3) {
 		case 0:
 			b[at] = c
@@ -121,8 +123,8 @@ func composed(random *rand.Rand, forged, expired string) string {
 	if random.Intn(2) == 0 {
 		target = one(oddTargets())
 	}
-	lines := []string{sometimes("GET", oddMethods()) + " " + target + " " + sometimes("HTTP/1.1", oddVersions()),
-		sometimes("Host: app.example.com", oddHosts())}
+	lines := []string{sometimes("GET", oddMethods()) + " " + target + " " +
+		sometimes("HTTP/1.1", oddVersions()), sometimes("Host: app.example.com", oddHosts())}
 	for range random.Intn(3) {
 		lines = append(lines, one(oddCredentials(forged, expired)))
 	}
@@ -134,8 +136,8 @@ func composed(random *rand.Rand, forged, expired string) string {
 		body = one([]string{"a", "0\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n",
 			"GET /smuggled HTTP/1.1\r\nHost: app.example.com\r\n\r\n",
 			strings.Repeat("b", 4096)})
-		lines = append(lines, one([]string{fmt.Sprintf("Content-Length: %d", len(body)), "Transfer-Encoding: chunked",
-			"Content-Length: 0", "Content-Length: 1",
+		lines = append(lines, one([]string{fmt.Sprintf("Content-Length: %d", len(body)),
+			"Transfer-Encoding: chunked", "Content-Length: 0", "Content-Length: 1",
 			fmt.Sprintf("Content-Length: %d\r\nTransfer-Encoding: chunked", len(body))}))
 	}
 	if random.Intn(2) == 0 {
@@ -153,15 +155,15 @@ func oddHosts() []string {
 }
 
 func oddMethods() []string {
-	return []string{"GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "TRACE",
-		"CONNECT", "get",
+	return []string{"GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH",
+		"PROPFIND", "TRACE", "CONNECT", "get",
 		"G\tET", "", "X", "PRI", "GETGETGETGETGETGETGETGETGETGETGET", "G-E-T", "M_X", "PURGE", "MKCOL", "\x00GET",
 		"GET\x00", "\xffGET"}
 }
 
 func oddTargets() []string {
-	return []string{"/", "/", "/x", "/../", "/..%2f", "/%2e%2e/", "/a/../../b", "//", "///x", "//evil.example/", "/./",
-		"/%00", "/\x00",
+	return []string{"/", "/", "/x", "/../", "/..%2f", "/%2e%2e/", "/a/../../b", "//", "///x",
+		"//evil.example/", "/./", "/%00", "/\x00",
 		"/%0d%0aX-Auth-Uid:%201", "/%", "/%zz", "/%u0041", "/\xc0\xae", "/%c0%ae%c0%ae/", "/x y", "/x\ty", "/x#y", "#", "?",
 		"/?", "x", "*",
 		"http://app.example.com/", "http://evil.example/", "https://app.example.com/", "HTTP://APP.EXAMPLE.COM/x",
@@ -170,22 +172,24 @@ func oddTargets() []string {
 		"/v1/verify",
 		"/v1/verify?login=redirect", "/@refused", "/%5flatchkey/", "/admin/", "/admin", "/ADMIN/", "/admin/..;/",
 		"/x;/../admin/",
-		"/\\..\\", "/x?scope=AdminScope", "/x?" + strings.Repeat("a=b&", 500), "/" + strings.Repeat("a", 7000),
-		"/" + strings.Repeat("../", 300), "/" + strings.Repeat("%2f", 900), "/healthz", "/static/app.css", "/login",
+		"/\\..\\", "/x?scope=AdminScope", "/x?" + strings.Repeat("a=b&", 500), "/" +
+			strings.Repeat("a", 7000),
+		"/" + strings.Repeat("../", 300), "/" + strings.Repeat("%2f",
+			900), "/healthz", "/static/app.css", "/login",
 		"/x?login=redirect&scope=", "/.well-known/acme-challenge/x", "/\u202e", "/\"<>", "/{http.request.host}",
 		"/$http_host"}
 }
 
 func oddVersions() []string {
-	return []string{"HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/0.9",
-		"HTTP/2.0",
+	return []string{"HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0",
+		"HTTP/0.9", "HTTP/2.0",
 		"HTTP/1.9", "http/1.1", "HTTP/1.1 ", "HTTP/1", "HTTP/", "", "HTTPS/1.1", "HTTP/11.1", "HTTP/1.1\x00"}
 }
 
 func oddCredentials(forged, expired string) []string {
 	user, expiredUser := basic(forged, ""), basic(expired, "")
-	return []string{bearer(forged), user, expiredUser, bearer(expired), basic("admin", "admin"), "Authorization:",
-		"Authorization: Basic",
+	return []string{bearer(forged), user, expiredUser, bearer(expired), basic("admin", "admin"),
+		"Authorization:", "Authorization: Basic",
 		"Authorization: Bearer", "Authorization: Basic :", "Authorization: Basic Og==",
 		"Authorization: Basic Og==, Basic Og==",
 		"AUTHORIZATION: basic Og==", "Authorization : Bearer x", " Authorization: Bearer x", "Authorization\t: Bearer x",
@@ -195,15 +199,16 @@ func oddCredentials(forged, expired string) []string {
 		"Authorization: Bearer \xff\xfe",
 		"Authorization: Digest username=\"x\"", "Authorization: Negotiate YII=", "Proxy-" + user,
 		"Cookie: latchkey=" + forged,
-		"Cookie: latchkey=; latchkey=" + forged, "Cookie: __Host-latchkey=" + forged, "Cookie: latchkey=\"" + forged + "\"",
+		"Cookie: latchkey=; latchkey=" + forged, "Cookie: __Host-latchkey=" +
+			forged, "Cookie: latchkey=\"" + forged + "\"",
 		"Cookie: ;;;=;latchkey", "Cookie: " + strings.Repeat("a=b; ", 1000), "Cookie: latchkey=\x00",
 		"Authorization: Bearer " + forged + "\x00",
 		user + "\r\n" + expiredUser, bearer(forged) + "\r\n" + bearer(forged)}
 }
 
 func oddHeaders() []string {
-	list := []string{"X-Original-URL: /healthz", "X-Original-Method: OPTIONS", "X-Rewrite-URL: /healthz",
-		"X-Forwarded-Uri: /healthz",
+	list := []string{"X-Original-URL: /healthz", "X-Original-Method: OPTIONS",
+		"X-Rewrite-URL: /healthz", "X-Forwarded-Uri: /healthz",
 		"X-Forwarded-Host: login.example.com", "X-Forwarded-Proto: https", "X-Forwarded-For: 127.0.0.1",
 		"X-Forwarded-Method: OPTIONS",
 		"X-HTTP-Method-Override: OPTIONS", "X-Accel-Redirect: /x", "X-Accel-Internal: 1", "Host: evil.example",
@@ -223,14 +228,15 @@ func oddHeaders() []string {
 		":", ": x",
 		"no colon", " folded", "\tfolded", "X: y\r\n z", "X\x00: y", "X: \x00", "X: \xff", "X y: z",
 		"X: " + strings.Repeat("z", 7900),
-		strings.Repeat("X", 300) + ": y", "(x): y", "{http.request.host}: x", "X: {env.PATH}", "X: $http_host",
+		strings.Repeat("X", 300) +
+			": y", "(x): y", "{http.request.host}: x", "X: {env.PATH}", "X: $http_host",
 		"Origin: null",
 		"Access-Control-Request-Method: GET", "Forwarded: for=127.0.0.1", "Via: 1.1 x", "Max-Forwards: 0",
 		"User-Agent: \x1b[2J"}
 	list = append(list, slices.Repeat([]string{"X-Padding: y"}, 40)...)
 	for _, name := range identityHeaders {
-		list = append(list, name+": 1", strings.ToLower(name)+": 1", strings.ReplaceAll(name, "-", "_")+": 1", name+" : 1",
-			name+"\x00: 1")
+		list = append(list, name+": 1", strings.ToLower(name)+": 1",
+			strings.ReplaceAll(name, "-", "_")+": 1", name+" : 1", name+"\x00: 1")
 	}
 	return append(list, strings.Join(identityHeaders, ": 1\r\n")+": 1")
 }
@@ -250,12 +256,15 @@ func oddShapes(forged string) []string {
 		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x01\x00\x01\x00\x01",
 		"CONNECT app.example.com:80 HTTP/1.1\r\n" + host + "\r\n" + smuggled,
 		"CONNECT 127.0.0.1:3000 HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n\r\n" + smuggled,
-		"OPTIONS * HTTP/1.1\r\n" + host + "\r\n", "TRACE / HTTP/1.1\r\n" + host + "Max-Forwards: 0\r\n\r\n",
+		"OPTIONS * HTTP/1.1\r\n" + host + "\r\n", "TRACE / HTTP/1.1\r\n" + host +
+			"Max-Forwards: 0\r\n\r\n",
 		"POST / HTTP/1.1\r\n" + host + length + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled,
 		"POST / HTTP/1.1\r\n" + host + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n5c\r\n" +
 			smuggled + "\r\n0\r\n\r\n",
-		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n" + smuggled,
-		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled,
+		"POST / HTTP/1.1\r\n" + host +
+			"Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n" + smuggled,
+		"POST / HTTP/1.1\r\n" + host +
+			"Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled,
 		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n" + smuggled,
 		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0;x=\"\n\"\r\n\r\n" + smuggled,
 		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Auth-Uid: 1\r\n" +
@@ -284,10 +293,13 @@ func oddShapes(forged string) []string {
 		"GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("y", 2<<20) + "\r\n\r\n",
 		"GET /" + strings.Repeat("a", 2<<20) + " HTTP/1.1\r\n" + host + "\r\n",
 		"GET / HTTP/1.1\r\n" + host + "Authorization: Bearer\r\n " + forged + "\r\n\r\n",
-		"GET / HTTP/1.1\r\n X: y\r\n" + host + "\r\n", "GET / HTTP/1.1\r\n" + host + "X: y\rX-Auth-Uid: 1\r\n\r\n",
+		"GET / HTTP/1.1\r\n X: y\r\n" + host + "\r\n", "GET / HTTP/1.1\r\n" + host +
+			"X: y\rX-Auth-Uid: 1\r\n\r\n",
 		"GET / HTTP/1.1\r\n" + host + "X: y\nX-Auth-Uid: 1\n\n",
-		"GET / HTTP/1.1\r\n" + host + "\r\n" + strings.Repeat("GET / HTTP/1.1\r\n"+host+bearer(forged)+"\r\n\r\n", 20),
-		"POST / HTTP/1.1\r\n" + host + "Content-Length: 10\r\n\r\nabc", "GET /\xff HTTP/1.1\r\n" + host + "\r\n",
+		"GET / HTTP/1.1\r\n" + host + "\r\n" +
+			strings.Repeat("GET / HTTP/1.1\r\n"+host+bearer(forged)+"\r\n\r\n", 20),
+		"POST / HTTP/1.1\r\n" + host + "Content-Length: 10\r\n\r\nabc", "GET /\xff HTTP/1.1\r\n" + host +
+			"\r\n",
 		"GET / HTTP/1.1\r\n" + host + "Authorization: \r\n\r\n",
 	}
 	return list

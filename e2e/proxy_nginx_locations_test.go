@@ -12,8 +12,10 @@ import (
 func TestNginxLocations(t *testing.T) {
 	p := newProxyTest(t)
 	address, dir := freeAddress(t), t.TempDir()
-	p.proxy = startNginx(t, address, dir, recipe(t, "nginx", "http", "127.0.0.1:8080", bare(p.latchkey.URL))+
-		recipe(t, "nginx", "service", "listen 80;", "listen "+address+";", "127.0.0.1:3000", bare(p.behind.URL),
+	p.proxy = startNginx(t, address, dir, recipe(t, "nginx", "http", "127.0.0.1:8080",
+		bare(p.latchkey.URL))+
+		recipe(t, "nginx", "service", "listen 80;", "listen "+address+";", "127.0.0.1:3000",
+			bare(p.behind.URL),
 			"/var/log/nginx/", dir+"/", "location / {", "location / { client_max_body_size 8m;"))
 	for _, path := range []string{"/_latchkey/", "/_latchkey/scope=AdminScope", "/%5flatchkey/"} {
 		for _, headers := range [][]string{nil, {bearer(p.token)}} {

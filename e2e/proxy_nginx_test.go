@@ -36,7 +36,7 @@ func nginx(tb testing.TB, latchkey, behind string) *reverseProxy {
 	address, dir := freeAddress(tb), tb.TempDir()
 	return startNginx(tb, address, dir,
 		recipe(tb, "nginx", "http", "127.0.0.1:8080", bare(latchkey))+
-			recipe(tb, "nginx", "service", "listen 80;", "listen "+address+";", "127.0.0.1:3000", bare(behind),
-				"/var/log/nginx/", dir+"/")+
+			recipe(tb, "nginx", "service", "listen 80;", "listen "+address+";", "127.0.0.1:3000",
+				bare(behind), "/var/log/nginx/", dir+"/")+
 			recipe(tb, "nginx", "login", "listen 80;", "listen "+address+";", "/var/log/nginx/", dir+"/"))
 }

@@ -25,8 +25,10 @@ var proxies = []struct {
 }{
 	{name: "nginx", start: nginx, admin: true, logsUser: true},
 	{name: "Caddy", start: caddy, admin: true, stripsUnknown: true, needsIdentity: true},
-	{name: "HAProxy", start: haproxy, stripsUnknown: true, needsIdentity: true, reconnects: true, logsUser: true},
-	{name: "Apache", start: apache, admin: true, stripsUnknown: true, needsIdentity: true, reconnects: true, logsUser: true},
+	{name: "HAProxy", start: haproxy, stripsUnknown: true, needsIdentity: true, reconnects: true,
+		logsUser: true},
+	{name: "Apache", start: apache, admin: true, stripsUnknown: true, needsIdentity: true,
+		reconnects: true, logsUser: true},
 }
 
 // TestProxies sends requests through every proxy with the configuration of its recipe. Requests
@@ -58,7 +60,8 @@ func TestProxies(t *testing.T) {
 // testPasses sends valid tokens in every way, with every method and with bodies.
 func (p *proxyTest) testPasses(t *testing.T) {
 	for name, credential := range map[string]string{
-		"user name": basic(p.token, ""), "user name and x": basic(p.token, "x"), "password": basic("anyname", p.token),
+		"user name":       basic(p.token, ""),
+		"user name and x": basic(p.token, "x"), "password": basic("anyname", p.token),
 		"Bearer": bearer(p.token), "lower case": strings.Replace(basic(p.token, ""), "Basic", "basic", 1),
 		"cookie": "Cookie: a=b; latchkey=" + p.token + "; c=d",
 	} {
@@ -72,15 +75,18 @@ func (p *proxyTest) testPasses(t *testing.T) {
 		})
 	}
 	p.passes(t, "POST", "/big", strings.Repeat("0123456789abcdef", 30<<10/16), bearer(p.token))
-	p.passes(t, "GET", "/script", "", bearer(p.token), "X-Requested-With: XMLHttpRequest", "Sec-Fetch-Mode: cors")
+	p.passes(t, "GET", "/script", "", bearer(p.token), "X-Requested-With: XMLHttpRequest",
+		"Sec-Fetch-Mode: cors")
 	p.proxy.send(t, "GET", "/", "", "Cookie: a=b; latchkey="+p.token+"; c=d")
 	p.behind.asked()
 	for _, h := range p.behind.take() {
-		if cookie := strings.Join(h["Cookie"], "; "); !strings.Contains(cookie, "a=b") || !strings.Contains(cookie, "c=d") {
+		if cookie := strings.Join(h["Cookie"], "; "); !strings.Contains(cookie, "a=b") ||
+			!strings.Contains(cookie, "c=d") {
 			t.Errorf("the service's own cookies are lost: %q", cookie)
 		}
 	}
-	two := "Cookie: latchkey=" + p.token + "; a=b; latchkey-domain=" + p.token + "; __Secure-latchkey=" + p.token
+	two := "Cookie: latchkey=" + p.token + "; a=b; latchkey-domain=" + p.token +
+		"; __Secure-latchkey=" + p.token
 	p.passes(t, "GET", "/", "", two)
 	p.passes(t, "GET", "/", "", "Cookie: latchkey="+p.token)
 }
@@ -134,24 +140,27 @@ func (p *proxyTest) testRejected(t *testing.T) {
 		challenged bool
 		headers    []string
 	}{
-		"no token":                    {invalid, true, nil},
-		"tampered, as user name":      {invalid, true, []string{basic(tamper(p.token), "")}},
-		"tampered, as password":       {invalid, true, []string{basic("anyname", tamper(p.token))}},
-		"tampered, as Bearer":         {invalid, true, []string{bearer(tamper(p.token))}},
-		"tampered, as cookie":         {invalid, true, []string{"Cookie: latchkey=" + tamper(p.token)}},
-		"expired, as user name":       {expired, true, []string{basic(p.expired, "")}},
-		"expired, as Bearer":          {expired, true, []string{bearer(p.expired)}},
-		"account and password":        {invalid, true, []string{basic("ann@example.com", "secret1")}},
-		"another scheme":              {invalid, true, []string{"Authorization: Digest " + p.token}},
-		"invalid base64":              {invalid, true, []string{"Authorization: Basic !!!"}},
-		"empty":                       {invalid, true, []string{"Authorization: "}},
-		"Proxy-Authorization":         {invalid, true, []string{"Proxy-" + basic(p.token, "")}},
-		"an invalid one and a cookie": {invalid, true, []string{bearer(tamper(p.token)), "Cookie: latchkey=" + p.token}},
-		"a script by fetch":           {invalid, false, []string{"Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"}},
-		"a script by XHR":             {invalid, false, []string{"X-Requested-With: XMLHttpRequest"}},
-		"a script, expired":           {expired, false, []string{"Sec-Fetch-Dest: empty", bearer(p.expired)}},
-		"the header in two halves":    {invalid, true, []string{"Authorization: Bearer", "X-Token: x"}},
-		"the cookie's name in caps":   {invalid, true, []string{"Cookie: LATCHKEY=" + p.token}},
+		"no token":               {invalid, true, nil},
+		"tampered, as user name": {invalid, true, []string{basic(tamper(p.token), "")}},
+		"tampered, as password":  {invalid, true, []string{basic("anyname", tamper(p.token))}},
+		"tampered, as Bearer":    {invalid, true, []string{bearer(tamper(p.token))}},
+		"tampered, as cookie":    {invalid, true, []string{"Cookie: latchkey=" + tamper(p.token)}},
+		"expired, as user name":  {expired, true, []string{basic(p.expired, "")}},
+		"expired, as Bearer":     {expired, true, []string{bearer(p.expired)}},
+		"account and password":   {invalid, true, []string{basic("ann@example.com", "secret1")}},
+		"another scheme":         {invalid, true, []string{"Authorization: Digest " + p.token}},
+		"invalid base64":         {invalid, true, []string{"Authorization: Basic !!!"}},
+		"empty":                  {invalid, true, []string{"Authorization: "}},
+		"Proxy-Authorization":    {invalid, true, []string{"Proxy-" + basic(p.token, "")}},
+		"an invalid one and a cookie": {invalid, true, []string{bearer(tamper(p.token)),
+			"Cookie: latchkey=" + p.token}},
+		"a script by fetch": {invalid, false, []string{"Sec-Fetch-Mode: cors",
+			"Sec-Fetch-Dest: empty"}},
+		"a script by XHR": {invalid, false, []string{"X-Requested-With: XMLHttpRequest"}},
+		"a script, expired": {expired, false, []string{"Sec-Fetch-Dest: empty",
+			bearer(p.expired)}},
+		"the header in two halves":  {invalid, true, []string{"Authorization: Bearer", "X-Token: x"}},
+		"the cookie's name in caps": {invalid, true, []string{"Cookie: LATCHKEY=" + p.token}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +175,8 @@ func (p *proxyTest) testRejected(t *testing.T) {
 // rejected.
 func (p *proxyTest) testTwoHeaders(t *testing.T) {
 	good, bad := bearer(p.token), bearer(tamper(p.token))
-	for _, pair := range [][]string{{good, bad}, {bad, good}, {good, good}, {good, basic(p.token, "")}} {
+	for _, pair := range [][]string{{good, bad}, {bad, good}, {good, good},
+		{good, basic(p.token, "")}} {
 		got := p.proxy.send(t, "GET", "/", "", pair...)
 		if requests, _ := p.behind.asked(); got.Status != 400 && got.Status != 401 || len(requests) > 0 {
 			t.Errorf("%.30q: status %d, want 400 or 401; the service got %q", pair, got.Status, requests)
@@ -178,14 +188,17 @@ func (p *proxyTest) testTwoHeaders(t *testing.T) {
 func (p *proxyTest) testScope(t *testing.T) {
 	p.rejected(t, 403, "forbidden, not in scope", false, "GET", bearer(p.token))
 	p.rejected(t, 403, "forbidden, not in scope", false, "POST", bearer(p.token))
-	for _, path := range []string{"/%61dmin/", "//admin/", "/./admin/x", "/a/../admin/x", "/admin//x?scope=UserScope"} {
-		if got := p.proxy.send(t, "GET", path, "", bearer(p.token)); got.Status != 403 && got.Status != 400 {
+	for _, path := range []string{"/%61dmin/", "//admin/", "/./admin/x", "/a/../admin/x",
+		"/admin//x?scope=UserScope"} {
+		if got := p.proxy.send(t, "GET", path, "", bearer(p.token)); got.Status != 403 &&
+			got.Status != 400 {
 			t.Errorf("%s: status %d, want 403 or 400: %s", path, got.Status, got.Body)
 		}
 	}
 	admin := administrator(t, p.latchkey)
 	checkStatus(t, "an administrator", p.proxy.send(t, "GET", "/admin/", "", bearer(admin)), 200)
-	checkStatus(t, "an invalid token", p.proxy.send(t, "GET", "/admin/", "", bearer(tamper(admin))), 401)
+	checkStatus(t, "an invalid token", p.proxy.send(t, "GET", "/admin/", "", bearer(tamper(admin))),
+		401)
 	if requests, _ := p.behind.asked(); len(requests) != 1 || len(p.behind.take()) != 1 {
 		t.Errorf("the service got %q, want one request", requests)
 	}
@@ -204,7 +217,8 @@ func (p *proxyTest) testLogin(t *testing.T) {
 	anonymous := p.proxy.send(t, "GET", "/v1/user", "", "Host: login.example.com")
 	values := anonymous.Header.Values("Www-Authenticate")
 	if anonymous.Status != 401 || !slices.Equal(values, []string{challenge}) {
-		t.Errorf("the API without a token: status %d with challenge %q, want 401", anonymous.Status, values)
+		t.Errorf("the API without a token: status %d with challenge %q, want 401", anonymous.Status,
+			values)
 	}
 	if requests, _ := p.behind.asked(); len(requests) > 0 {
 		t.Errorf("the service got %q, want nothing", requests)
@@ -217,7 +231,8 @@ func (p *proxyTest) testLogs(t *testing.T) {
 	user, _ := strings.CutPrefix(basic(p.token, ""), "Authorization: Basic ")
 	password, _ := strings.CutPrefix(basic("anyname", p.token), "Authorization: Basic ")
 	encodings := []string{p.token, p.token[:40], user[:40], password[12:40]}
-	for program, text := range map[string]string{"the proxy": p.proxy.logged(t), "Latchkey": p.latchkey.out.String()} {
+	for program, text := range map[string]string{"the proxy": p.proxy.logged(t),
+		"Latchkey": p.latchkey.out.String()} {
 		if !strings.Contains(text, "/v1/verify") && !strings.Contains(text, "/forged") {
 			t.Errorf("%s has no access log:\n%s", program, text)
 		}

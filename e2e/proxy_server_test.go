@@ -86,7 +86,8 @@ func (r *reverseProxy) logged(tb testing.TB) string {
 	tb.Helper()
 	var text strings.Builder
 	for file := range strings.SplitSeq(r.printed(tb), "\n== ") {
-		if name, content, _ := strings.Cut(file, "\n"); strings.HasSuffix(name, ".log") || !strings.HasPrefix(name, "/") {
+		if name, content, _ := strings.Cut(file, "\n"); strings.HasSuffix(name, ".log") ||
+			!strings.HasPrefix(name, "/") {
 			text.WriteString(name + "\n" + content)
 		}
 	}

@@ -17,9 +17,11 @@ func squid(t *testing.T, latchkey string) *reverseProxy {
 	address, dir := freeAddress(t), t.TempDir()
 	must(t, os.Chmod(filepath.Dir(dir), 0o755)) // Squid gives up root's rights
 	must(t, os.Chmod(dir, 0o777))
-	helper := write(t, dir, "latchkey.py", recipe(t, "squid", "helper", "127.0.0.1:8080", bare(latchkey)))
+	helper := write(t, dir, "latchkey.py", recipe(t, "squid", "helper", "127.0.0.1:8080",
+		bare(latchkey)))
 	must(t, os.Chmod(helper, 0o644))
-	config := write(t, dir, "squid.conf", recipe(t, "squid", "service", "http_port 3128", "http_port "+address,
+	config := write(t, dir, "squid.conf", recipe(t, "squid", "service", "http_port 3128",
+		"http_port "+address,
 		"/etc/squid/latchkey.py", helper, "/var/log/squid/", dir+"/")+`
 visible_hostname localhost
 pid_filename none
@@ -29,14 +31,16 @@ coredump_dir `+dir+`
 pinger_enable off
 shutdown_lifetime 0 seconds
 `)
-	return &reverseProxy{"http://" + address, dir, daemon(t, address, dir, "squid", "-N", "-f", config)}
+	return &reverseProxy{"http://" + address, dir, daemon(t, address, dir, "squid", "-N", "-f",
+		config)}
 }
 
 // fetch requests a URL through Squid with curl and returns the status. credential is
 // "user:password" or empty.
 func (r *reverseProxy) fetch(t *testing.T, url, credential string) string {
 	t.Helper()
-	args := []string{"-s", "-o", "page", "-w", "%{http_code}", "--max-time", "20", "--noproxy", "", "-x", r.URL}
+	args := []string{"-s", "-o", "page", "-w", "%{http_code}", "--max-time", "20", "--noproxy", "",
+		"-x", r.URL}
 	if credential != "" {
 		args = append(args, "-U", credential)
 	}
@@ -66,7 +70,8 @@ func TestSquid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 2 {
-				if got := p.proxy.fetch(t, p.behind.URL+"/"+strings.ReplaceAll(name, " ", "-"), test.credential); got != test.want {
+				if got := p.proxy.fetch(t, p.behind.URL+"/"+strings.ReplaceAll(name, " ", "-"),
+					test.credential); got != test.want {
 					t.Fatalf("status %s, want %s", got, test.want)
 				}
 			}
@@ -87,13 +92,16 @@ func TestSquid(t *testing.T) {
 	}
 	p.behind.asked()
 	p.checkSameName(t, bob)
-	if log := p.proxy.logged(t); strings.Contains(log, p.token) || strings.Contains(log, tamper(p.token)) {
+	if log := p.proxy.logged(t); strings.Contains(log, p.token) ||
+		strings.Contains(log, tamper(p.token)) {
 		t.Errorf("the log contains a token: %s", log)
 	}
 	p.latchkey.kill()
 	began := time.Now()
-	if got := p.proxy.fetch(t, p.behind.URL+"/", "other:"+p.token); got == "200" || time.Since(began) > rejectedWithin {
-		t.Errorf("without Latchkey: status %s after %v, want an error within %v", got, time.Since(began), rejectedWithin)
+	if got := p.proxy.fetch(t, p.behind.URL+"/", "other:"+p.token); got == "200" ||
+		time.Since(began) > rejectedWithin {
+		t.Errorf("without Latchkey: status %s after %v, want an error within %v", got, time.Since(began),
+			rejectedWithin)
 	}
 }
 
@@ -124,16 +132,21 @@ func (p *proxyTest) checkSameName(t *testing.T, bob string) {
 // It forwards no request.
 func TestSquidFailsClosed(t *testing.T) {
 	t.Parallel()
-	for name, latchkey := range map[string]string{"absent": "http://" + freeAddress(t), "silent": silent(t),
-		"500": respondsWith(t, 500), "503": respondsWith(t, 503), "302": respondsWith(t, 302), "200": respondsWith(t, 200)} {
+	for name, latchkey := range map[string]string{"absent": "http://" + freeAddress(t),
+		"silent": silent(t),
+		"500":    respondsWith(t, 500), "503": respondsWith(t, 503),
+		"302": respondsWith(t, 302), "200": respondsWith(t, 200)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			behind := newService(t)
 			proxy := squid(t, latchkey)
 			began := time.Now()
-			got := proxy.fetch(t, behind.URL+"/", "anyname:MTc5NTQ0OTQwNnxBQUFBQVJ3Z0FSQUF8fh6UWcNyzC80QV7HPTs17h0d")
-			if requests, _ := behind.asked(); got == "200" || len(requests) > 0 || time.Since(began) > rejectedWithin {
-				t.Errorf("status %s after %v; the service got %q, want nothing", got, time.Since(began), requests)
+			got := proxy.fetch(t, behind.URL+"/",
+				"anyname:MTc5NTQ0OTQwNnxBQUFBQVJ3Z0FSQUF8fh6UWcNyzC80QV7HPTs17h0d")
+			if requests, _ := behind.asked(); got == "200" || len(requests) > 0 ||
+				time.Since(began) > rejectedWithin {
+				t.Errorf("status %s after %v; the service got %q, want nothing", got, time.Since(began),
+					requests)
 			}
 		})
 	}

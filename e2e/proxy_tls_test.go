@@ -23,7 +23,8 @@ func TestBehindTLS(t *testing.T) {
 	}
 	s := start(t, t.TempDir(), append(cheapHashes, "--trusted-proxy", "127.0.0.0/8")...)
 	cookie := signIn(s)
-	for _, part := range []string{"__Host-latchkey=", "; Path=/;", "; HttpOnly", "; Secure", "; SameSite=Lax"} {
+	for _, part := range []string{"__Host-latchkey=", "; Path=/;", "; HttpOnly", "; Secure",
+		"; SameSite=Lax"} {
 		if !strings.Contains(cookie, part) || strings.Contains(cookie, "Domain") {
 			t.Errorf("Set-Cookie is %q, want %q in it and no Domain", cookie, part)
 		}
@@ -32,7 +33,8 @@ func TestBehindTLS(t *testing.T) {
 	_, token, _ := strings.Cut(pair, "=")
 	got := request(t, "GET", s.URL+"/account", "", "Cookie: "+pair, https)
 	if got.Status != 200 || got.Header.Get("Strict-Transport-Security") == "" {
-		t.Errorf("the account page: status %d, want 200 with Strict-Transport-Security: %v", got.Status, got.Header)
+		t.Errorf("the account page: status %d, want 200 with Strict-Transport-Security: %v", got.Status,
+			got.Header)
 	}
 	for name, headers := range map[string][]string{
 		"the plain cookie over https": {"Cookie: latchkey=" + token, https},
@@ -42,7 +44,8 @@ func TestBehindTLS(t *testing.T) {
 		checkStatus(t, name+": /v1/user", request(t, "GET", s.URL+"/v1/user", "", headers...), 401)
 	}
 	untrusting := start(t, t.TempDir(), cheapHashes...)
-	if cookie := signIn(untrusting); !strings.HasPrefix(cookie, "latchkey=") || strings.Contains(cookie, "Secure") {
+	if cookie := signIn(untrusting); !strings.HasPrefix(cookie, "latchkey=") ||
+		strings.Contains(cookie, "Secure") {
 		t.Errorf("without --trusted-proxy Set-Cookie is %q, want the plain cookie", cookie)
 	}
 }

@@ -28,7 +28,8 @@ func recordVerifyRequests(tb testing.TB) (url string, requests func() []verifyRe
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		mu.Lock()
-		got = append(got, verifyRequest{r.Method, r.RequestURI, string(body), r.Header.Clone(), r.RemoteAddr})
+		got = append(got, verifyRequest{r.Method, r.RequestURI, string(body), r.Header.Clone(),
+			r.RemoteAddr})
 		mu.Unlock()
 		w.Header().Set("WWW-Authenticate", challenge)
 		w.WriteHeader(401)
@@ -52,13 +53,15 @@ func TestProxiesVerifyRequest(t *testing.T) {
 			t.Parallel()
 			url, requests := recordVerifyRequests(t)
 			proxy := kind.start(t, url, newService(t).URL)
-			sent := []string{"Authorization: Basic YTpi", "Cookie: a=b; latchkey=c", "Accept: text/html", "User-Agent: client/1",
+			sent := []string{"Authorization: Basic YTpi", "Cookie: a=b; latchkey=c", "Accept: text/html",
+				"User-Agent: client/1",
 				"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "X-Requested-With: XMLHttpRequest"}
 			forged := []string{"X-Original-URL: http://evil.example/evil", "X-Original-Method: evil",
 				"X-Forwarded-Host: evil.example",
 				"X-Forwarded-Proto: evil", "X-Forwarded-Uri: /evil", "X-Forwarded-Method: evil", "X-Forwarded-For: 203.0.113.7",
 				"x-forwarded-host: evil.example", "X_Forwarded_Host: evil.example"}
-			proxy.send(t, "POST", "/some%20/where?x=1&next=%2F", "a body", append(slices.Clone(sent), forged...)...)
+			proxy.send(t, "POST", "/some%20/where?x=1&next=%2F", "a body",
+				append(slices.Clone(sent), forged...)...)
 			chunked := "POST /some%20/where?x=1&next=%2F HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n" +
 				strings.Join(sent, "\r\n") + "\r\n\r\n6\r\na body\r\n0\r\n\r\n"
 			if got := proxy.raw(t, chunked); !strings.HasPrefix(got, "HTTP/1.1 401 ") {
@@ -98,10 +101,11 @@ func (r verifyRequest) check(t *testing.T, sent []string) {
 		}
 	}
 	if len(r.header["X-Original-Url"]) > 0 {
-		sent = []string{"X-Original-URL: http://app.example.com/some%20/where?x=1&next=%2F", "X-Original-Method: POST"}
+		sent = []string{"X-Original-URL: http://app.example.com/some%20/where?x=1&next=%2F",
+			"X-Original-Method: POST"}
 	} else {
-		sent = []string{"X-Forwarded-Host: app.example.com", "X-Forwarded-Uri: /some%20/where?x=1&next=%2F",
-			"X-Forwarded-Method: POST"}
+		sent = []string{"X-Forwarded-Host: app.example.com",
+			"X-Forwarded-Uri: /some%20/where?x=1&next=%2F", "X-Forwarded-Method: POST"}
 	}
 	for _, h := range append(sent, "X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: http") {
 		if name, value, _ := strings.Cut(h, ": "); !slices.Equal(r.header.Values(name), []string{value}) {
@@ -109,7 +113,8 @@ func (r verifyRequest) check(t *testing.T, sent []string) {
 		}
 	}
 	for name, values := range r.header {
-		if all := strings.Join(values, " "); strings.Contains(all, "evil") || strings.Contains(all, "203.0.113.7") {
+		if all := strings.Join(values, " "); strings.Contains(all, "evil") ||
+			strings.Contains(all, "203.0.113.7") {
 			t.Errorf("Latchkey gets the forged header %s: %q", name, values)
 		}
 	}

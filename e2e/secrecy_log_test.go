@@ -22,16 +22,21 @@ func TestLogAndDatabaseHoldNoSecrets(t *testing.T) {
 	const password = "correct-horse-battery-staple"
 	for _, format := range []string{"text", "json"} {
 		t.Run(format, func(t *testing.T) {
-			args := slices.Concat(cheapHashes, []string{"--log-level", "debug", "--log-format", format, "--bridge",
+			args := slices.Concat(cheapHashes, []string{"--log-level", "debug", "--log-format", format,
+				"--bridge",
 				"--trusted-proxy", "127.0.0.1/32", "--public-url", "http://login.example.com", "--cookie-domain", "example.com"})
 			s := start(t, t.TempDir(), args...)
-			request(t, "POST", s.URL+"/v1/client/register", `{"account":"ann@example.com","secret":"`+password+
-				`","type":100,"nickname":"Ann"}`, asJSON)
-			good := tokenIn(t, request(t, "POST", s.URL+"/v1/token", `{"account":"ann@example.com","secret":"`+password+
-				`","type":100}`, asJSON))
-			canaries := []string{good, tamper(good), "MT" + strings.Repeat("0", 10) + "-_" + strings.Repeat("aB", 21)}
+			request(t, "POST", s.URL+"/v1/client/register",
+				`{"account":"ann@example.com","secret":"`+password+
+					`","type":100,"nickname":"Ann"}`, asJSON)
+			good := tokenIn(t, request(t, "POST", s.URL+"/v1/token",
+				`{"account":"ann@example.com","secret":"`+password+
+					`","type":100}`, asJSON))
+			canaries := []string{good, tamper(good), "MT" + strings.Repeat("0", 10) + "-_" +
+				strings.Repeat("aB", 21)}
 			for _, token := range canaries {
-				everywhere(t, s, token, "/"+token, "/v1/user/"+token, "/v1/tokens/"+token, "/static/"+token, "/"+token+"x/y")
+				everywhere(t, s, token, "/"+token, "/v1/user/"+token, "/v1/tokens/"+token, "/static/"+token,
+					"/"+token+"x/y")
 			}
 			everywhere(t, s, "ann@example.com:"+password)
 			must(t, s.stop(t))
@@ -89,15 +94,19 @@ func sendInHeaders(t *testing.T, s *server, text string, paths ...string) {
 	t.Helper()
 	pair := "Basic " + base64.StdEncoding.EncodeToString([]byte(text+":"))
 	escaped := url.QueryEscape(text)
-	for _, path := range append(paths, "/v1/verify?login=redirect", "/v1/user", "/account", "/login?next=/"+escaped,
+	for _, path := range append(paths, "/v1/verify?login=redirect", "/v1/user", "/account",
+		"/login?next=/"+escaped,
 		"/v1/verify?scope="+escaped, "/setup?token="+escaped, "/reset?token="+escaped, "/v1/users?q="+escaped) {
-		for _, header := range []string{"Authorization: " + pair, "Authorization: Bearer " + text, "Authorization: " + text,
+		for _, header := range []string{"Authorization: " + pair, "Authorization: Bearer " + text,
+			"Authorization: " + text,
 			"Authorization: Digest username=" + text, "Cookie: latchkey-domain=" + text, "Cookie: " + text,
-			"User-Agent: " + text, "Referer: http://x/" + text, "X-Request-Id: " + text, "X-Forwarded-For: " + text,
-			"X-Original-URL: http://app.example.com/" + text, "X-Forwarded-Host: " + text, "Origin: http://" + text,
+			"User-Agent: " + text, "Referer: http://x/" + text, "X-Request-Id: " +
+				text, "X-Forwarded-For: " + text,
+			"X-Original-URL: http://app.example.com/" + text, "X-Forwarded-Host: " +
+				text, "Origin: http://" + text,
 			"Accept: text/html," + text, "Content-Type: " + text, text[:20] + ": " + text} {
-			if _, err := tryRequest("GET", s.URL+path, "", header); err != nil && !strings.Contains(err.Error(),
-				"invalid header") {
+			if _, err := tryRequest("GET", s.URL+path, "", header); err != nil &&
+				!strings.Contains(err.Error(), "invalid header") {
 				t.Errorf("%s with %.30s: %v", path, header, err)
 			}
 		}
@@ -112,12 +121,15 @@ func sendInBodies(t *testing.T, s *server, text string) {
 		"/v1/user/secret"} {
 		for _, body := range []string{text, `{"token":"` + text + `"}`,
 			loginJSON(text, text),
-			`{"` + text + `":1}`, `{"type":"` + text + `"}`, `{"label":"` + text + `","scope":"` + text + `","lifetime":60}`} {
+			`{"` + text + `":1}`, `{"type":"` + text + `"}`, `{"label":"` + text + `","scope":"` + text +
+				`","lifetime":60}`} {
 			request(t, "POST", s.URL+path, body, asJSON)
 		}
 	}
-	for _, path := range []string{"/login", "/register", "/setup", "/reset", "/account/tokens", "/logout"} {
-		request(t, "POST", s.URL+path, "account="+escaped+"&secret="+escaped+"&token="+escaped+"&"+escaped+"=%zz", asForm)
+	for _, path := range []string{"/login", "/register", "/setup", "/reset", "/account/tokens",
+		"/logout"} {
+		request(t, "POST", s.URL+path,
+			"account="+escaped+"&secret="+escaped+"&token="+escaped+"&"+escaped+"=%zz", asForm)
 		request(t, "POST", s.URL+path, "account="+escaped+"&secret="+escaped+"&token="+escaped, asForm)
 	}
 }
@@ -125,7 +137,8 @@ func sendInBodies(t *testing.T, s *server, text string) {
 // sendMalformed sends a text in requests that break the protocol.
 func sendMalformed(t *testing.T, s *server, text string) {
 	t.Helper()
-	for _, raw := range []string{"%s / HTTP/1.1\r\nHost: x\r\n\r\n", "GET %s HTTP/1.1\r\nHost: x\r\n\r\n",
+	for _, raw := range []string{"%s / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET %s HTTP/1.1\r\nHost: x\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: %s\r\n\r\n", "GET / %s\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n", "POST /v1/token HTTP/1.1\r\nHost: x\r\n" +
 			"Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n%s\r\n"} {

@@ -32,7 +32,8 @@ func TestTortureTiming(t *testing.T) {
 	for _, name := range names {
 		slices.Sort(took[name])
 		medians = append(medians, took[name][len(took[name])/2])
-		t.Logf("%-22s median %v, 10 %% %v, 90 %% %v", name, medians[len(medians)-1], took[name][50], took[name][450])
+		t.Logf("%-22s median %v, 10 %% %v, 90 %% %v", name, medians[len(medians)-1], took[name][50],
+			took[name][450])
 		if bodies[name] != bodies[names[0]] {
 			t.Errorf("the response to %s is %s, want %s", name, bodies[name], bodies[names[0]])
 		}

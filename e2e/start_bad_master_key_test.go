@@ -54,11 +54,12 @@ func badKeyTexts() (bad []badStart) {
 		"without padding":        strings.TrimRight(valid, "="),
 		"with spare bits":        valid[:42] + "3=",
 		"in quotes":              `"` + valid + `"`,
-		"in the URL alphabet":    base64.URLEncoding.EncodeToString([]byte(strings.Repeat("\xfb\xff", 16))),
-		"raw":                    testKey[:31] + "\xfe",
-		"of two words":           "change me",
-		"after a comment":        "# the secret\n" + valid,
-		"after a name":           "secret=" + valid,
+		"in the URL alphabet": base64.URLEncoding.EncodeToString([]byte(strings.Repeat("\xfb\xff",
+			16))),
+		"raw":             testKey[:31] + "\xfe",
+		"of two words":    "change me",
+		"after a comment": "# the secret\n" + valid,
+		"after a name":    "secret=" + valid,
 	} {
 		add(name, "one line of base64", text)
 	}

@@ -164,7 +164,8 @@ func TestBusyPort(t *testing.T) {
 	defer taken.Close()
 	dir := filepath.Join(t.TempDir(), "data")
 	_, stderr, code := latchkey(t, dir, "", "serve", "--addr", taken.Addr().String())
-	if code != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "is already in use: choose another with --addr") {
+	if code != 1 || strings.Count(stderr, "\n") != 1 ||
+		!strings.Contains(stderr, "is already in use: choose another with --addr") {
 		t.Errorf("exit %d: %q, want exit 1 and one line that says the address is in use", code, stderr)
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {

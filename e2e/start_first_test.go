@@ -40,7 +40,8 @@ func TestProvidedMasterKey(t *testing.T) {
 	text := base64.StdEncoding.EncodeToString([]byte(testKey[:32])) + "\n"
 	must(t, os.WriteFile(path, []byte(text), 0o600))
 	dir := filepath.Join(t.TempDir(), "data")
-	add := []string{"--secret-file", path, "user", "add", "a@b.cn", "--nickname", "Ann", "--secret-stdin", "--init"}
+	add := []string{"--secret-file", path, "user", "add", "a@b.cn", "--nickname", "Ann",
+		"--secret-stdin", "--init"}
 	mustRun(t, dir, "secret1\n", add...)
 	token := mustRun(t, dir, "", "--secret-file", path, "token", "issue", "a@b.cn")
 	got := mustRun(t, dir, "", "--secret-file", path, "token", "inspect", token)
@@ -51,6 +52,7 @@ func TestProvidedMasterKey(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "something"), nil, 0o600))
 	_, stderr, code := latchkey(t, dir, "secret1\n", add...)
 	if code != 1 || !strings.Contains(stderr, "missing or empty") {
-		t.Errorf("user add without the database: exit %d, %q, want exit 1 and \"missing or empty\"", code, stderr)
+		t.Errorf("user add without the database: exit %d, %q, want exit 1 and \"missing or empty\"", code,
+			stderr)
 	}
 }

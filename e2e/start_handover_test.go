@@ -27,7 +27,8 @@ func newUpgradable(t *testing.T) *upgradable {
 	out, err := os.Create(u.log)
 	must(t, err)
 	defer out.Close()
-	cmd := exec.Command(u.program, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", u.dir}, cheapHashes...)...)
+	cmd := exec.Command(u.program, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", u.dir},
+		cheapHashes...)...)
 	cmd.Stdout, cmd.Stderr = out, out
 	must(t, cmd.Start())
 	u.pid = cmd.Process.Pid
@@ -113,9 +114,11 @@ func TestUpgradeFails(t *testing.T) {
 		u.install(t, path)
 		before := strings.Count(u.logged(t), "the upgrade failed")
 		must(t, syscall.Kill(u.pid, syscall.SIGUSR2))
-		await(t, "the upgrade to fail", func() bool { return strings.Count(u.logged(t), "the upgrade failed") > before })
+		await(t, "the upgrade to fail",
+			func() bool { return strings.Count(u.logged(t), "the upgrade failed") > before })
 		if got := request(t, "GET", u.url+"/healthz", ""); got.Status != 200 || len(u.processes(t)) != 1 {
-			t.Errorf("after a failed upgrade: status %d, processes %v, want 200 and one", got.Status, u.processes(t))
+			t.Errorf("after a failed upgrade: status %d, processes %v, want 200 and one", got.Status,
+				u.processes(t))
 		}
 	}
 	u.install(t, binary)

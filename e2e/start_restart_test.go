@@ -39,7 +39,9 @@ func restartUnderLoad(t *testing.T, times, before int) {
 // loseNothing calls restart several times, each after the given number of responses, while 60
 // clients send requests without a pause on kept connections. No request may be lost, and no stop
 // may take longer than 5 seconds.
-func loseNothing(t *testing.T, url string, times, before int, restart func() (stopTook time.Duration)) {
+func loseNothing(
+	t *testing.T, url string, times, before int, restart func() (stopTook time.Duration),
+) {
 	t.Helper()
 	body := `{"token":"` + strings.Repeat("x", 56) + `"}`
 	var answered, lost atomic.Int64
@@ -72,7 +74,8 @@ func loseNothing(t *testing.T, url string, times, before int, restart func() (st
 	var longest time.Duration
 	for range times {
 		seen := answered.Load()
-		await(t, "responses", func() bool { return answered.Load() > seen+int64(before) || lost.Load() > 0 })
+		await(t, "responses",
+			func() bool { return answered.Load() > seen+int64(before) || lost.Load() > 0 })
 		longest = max(longest, restart())
 	}
 	close(stop)
@@ -90,11 +93,14 @@ func activated(t *testing.T, socket net.Listener, dir string) *server {
 	file, err := socket.(*net.TCPListener).File()
 	must(t, err)
 	defer file.Close()
-	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: t.TempDir() + "/notify", Net: "unixgram"})
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: t.TempDir() + "/notify",
+		Net: "unixgram"})
 	must(t, err)
 	defer notify.Close()
-	s := &server{URL: "http://" + socket.Addr().String(), Dir: dir, out: &lockedBuffer{}, done: make(chan error, 1)}
-	args := append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`, binary, "serve", "--data", dir}, cheapHashes...)
+	s := &server{URL: "http://" + socket.Addr().String(), Dir: dir, out: &lockedBuffer{},
+		done: make(chan error, 1)}
+	args := append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`, binary, "serve", "--data", dir},
+		cheapHashes...)
 	s.cmd = exec.Command("/bin/sh", args...)
 	s.cmd.ExtraFiles, s.cmd.Stdout, s.cmd.Stderr = []*os.File{file}, s.out, s.out
 	s.cmd.Env = append(os.Environ(), "LISTEN_FDS=1", "NOTIFY_SOCKET="+notify.LocalAddr().String())

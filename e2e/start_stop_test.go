@@ -27,8 +27,9 @@ func TestStopIsQuick(t *testing.T) {
 	slow, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	must(t, err)
 	defer slow.Close()
-	_, err = io.WriteString(slow, "POST /v1/token/secret HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
-		"Content-Length: 11\r\n\r\n{\"token\"")
+	_, err = io.WriteString(slow,
+		"POST /v1/token/secret HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+			"Content-Length: 11\r\n\r\n{\"token\"")
 	must(t, err)
 	await(t, "the server to answer", func() bool { return answered(s.URL + "/healthz") })
 	must(t, s.cmd.Process.Signal(syscall.SIGTERM))
@@ -59,7 +60,8 @@ func TestStopDespiteSlowUpload(t *testing.T) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	must(t, err)
 	defer conn.Close()
-	_, err = fmt.Fprintf(conn, "POST /v1/token HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: 500\r\n\r\n{", asJSON)
+	_, err = fmt.Fprintf(conn,
+		"POST /v1/token HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: 500\r\n\r\n{", asJSON)
 	must(t, err)
 	must(t, s.stop(t))
 }

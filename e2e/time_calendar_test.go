@@ -59,7 +59,8 @@ func sqliteAhead(t *testing.T) (env []string) {
 		}
 	}
 	program := t.TempDir() + "/clocks"
-	if out, code := execute(t, "", os.Environ(), "", "go", "build", "-o", program, "./testdata/clocks"); code != 0 {
+	if out, code := execute(t, "", os.Environ(), "", "go", "build", "-o", program,
+		"./testdata/clocks"); code != 0 {
 		t.Fatal(out)
 	}
 	if out, _ := execute(t, "", env, "", program); out != "400 days\n" {
@@ -80,8 +81,10 @@ func responsesAt(t *testing.T, ahead time.Duration, env ...string) []string {
 	ann := registerJSON("ann@example.com")
 	v.ask(t, "POST", "/v1/client/register", ann)
 	v.ask(t, "POST", "/v1/client/register", ann)
-	one, two, three := v.token(t, "/v1/token", ann), v.token(t, "/v1/token", ann), v.token(t, "/v1/token", ann)
-	service := v.token(t, "/v1/tokens", `{"label":"CI","scope":"metrics","lifetime":15552000}`, bearer(one))
+	one, two, three := v.token(t, "/v1/token", ann), v.token(t, "/v1/token", ann),
+		v.token(t, "/v1/token", ann)
+	service := v.token(t, "/v1/tokens", `{"label":"CI","scope":"metrics","lifetime":15552000}`,
+		bearer(one))
 	v.ask(t, "DELETE", "/v1/token", "", bearer(two))
 	fresh := v.token(t, "/v1/token/renew", "", bearer(three))
 	v.look(t, one, two, three, service, fresh, tamper(one))
@@ -147,7 +150,8 @@ func (v *visitor) record(t *testing.T, what, response string) {
 func (v *visitor) ask(t *testing.T, method, path, body string, headers ...string) reply {
 	t.Helper()
 	got := request(t, method, v.s.URL+path, body, append(headers, asJSON)...)
-	v.record(t, method+" "+path, fmt.Sprintf("%d %s %s", got.Status, got.Body, got.Header["Www-Authenticate"]))
+	v.record(t, method+" "+path, fmt.Sprintf("%d %s %s", got.Status, got.Body,
+		got.Header["Www-Authenticate"]))
 	return got
 }
 
@@ -207,6 +211,7 @@ func (v *visitor) normalise(t *testing.T, text string) string {
 		at, _ := strconv.ParseInt(found, 10, 64)
 		return distance(at)
 	})
-	text = dateTime.ReplaceAllStringFunc(text, parsed(time.RFC3339, "2006-01-02 15:04", "2006-01-02 15:04:05"))
+	text = dateTime.ReplaceAllStringFunc(text, parsed(time.RFC3339, "2006-01-02 15:04",
+		"2006-01-02 15:04:05"))
 	return httpDate.ReplaceAllStringFunc(text, parsed(time.RFC1123))
 }

@@ -125,7 +125,8 @@ func (m *clockTest) check(t testing.TB, k *timedToken) {
 	to, after := m.now(), k.state.Load()
 	m.verified.Add(1)
 	took := time.Since(began)
-	steady := moves == m.moves.Load() && moves%2 == 0 && before == after && k.accepted(from) == k.accepted(to)
+	steady := moves == m.moves.Load() && moves%2 == 0 && before == after &&
+		k.accepted(from) == k.accepted(to)
 	switch {
 	case err != nil || got.Status != 200 && got.Status != 401 || took > 5*time.Second:
 		t.Errorf("verification: status %d after %v, %v: %s", got.Status, took, err, got.Body)
@@ -152,7 +153,8 @@ func (m *clockTest) checkAll(t testing.TB) {
 func (m *clockTest) checkEdges(t *testing.T) {
 	t.Helper()
 	for _, k := range m.all() {
-		for _, second := range []int64{k.issued - 61, k.issued - 60, k.issued, k.expires - 1, k.expires, k.expires + 1} {
+		for _, second := range []int64{k.issued - 61, k.issued - 60, k.issued, k.expires - 1, k.expires,
+			k.expires + 1} {
 			m.set(t, time.Duration(second-time.Now().Unix())*time.Second)
 			m.check(t, k)
 		}
@@ -186,7 +188,8 @@ func (m *clockTest) underLoad(t *testing.T) (stop func()) {
 			k := m.track(newTimedToken(t, issued.Token, 7200))
 			if n%2 == 0 {
 				k.state.Store(revoking)
-				if got, err := tryRequest("DELETE", url+"/v1/token", "", bearer(k.text)); err == nil && got.Status == 202 {
+				if got, err := tryRequest("DELETE", url+"/v1/token", "", bearer(k.text)); err == nil &&
+					got.Status == 202 {
 					k.state.Store(revoked)
 				}
 			}
@@ -283,7 +286,8 @@ func TestClockAheadAtStart(t *testing.T) {
 			(seq, uid, token_order, earlier_too, expires_at, ended_at, reason) VALUES (-1, 9, 9, 0, 9, 9, 'long ago')`)
 		rewriteRevocationChecksum(t, filepath.Join(m.s.Dir, "latchkey.db"))
 		await(t, "the purge", func() bool {
-			return querySQL(t, filepath.Join(m.s.Dir, "latchkey.db"), "SELECT COUNT(*) FROM endings WHERE seq = -1") == 0
+			return querySQL(t, filepath.Join(m.s.Dir, "latchkey.db"),
+				"SELECT COUNT(*) FROM endings WHERE seq = -1") == 0
 		})
 	}
 	m.checkAll(t)
