@@ -141,7 +141,7 @@ func (f *follower) run(ctx context.Context) {
 			}
 		})
 	})
-	poll := time.NewTicker(f.store.PollEvery())
+	poll := time.NewTicker(f.store.PollInterval())
 	defer poll.Stop()
 	for {
 		select {

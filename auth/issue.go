@@ -87,7 +87,7 @@ func (a *Authority) issueFrom(
 		return Issued{}, wire.ErrTokenExpired
 	}
 	return a.issueBy(ctx, models.NewToken{
-		UID: from.UID, From: from.TokenID, EndFromAfter: int64(endAfter / time.Second),
+		UID: from.UID, From: from.TokenID, RevokeFromAfter: int64(endAfter / time.Second),
 		Kind: models.LoginToken, ClientType: from.ClientType, Scope: from.Scope,
 		Lifetime: lifetime, LoginAt: old.LoginAt, UserAgent: c.UserAgent, Address: c.Address})
 }

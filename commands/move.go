@@ -116,13 +116,13 @@ func (m *moveCmd) print(w io.Writer, tables []models.MovedTable) error {
 	var rows table
 	for _, t := range tables {
 		if m.JSON {
-			if err := printJSON(w, map[string]any{"table": t.Table, "rows": t.Rows, "present": t.There,
+			if err := printJSON(w, map[string]any{"table": t.Table, "rows": t.Rows, "present": t.Copied,
 				"checksum": fmt.Sprintf("%016x", uint64(t.Sum)), "moved": !m.DryRun}); err != nil {
 				return err
 			}
 			continue
 		}
-		note := fmt.Sprintf("%d there already", t.There)
+		note := fmt.Sprintf("%d there already", t.Copied)
 		if !m.DryRun {
 			note = fmt.Sprintf("checksum %016x on both sides", uint64(t.Sum))
 		}
@@ -140,7 +140,7 @@ type progress struct {
 func newProgress(plan []models.MovedTable, w io.Writer) *progress {
 	rows := int64(0)
 	for _, t := range plan {
-		rows += t.Rows - t.There
+		rows += t.Rows - t.Copied
 	}
 	return &progress{bar: progressbar.NewOptions64(rows, progressbar.OptionSetWriter(w),
 		progressbar.OptionShowCount(), progressbar.OptionShowIts(),

@@ -5,28 +5,26 @@ import (
 	"errors"
 )
 
-// HasAdministrator says whether an administrator exists, disabled or not.
+// HasAdministrator reports whether there is an administrator, active or disabled.
 func (s *Store) HasAdministrator(ctx context.Context) (bool, error) {
 	return s.exists(ctx, "SELECT 1 FROM users WHERE role = $1 LIMIT 1", RoleAdministrator)
 }
 
-// CreateFirstAdministrator stores an administrator if there is none yet. Errors: ErrSetupDone,
+// CreateFirstAdministrator creates an administrator if there is none. Errors: ErrSetupDone,
 // ErrAccountTaken.
-func (s *Store) CreateFirstAdministrator(ctx context.Context, n NewUser) (User, error) {
+func (s *Store) CreateFirstAdministrator(ctx context.Context, n NewUser) (u User, err error) {
 	n.Role = RoleAdministrator
-	var u User
-	err := s.inTransaction(ctx, func(t transaction) error {
-		if err := t.lock("setup"); err != nil { // no second one at the same time
+	err = s.inTransaction(ctx, func(t *transaction) error {
+		if err := t.lock(setupTime); err != nil { // another process may do the same
 			return err
 		}
-		var administrators int
-		err := t.scan("SELECT COUNT(*) FROM users WHERE role = $1", []any{RoleAdministrator},
-			&administrators)
-		if err != nil {
-			return err
-		}
-		if administrators > 0 {
+		var one int
+		err := t.scan("SELECT 1 FROM users WHERE role = $1 LIMIT 1", []any{RoleAdministrator}, &one)
+		if err == nil {
 			return ErrSetupDone
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return err
 		}
 		u, err = t.createUser(n)
 		return err
@@ -34,8 +32,14 @@ func (s *Store) CreateFirstAdministrator(ctx context.Context, n NewUser) (User, 
 	return u, err
 }
 
-// recordAdministrator remembers when the newest administrator was made.
-func (t transaction) recordAdministrator(role Role) error {
+// SetupUsed reports whether the link to create the first administrator, issued at a Unix second,
+// no longer works: an administrator was created since, even if it no longer exists.
+func (s *Store) SetupUsed(ctx context.Context, issuedAt int64) (bool, error) {
+	return s.exists(ctx, "SELECT 1 FROM sequences WHERE name = 'setup' AND value >= $1", issuedAt)
+}
+
+// recordSetup stores the time if a user becomes an administrator.
+func (t *transaction) recordSetup(role Role) error {
 	if role != RoleAdministrator {
 		return nil
 	}
@@ -43,29 +47,23 @@ func (t transaction) recordAdministrator(role Role) error {
 	return err
 }
 
-// SetupUsed says whether a link for the first administrator that was made at a Unix second is
-// spent, because an administrator was made since, whatever has become of it.
-func (s *Store) SetupUsed(ctx context.Context, issuedAt int64) (bool, error) {
-	return s.exists(ctx, "SELECT 1 FROM sequences WHERE name = 'setup' AND value >= $1", issuedAt)
-}
-
-// changeAdministrators does what a change of role or state means for administrators; before is the
-// user's row before it. Errors: ErrLastAdministrator.
-func (t transaction) changeAdministrators(before User, up UserUpdate) error {
+// changeAdministrators does what an update means for the administrators. before is the user before
+// the update. Errors: ErrLastAdministrator.
+func (t *transaction) changeAdministrators(before User, up UserUpdate) error {
 	if up.Role != nil {
-		if err := t.recordAdministrator(*up.Role); err != nil {
+		if err := t.recordSetup(*up.Role); err != nil {
 			return err
 		}
 	}
 	if up.Role == nil && up.State == nil {
 		return nil
 	}
-	return t.checkAdministratorRemains(before)
+	return t.requireAdministrator(before)
 }
 
-// checkAdministratorRemains rejects a change to an active administrator if no other is left. before
-// is the user's row before the change. Errors: ErrLastAdministrator.
-func (t transaction) checkAdministratorRemains(before User) error {
+// requireAdministrator checks that an active administrator remains after a change to a user. before
+// is the user before the change. Errors: ErrLastAdministrator.
+func (t *transaction) requireAdministrator(before User) error {
 	if before.Role != RoleAdministrator || before.State != Active {
 		return nil
 	}

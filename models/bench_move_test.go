@@ -39,7 +39,7 @@ func BenchmarkMove(b *testing.B) {
 	tables := movedTables()
 	began := time.Now()
 	for i, rows := range [][][]any{people, tokens} {
-		if err := copied.insert(b.Context(), tables[i], rows); err != nil {
+		if err := copied.engine.copyRows(b.Context(), copied, tables[i], rows); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -47,8 +47,8 @@ func BenchmarkMove(b *testing.B) {
 	from := filled(b, 0)
 	for i, rows := range [][][]any{people, tokens} {
 		for len(rows) > 0 {
-			part := rows[:min(len(rows), moveBatch)]
-			if err := from.insert(b.Context(), tables[i], part); err != nil {
+			part := rows[:min(len(rows), 10_000)]
+			if err := from.engine.copyRows(b.Context(), from, tables[i], part); err != nil {
 				b.Fatal(err)
 			}
 			rows = rows[len(part):]

@@ -12,29 +12,36 @@ import (
 	"syscall"
 )
 
-// changeCounterFile is the name of the mark within the data directory.
+// changeCounterFile is the change counter's name in the data directory.
 const changeCounterFile = "latchkey.changes"
 
-// changeCounter is a file beside the database with the number of the newest change that was acknowledged of
-// those that take something away: tokens, rights, secrets, keys. A database that knows no such
-// change has lost it: SQLite takes a damaged log for one that ends there, and an older copy for
-// whole. The file has two places, and the lower number's is written, so that one is whole whatever
-// happens.
+// changeCounter is a file beside a SQLite database. It holds the number of the newest acknowledged
+// destructive change: one that revokes a token, takes a right away, or replaces a password or a
+// key. A database with a lower number has lost such a change. SQLite itself does not notice: it
+// takes a damaged log for one that ends there, and an older copy for the whole database.
+//
+// The file has two slots. advance writes the one with the lower number, so the other stays intact
+// if the write fails halfway.
+//
+// A nil changeCounter counts nothing. PostgreSQL has none: its nodes share no file.
 type changeCounter struct {
 	mu     sync.Mutex
 	file   *os.File
-	longer bool // by a byte: see probe
+	longer bool // by one byte: see probe
 }
 
-const slotSize = 16 // bytes of a place: a number and its checksum
+const slotSize = 16 // bytes: a number and its checksum
 
 func openChangeCounter(dir string) (*changeCounter, error) {
 	path := filepath.Join(dir, changeCounterFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names it
-	return &changeCounter{file: f}, err
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's path
+	if err != nil {
+		return nil, err
+	}
+	return &changeCounter{file: f}, nil
 }
 
-// removeChangeCounter is for a database that is made anew.
+// removeChangeCounter removes the counter of a database that no longer exists.
 func removeChangeCounter(dir string) error {
 	err := os.Remove(filepath.Join(dir, changeCounterFile))
 	if errors.Is(err, os.ErrNotExist) {
@@ -43,80 +50,107 @@ func removeChangeCounter(dir string) error {
 	return err
 }
 
-// value is the highest that is marked, 0 for none.
-func (m *changeCounter) value() (int64, error) {
-	highest, _, err := m.read()
-	return highest, err
+// record stores the number of a committed change, 0 for one that is not destructive. In both cases
+// it checks that the file system still accepts writes.
+func (c *changeCounter) record(change int64) error {
+	if c == nil {
+		return nil
+	}
+	var err error
+	if change > 0 {
+		err = c.advance(change)
+	}
+	if err == nil {
+		err = c.probe()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
-// read is number, and where in the file the next may be written.
-func (m *changeCounter) read() (highest, next int64, err error) {
-	var places [2 * slotSize]byte
-	n, err := m.file.ReadAt(places[:], 0)
+// value returns the stored number, 0 if there is none.
+func (c *changeCounter) value() (int64, error) {
+	if c == nil {
+		return 0, nil
+	}
+	highest, _, err := c.read()
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return highest, nil
+}
+
+// read returns the stored number and the offset of the slot to write next.
+func (c *changeCounter) read() (highest, next int64, err error) {
+	var slots [2 * slotSize]byte
+	n, err := c.file.ReadAt(slots[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, 0, err
 	}
 	for at := 0; at+slotSize <= n; at += slotSize {
-		number := int64(binary.BigEndian.Uint64(places[at:]))
-		sum := int64(binary.BigEndian.Uint64(places[at+8:]))
-		if sum == record(nil).number(number).checksum() && number > highest {
+		number := int64(binary.BigEndian.Uint64(slots[at:]))
+		sum := int64(binary.BigEndian.Uint64(slots[at+8:]))
+		if sum == hashInput(nil).number(number).checksum() && number > highest {
 			highest, next = number, int64(slotSize-at)
 		}
 	}
 	return highest, next, nil
 }
 
-// advance marks a number unless a higher one is. Other processes are kept out meanwhile.
-func (m *changeCounter) advance(number int64) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := lockFile(m.file); err != nil {
+// advance stores a number unless a higher one is stored, and syncs the file. The file lock keeps
+// other processes out.
+func (c *changeCounter) advance(number int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := lockFile(c.file); err != nil {
 		return err
 	}
-	defer syscall.Flock(int(m.file.Fd()), syscall.LOCK_UN) //nolint:errcheck // closing does as well
-	highest, next, err := m.read()
+	defer syscall.Flock(int(c.file.Fd()), syscall.LOCK_UN) //nolint:errcheck // closing unlocks, too
+	highest, next, err := c.read()
 	if err != nil || highest >= number {
 		return err
 	}
-	place := record(nil).number(number)
-	place = place.number(place.checksum())
-	if _, err := m.file.WriteAt(place, next); err != nil {
+	slot := hashInput(nil).number(number)
+	slot = slot.number(slot.checksum())
+	if _, err := c.file.WriteAt(slot, next); err != nil {
 		return err
 	}
-	return m.file.Sync()
+	return c.file.Sync()
 }
 
-// probe fails when the file system has become read-only. A sync that runs at that very moment may
-// say that all is written when nothing is (ext4, seen with Linux 6.18), so this comes after each.
-func (m *changeCounter) probe() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.longer = !m.longer
+// probe returns an error if the file system has become read-only. It runs after each commit,
+// because a sync at that very moment can report success although nothing was written (ext4, seen
+// with Linux 6.18). Changing the length fails from then on.
+func (c *changeCounter) probe() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.longer = !c.longer
 	size := int64(2*slotSize + 1)
-	if m.longer {
+	if c.longer {
 		size++
 	}
-	return m.file.Truncate(size)
+	return c.file.Truncate(size)
 }
 
-func (m *changeCounter) close() error { return m.file.Close() }
-
-// CheckChanges refuses a database that lacks changes which were acknowledged. PostgreSQL's are not
-// numbered. Errors: ErrDamaged.
-func (s *Store) CheckChanges(ctx context.Context) error {
-	e, ok := s.engine.(*sqlite)
-	if !ok {
+func (c *changeCounter) close() error {
+	if c == nil {
 		return nil
 	}
-	marked, err := e.changes.value() // first: another process may make changes
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return c.file.Close()
+}
+
+// CheckChanges refuses a database that has lost acknowledged changes. Errors: ErrDamaged.
+func (s *Store) CheckChanges(ctx context.Context) error {
+	counted, err := s.changes.value() // read first: another process may be making changes
+	if err != nil || counted == 0 {
+		return err
 	}
-	var known int64
-	err = s.scan(ctx, "SELECT value FROM sequences WHERE name = 'change'", nil, &known)
-	if err == nil && known < marked {
-		err = fmt.Errorf("%w: %s lacks %d changes that were acknowledged, or is older than its "+
-			"directory: put it back, or run latchkey recover", ErrDamaged, s, marked-known)
+	var stored int64
+	err = s.scan(ctx, "SELECT value FROM sequences WHERE name = $1", []any{changeSequence}, &stored)
+	if err == nil && stored < counted {
+		err = fmt.Errorf("%s: %w: %d acknowledged changes are missing, perhaps because it is an "+
+			"older copy. Put the newer one back, or run latchkey recover", s, ErrDamaged, counted-stored)
 	}
 	return err
 }

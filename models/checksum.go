@@ -6,58 +6,58 @@ import (
 	"encoding/binary"
 )
 
-// Whoever may do what is stored with a checksum, so that a page gone bad, which SQLite itself does
-// not notice, lets nobody in: each user has one, and all endings together have one. They are no
-// protection from someone who can write the database.
+// SQLite does not notice a page that has gone bad. So that bad data lets nobody in, each user has
+// a checksum, and all revocations together have one. They do not protect from someone who can
+// write to the database.
 
-// record is what a checksum is made of. Every part is of fixed length or has its length before it.
-type record []byte
+// hashInput is what a checksum is computed from. Each part has a fixed length or starts with its
+// length.
+type hashInput []byte
 
-func (r record) number(n int64) record { return binary.BigEndian.AppendUint64(r, uint64(n)) }
+func (h hashInput) number(n int64) hashInput { return binary.BigEndian.AppendUint64(h, uint64(n)) }
 
-func (r record) text(s string) record { return append(r.number(int64(len(s))), s...) }
+func (h hashInput) text(s string) hashInput { return append(h.number(int64(len(s))), s...) }
 
-func (r record) checksum() int64 {
-	sum := sha256.Sum256(r)
+func (h hashInput) checksum() int64 {
+	sum := sha256.Sum256(h)
 	return int64(binary.BigEndian.Uint64(sum[:8]))
 }
 
-// checksum is that of one ending under its number. The checksum of all is their exclusive or.
-func (e Revocation) checksum(seq int64) int64 {
+// checksum returns the checksum of a revocation with its number. The checksum of several is the
+// exclusive or of theirs.
+func (r Revocation) checksum(seq int64) int64 {
 	earlier := int64(0)
-	if e.EarlierToo {
+	if r.EarlierToo {
 		earlier = 1
 	}
-	return make(record, 0, 48).number(seq).number(int64(e.Through.UID)).number(e.Through.Order()).
-		number(earlier).number(e.EndsAt).number(e.ExpiresAt).checksum()
+	return make(hashInput, 0, 48).number(seq).number(int64(r.Through.UID)).number(r.Through.Order()).
+		number(earlier).number(r.EndsAt).number(r.ExpiresAt).checksum()
 }
 
-// updateChecksum takes the checksum of an ending into that of all, or out of it. What SQLite has no
-// exclusive or for is what either has less what both have.
-func (t transaction) updateChecksum(sum int64) error {
+// updateChecksum adds a revocation's checksum to the one of all, or removes it. SQLite has no
+// exclusive or: it is what either number has, minus what both have.
+func (t *transaction) updateChecksum(sum int64) error {
 	_, err := t.exec(`UPDATE sequences SET value = (value | $1) - (value & $2)
 		WHERE name = 'endings checksum'`, sum, sum)
 	return err
 }
 
-// sumRevocations reads rows of endings to their end.
-func sumRevocations(rows *sql.Rows) (count, checksum int64, err error) {
-	defer rows.Close() //nolint:errcheck // rows.Err tells
-	for rows.Next() {
-		e, seq, err := scanRevocation(rows.Scan)
-		if err != nil {
-			return 0, 0, err
-		}
-		count, checksum = count+1, checksum^e.checksum(seq)
-	}
-	return count, checksum, rows.Err()
-}
-
-func (t transaction) revocationsChecksum() (checksum int64, err error) {
+// revocationsChecksum computes the checksum of all stored revocations.
+func (t *transaction) revocationsChecksum() (checksum int64, err error) {
 	rows, err := t.query("SELECT " + revocationColumns + " FROM endings")
 	if err != nil {
 		return 0, err
 	}
 	_, checksum, err = sumRevocations(rows)
 	return checksum, err
+}
+
+// sumRevocations counts rows of revocationColumns and computes their checksum.
+func sumRevocations(rows *sql.Rows) (count, checksum int64, err error) {
+	err = eachRow(rows, func(scan scanFunc) error {
+		r, seq, err := scanRevocation(scan)
+		count, checksum = count+1, checksum^r.checksum(seq)
+		return err
+	})
+	return count, checksum, err
 }

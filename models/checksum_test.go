@@ -67,7 +67,7 @@ func TestEndingsChecksum(t *testing.T) {
 		if _, err := tx.Exec(change); err != nil {
 			t.Fatal(err)
 		}
-		if found, err := (transaction{ctx, tx, s.engine, &effects{}}).revocationsChecksum(); err != nil {
+		if found, err := (&transaction{ctx: ctx, tx: tx, store: s}).revocationsChecksum(); err != nil {
 			t.Fatal(err)
 		} else if _, noted := sumOfEndings(t, s); found == noted {
 			t.Errorf("another %s is not noticed", column)
@@ -238,14 +238,14 @@ func TestWhatIsMarked(t *testing.T) {
 		{"an account that never logged in", 1, func() error { _, err := s.DeleteUser(ctx, u.ID+1); return err }},
 	}
 	for _, step := range steps {
-		before, err := s.engine.(*sqlite).changes.value()
+		before, err := s.changes.value()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := step.do(); err != nil {
 			t.Fatal(step.name, err)
 		}
-		if after, err := s.engine.(*sqlite).changes.value(); err != nil || after-before != step.marked {
+		if after, err := s.changes.value(); err != nil || after-before != step.marked {
 			t.Errorf("%s: from %d to %d, %v", step.name, before, after, err)
 		}
 	}

@@ -1,34 +1,47 @@
 package models
 
 import (
+	"context"
 	"time"
 
 	"github.com/pressly/goose/v3"
 )
 
-// engine is what SQLite and PostgreSQL do differently. All SQL is one text for both.
+// engine is what SQLite and PostgreSQL do differently. The rest of Store, every SQL text included,
+// is the same for both.
 type engine interface {
-	// spell is a text in the engine's own spelling of parameters.
+	// String names the database in messages, without credentials.
+	String() string
+	// rebind writes the parameters $1, $2, … of a query in the form that the driver expects.
 	rebind(query string) string
-	// dialect is goose's name of the engine.
-	dialect() goose.Dialect
-	// hasTable is a query with one parameter for how many tables have a name.
-	hasTable() string
-	// present fails when the database is not the one that was opened, or not whole.
+	// checkFile returns ErrUnavailable if the file that was opened is no longer the database: it
+	// was removed, replaced or cut short. PostgreSQL has no such file.
 	checkFile() error
-	// committed makes sure that a transaction stays, and of one with a number, that its loss would
-	// be noticed.
-	committed(change int64) error
-	// numbers says whether changes that take something away are to be numbered.
-	countsChanges() bool
-	// classify wraps a fault of the engine in ErrUnavailable; answers pass through.
-	classify(err error) error
-	// announce is a statement by which processes that listen learn of a change, "" for none.
-	notifyStatement() string
-	// passes says whether what failed may work when it is tried again in a moment.
+	// retryable reports whether the operation that failed with err can succeed if it is repeated.
 	retryable(err error) bool
-	// timeout bounds one transaction, the waiting for it included, and patience how long one lookup
-	// may take, 0 for as long as it takes.
-	timeout() (transaction, lookup time.Duration)
-	close() error
+	// classify explains a fault of the database and wraps it in ErrUnavailable. It returns any
+	// other error unchanged.
+	classify(err error) error
+	// copyRows inserts rows into a table of the store, all of them or none.
+	copyRows(ctx context.Context, s *Store, into table, rows [][]any) error
+	// listen calls notified after each notification by another process and whenever one may have
+	// been lost. It returns when ctx is done. SQLite has no notifications.
+	listen(ctx context.Context, notified func())
+}
+
+// traits are an engine's constants. An empty statement means that the engine needs none.
+type traits struct {
+	// shared says that nodes on several machines can use the database. They register in the table
+	// nodes, and notifications tell them of changes.
+	shared  bool
+	dialect goose.Dialect
+
+	countTables    string // a query: how many tables have the name $1
+	notify         string // notifies the other processes when the transaction commits
+	lockTables     string // keeps other writers out until the transaction ends
+	lockMigrations string // keeps other processes from migrating until the transaction ends
+
+	transactionTimeout time.Duration // for a write transaction and the wait before it
+	readTimeout        time.Duration // for a read; 0: no limit
+	pollInterval       time.Duration // between two looks for changes without a notification
 }

@@ -6,29 +6,23 @@ import (
 	"fmt"
 )
 
-// SealedKey is a signing key as it is stored: readable only with the secret of the data
-// directory.
+// SealedKey is a stored signing key, encrypted under the master key.
 type SealedKey struct {
 	ID        int64
 	CreatedAt int64 // Unix seconds
-	SignsAt   int64 // Unix seconds: it signs from here on, until a later key does
+	SignsAt   int64 // Unix seconds: it signs from then on, until a later key does
 	Sealed    []byte
 }
 
-// Seal makes the sealed form of a new key from its id and time.
+// Seal creates a signing key and returns it sealed. The id and the time of creation, in Unix
+// seconds, are sealed with it.
 type Seal func(id, createdAt int64) ([]byte, error)
 
-// KeyUse is what still depends on a key.
-type KeyUse struct {
-	Tokens int // live tokens that it signed
-	Users  int // whose they are
-}
-
-// Keys returns the sealed signing keys, newest first.
+// Keys returns the signing keys, the newest first. Errors: ErrDamaged.
 func (s *Store) Keys(ctx context.Context) ([]SealedKey, error) {
 	var keys []SealedKey
 	err := s.all(ctx, "SELECT id, created_at, signs_at, sealed FROM keys ORDER BY id DESC", nil,
-		func(scan func(...any) error) error {
+		func(scan scanFunc) error {
 			var k SealedKey
 			var text string
 			if err := scan(&k.ID, &k.CreatedAt, &k.SignsAt, &text); err != nil {
@@ -36,7 +30,8 @@ func (s *Store) Keys(ctx context.Context) ([]SealedKey, error) {
 			}
 			var err error
 			if k.Sealed, err = base64.StdEncoding.DecodeString(text); err != nil {
-				return fmt.Errorf("%w: key %d: %w", ErrDamaged, k.ID, err)
+				return fmt.Errorf("%w: signing key %d cannot be read: %w. Restore a backup, then run "+
+					"latchkey recover", ErrDamaged, k.ID, err)
 			}
 			keys = append(keys, k)
 			return nil
@@ -44,7 +39,13 @@ func (s *Store) Keys(ctx context.Context) ([]SealedKey, error) {
 	return keys, err
 }
 
-// KeyUse says what still depends on a key.
+// KeyUse counts what still depends on a signing key.
+type KeyUse struct {
+	Tokens int // live tokens that it signed
+	Users  int // owners of these tokens
+}
+
+// KeyUse returns what still depends on a signing key.
 func (s *Store) KeyUse(ctx context.Context, id int64) (KeyUse, error) {
 	var u KeyUse
 	err := s.scan(ctx, `SELECT COUNT(*), COUNT(DISTINCT uid) FROM tokens
@@ -52,12 +53,24 @@ func (s *Store) KeyUse(ctx context.Context, id int64) (KeyUse, error) {
 	return u, err
 }
 
-// CreateFirstKey stores the key that seal makes from its id and time, as the only one, if there
-// is no account yet. As every change to the keys it takes the number of the newest change that
-// its caller knows. Errors: ErrChanged, also when there was a later change.
+// changeKeyRing numbers a change to the signing keys and keeps out other changes until the commit.
+// Known is the number of the newest change that the caller knows. Errors: ErrChanged if there was
+// a later one. Otherwise a key could be sealed under a master key that has just been replaced, and
+// never be opened.
+func (t *transaction) changeKeyRing(known int64) error {
+	number, err := t.next(keyRingSequence)
+	if err == nil && number != known+1 {
+		err = ErrChanged
+	}
+	return err
+}
+
+// CreateFirstKey stores a signing key as the only one if there is no account yet. Known is the
+// number of the newest change to the keys. Errors: ErrChanged if there is an account or there was
+// a later change.
 func (s *Store) CreateFirstKey(ctx context.Context, known int64, seal Seal) error {
-	return s.inTransaction(ctx, func(t transaction) error {
-		if err := t.changeRing(known); err != nil {
+	return s.inTransaction(ctx, func(t *transaction) error {
+		if err := t.changeKeyRing(known); err != nil {
 			return err
 		}
 		var users int64
@@ -74,29 +87,19 @@ func (s *Store) CreateFirstKey(ctx context.Context, known int64, seal Seal) erro
 	})
 }
 
-// CreateKey stores one more key, which signs after so many seconds. Errors: ErrChanged.
+// CreateKey adds a signing key, which signs after a number of seconds. Known is the number of the
+// newest change to the keys. Errors: ErrChanged if there was a later change.
 func (s *Store) CreateKey(ctx context.Context, known, signsAfter int64, seal Seal) error {
-	return s.inTransaction(ctx, func(t transaction) error {
-		if err := t.changeRing(known); err != nil {
+	return s.inTransaction(ctx, func(t *transaction) error {
+		if err := t.changeKeyRing(known); err != nil {
 			return err
 		}
 		return t.createKey(signsAfter, seal)
 	})
 }
 
-// changeRing numbers a change to the keys, which locks out other changes until the commit. It
-// fails with ErrChanged when the caller does not know the newest change: a key sealed under a
-// secret that was replaced meanwhile could never be opened again.
-func (t transaction) changeRing(known int64) error {
-	number, err := t.next("ring")
-	if err == nil && number != known+1 {
-		err = ErrChanged
-	}
-	return err
-}
-
-func (t transaction) createKey(signsAfter int64, seal Seal) error {
-	id, err := t.next("key")
+func (t *transaction) createKey(signsAfter int64, seal Seal) error {
+	id, err := t.next(keySequence)
 	if err != nil {
 		return err
 	}
@@ -110,14 +113,36 @@ func (t transaction) createKey(signsAfter int64, seal Seal) error {
 	return err
 }
 
-// RetireKey deletes a key and ends every token that it signed. With seal it also makes a key that
-// signs at once, for the case that the retired one did. Errors: ErrNotFound, ErrChanged.
-func (s *Store) RetireKey(ctx context.Context, known, id int64, seal Seal) error {
-	return s.inTransaction(ctx, func(t transaction) error {
-		if err := t.changeRing(known); err != nil {
+// ActivateKey lets a waiting key sign now if every node knows the change to the keys with the
+// number ring. It reports whether it did.
+func (s *Store) ActivateKey(ctx context.Context, id, ring int64) (done bool, err error) {
+	err = s.inTransaction(ctx, func(t *transaction) error {
+		done = false
+		if err := t.lock(keyRingSequence); err != nil {
 			return err
 		}
-		t.effects.destructive = true
+		rows, err := t.exec(`UPDATE keys SET signs_at = $1 WHERE id = $2 AND signs_at > $3 AND NOT EXISTS
+			(SELECT 1 FROM nodes WHERE ring < $4 AND seen_at + lag + 60 > $5)`,
+			now(), id, now(), ring, now())
+		if err != nil || rows == 0 {
+			return err
+		}
+		done = true
+		_, err = t.next(keyRingSequence)
+		return err
+	})
+	return done, err
+}
+
+// RetireKey deletes a signing key and revokes every token that it signed. If it is the key that
+// signs, seal creates the one that takes its place; otherwise seal is nil. Known is the number of
+// the newest change to the keys. Errors: ErrNotFound, ErrChanged if there was a later change.
+func (s *Store) RetireKey(ctx context.Context, known, id int64, seal Seal) error {
+	return s.inTransaction(ctx, func(t *transaction) error {
+		t.destructive = true
+		if err := t.changeKeyRing(known); err != nil {
+			return err
+		}
 		rows, err := t.exec("DELETE FROM keys WHERE id = $1", id)
 		if err != nil {
 			return err
@@ -136,8 +161,8 @@ func (s *Store) RetireKey(ctx context.Context, known, id int64, seal Seal) error
 	})
 }
 
-// DropKeys deletes the keys below the id signing whose last token expired before the given Unix
-// second.
+// DropKeys deletes the keys older than the one with the id signing whose last token expired before
+// a Unix second.
 func (s *Store) DropKeys(ctx context.Context, signing, before int64) error {
 	const old = `id < $1 AND NOT EXISTS
 		(SELECT 1 FROM tokens WHERE tokens.key_id = keys.id AND tokens.expires_at >= $2)`
@@ -145,8 +170,8 @@ func (s *Store) DropKeys(ctx context.Context, signing, before int64) error {
 	if err != nil || !found {
 		return err
 	}
-	return s.inTransaction(ctx, func(t transaction) error {
-		if _, err := t.next("ring"); err != nil {
+	return s.inTransaction(ctx, func(t *transaction) error {
+		if _, err := t.next(keyRingSequence); err != nil {
 			return err
 		}
 		_, err := t.exec("DELETE FROM keys WHERE "+old, signing, before)
@@ -154,15 +179,16 @@ func (s *Store) DropKeys(ctx context.Context, signing, before int64) error {
 	})
 }
 
-// ResealKeys replaces the sealed form of every key by what reseal makes of it. Errors: ErrChanged.
+// ResealKeys replaces each sealed key by what reseal returns for it. Known is the number of the
+// newest change to the keys. Errors: ErrChanged if there was a later change, and those of reseal.
 func (s *Store) ResealKeys(
 	ctx context.Context, known int64, reseal func(SealedKey) ([]byte, error),
 ) error {
-	return s.inTransaction(ctx, func(t transaction) error {
-		if err := t.changeRing(known); err != nil {
+	return s.inTransaction(ctx, func(t *transaction) error {
+		if err := t.changeKeyRing(known); err != nil {
 			return err
 		}
-		keys, err := s.Keys(ctx) // nobody else changes them before the commit
+		keys, err := s.Keys(ctx) // no other transaction changes them before the commit
 		if err != nil {
 			return err
 		}
@@ -178,25 +204,4 @@ func (s *Store) ResealKeys(
 		}
 		return nil
 	})
-}
-
-// ActivateKey lets a key sign that waits to, if every node knows a change to the keys of at least a
-// number. It says whether it did.
-func (s *Store) ActivateKey(ctx context.Context, id, ring int64) (done bool, err error) {
-	err = s.inTransaction(ctx, func(t transaction) error {
-		done = false
-		if err := t.lock("ring"); err != nil {
-			return err
-		}
-		rows, err := t.exec(`UPDATE keys SET signs_at = $1 WHERE id = $2 AND signs_at > $3 AND NOT EXISTS
-			(SELECT 1 FROM nodes WHERE ring < $4 AND seen_at + lag + 60 > $5)`,
-			now(), id, now(), ring, now())
-		if err != nil || rows == 0 {
-			return err
-		}
-		done = true
-		_, err = t.next("ring")
-		return err
-	})
-	return done, err
 }

@@ -3,6 +3,8 @@ package models
 import (
 	"context"
 	"database/sql"
+	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -10,59 +12,21 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// checkVersion refuses a database whose newest migration this program does not have, and says
-// whether there are migrations that it lacks.
-func (s *Store) checkVersion(ctx context.Context) (behind bool, err error) {
-	has, err := s.hasTable(ctx, goose.DefaultTablename)
-	if err != nil || !has {
-		return true, err
-	}
-	var version int64
-	err = s.write.QueryRowContext(ctx,
-		"SELECT COALESCE(MAX(version_id), 0) FROM "+goose.DefaultTablename).Scan(&version)
-	if err != nil {
-		return false, err
-	}
-	provider, err := s.migrator()
-	if err != nil {
-		return false, err
-	}
-	sources := provider.ListSources()
-	newest := sources[len(sources)-1].Version
-	if version > newest {
-		return false, fmt.Errorf("%w: %s has schema %d, this program knows %d",
-			ErrNewerDatabase, s, version, newest)
-	}
-	return version < newest, nil
-}
+//go:embed migrations/*.sql
+var migrations embed.FS
 
-func (s *Store) hasTable(ctx context.Context, name string) (bool, error) {
-	var n int
-	err := s.write.QueryRowContext(ctx, s.engine.rebind(s.engine.hasTable()), name).Scan(&n)
-	return n > 0, err
-}
-
-func (s *Store) migrator() (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	return goose.NewProvider(s.engine.dialect(), s.write, files,
-		goose.WithGoMigrations(addChecksums(s.engine)), goose.WithSlog(slog.New(slog.DiscardHandler)))
-}
-
-// Migrate brings the schema up to this program's, each step whole or not at all. Several processes
-// may do so at once.
+// Migrate brings the schema up to date, each step whole or not at all. Several processes can call
+// it at once.
 func (s *Store) Migrate(ctx context.Context) error {
 	if behind, err := s.checkVersion(ctx); err != nil || !behind {
 		return err
 	}
-	if p, ok := s.engine.(*postgres); ok {
-		unlock, err := p.lockMigration(ctx, s.write)
+	if s.traits.lockMigrations != "" {
+		lock, err := s.begin(ctx, s.traits.lockMigrations)
 		if err != nil {
 			return fmt.Errorf("migrate %s: %w", s, err)
 		}
-		defer unlock() //nolint:errcheck // it held no change
+		defer lock.Rollback() //nolint:errcheck // it holds only the lock
 	}
 	provider, err := s.migrator()
 	if err != nil {
@@ -74,10 +38,73 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// addChecksums is the migration that gives every user, and all endings, a checksum.
-func addChecksums(e engine) *goose.Migration {
+// begin starts a transaction with a statement that locks something until the transaction ends.
+func (s *Store) begin(ctx context.Context, lock string) (*sql.Tx, error) {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil || lock == "" {
+		return tx, s.engine.classify(err)
+	}
+	if _, err := tx.ExecContext(ctx, lock); err != nil {
+		return nil, errors.Join(s.engine.classify(err), tx.Rollback())
+	}
+	return tx, nil
+}
+
+// RequireSchema refuses a database whose schema is not up to date. Errors: ErrSchema,
+// ErrNewerDatabase.
+func (s *Store) RequireSchema(ctx context.Context) error {
+	behind, err := s.checkVersion(ctx)
+	if err == nil && behind {
+		err = fmt.Errorf("%s: %w", s, ErrSchema)
+	}
+	return err
+}
+
+// checkVersion reports whether the database lacks a migration. Errors: ErrNewerDatabase if it has
+// one that this program lacks.
+func (s *Store) checkVersion(ctx context.Context) (behind bool, err error) {
+	has, err := s.hasTable(ctx, goose.DefaultTablename)
+	if err != nil || !has {
+		return true, err
+	}
+	var version int64
+	err = s.write.QueryRowContext(ctx,
+		"SELECT COALESCE(MAX(version_id), 0) FROM "+goose.DefaultTablename).Scan(&version)
+	if err != nil {
+		return false, s.engine.classify(err)
+	}
+	provider, err := s.migrator()
+	if err != nil {
+		return false, err
+	}
+	sources := provider.ListSources()
+	newest := sources[len(sources)-1].Version
+	if version > newest {
+		return false, fmt.Errorf("%s: %w: its schema is %d, this program knows %d. "+
+			"Install the newer version", s, ErrNewerDatabase, version, newest)
+	}
+	return version < newest, nil
+}
+
+func (s *Store) hasTable(ctx context.Context, name string) (bool, error) {
+	var n int
+	err := s.write.QueryRowContext(ctx, s.engine.rebind(s.traits.countTables), name).Scan(&n)
+	return n > 0, s.engine.classify(err)
+}
+
+func (s *Store) migrator() (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(s.traits.dialect, s.write, files,
+		goose.WithGoMigrations(s.addChecksums()), goose.WithSlog(slog.New(slog.DiscardHandler)))
+}
+
+// addChecksums is the migration that gives each user, and all revocations together, a checksum.
+func (s *Store) addChecksums() *goose.Migration {
 	return goose.NewGoMigration(5, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-		t := transaction{ctx, tx, e, &effects{}}
+		t := &transaction{ctx: ctx, tx: tx, store: s}
 		_, err := t.exec("ALTER TABLE users ADD COLUMN checksum BIGINT NOT NULL DEFAULT 0")
 		if err != nil {
 			return err
@@ -100,14 +127,4 @@ func addChecksums(e engine) *goose.Migration {
 			VALUES ('endings checksum', $1), ('change', 0)`, checksum)
 		return err
 	}}, nil)
-}
-
-// RequireSchema refuses a database that was not migrated to this program's schema. Errors:
-// ErrSchema, ErrNewerDatabase.
-func (s *Store) RequireSchema(ctx context.Context) error {
-	behind, err := s.checkVersion(ctx)
-	if err == nil && behind {
-		err = fmt.Errorf("%s: %w", s, ErrSchema)
-	}
-	return err
 }

@@ -214,7 +214,7 @@ func TestClockBehind(t *testing.T) {
 	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
 	ahead := (TokenID{IssuedAt: now() + 3600}).Order()
-	err := s.inTransaction(t.Context(), func(tx transaction) error {
+	err := s.inTransaction(t.Context(), func(tx *transaction) error {
 		row, err := tx.lockUser(u.ID)
 		if err != nil {
 			return err

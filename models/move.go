@@ -3,31 +3,23 @@ package models
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 )
 
-// MovedTable is what a move has done, or has to do.
+// MovedTable says how far a table has been moved.
 type MovedTable struct {
-	Table string
-	Rows  int64 // in the table
-	There int64 // of them there already when it began
-	Sum   int64 // checksum of all rows, in both databases; after the move
+	Table  string
+	Rows   int64 // in the database to move from
+	Copied int64 // in the database to move to, when the move started
+	Sum    int64 // checksum of all rows, equal in both databases; 0 before the move
 }
 
-const (
-	moving    = "moving" // names the number of a move under way, on both sides
-	movedMark = "moved"  // says that the database was left
-	moveBatch = 10_000   // rows
-)
-
-// CheckMoved refuses a database that was moved elsewhere, or to which a move was not finished.
+// CheckMoved refuses a database that was moved elsewhere, and one that a move has not filled yet.
 // Errors: ErrMoved, ErrMoving.
 func (s *Store) CheckMoved(ctx context.Context) error {
-	for name, meaning := range map[string]error{movedMark: ErrMoved, moving: ErrMoving} {
+	for name, meaning := range map[string]error{movedAway: ErrMoved, moveStarted: ErrMoving} {
 		found, err := s.exists(ctx, "SELECT 1 FROM sequences WHERE name = $1", name)
 		if err == nil && found {
 			err = fmt.Errorf("%s: %w", s, meaning)
@@ -39,9 +31,24 @@ func (s *Store) CheckMoved(ctx context.Context) error {
 	return nil
 }
 
-// PlanMove says what a move would do, and changes nothing; to is nil for a database that is yet to
-// be made. Errors: ErrMoved, ErrNodes, ErrNotEmpty.
-func PlanMove(ctx context.Context, from, to *Store, again bool) (plan []MovedTable, err error) {
+// checkMoved refuses to write to a database that was moved while it was open. A shared one cannot
+// be: PlanMove refuses it while nodes are registered.
+func (t *transaction) checkMoved() error {
+	if t.store.traits.shared {
+		return nil
+	}
+	var one int
+	err := t.scan("SELECT 1 FROM sequences WHERE name = $1", []any{movedAway}, &one)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return cmp.Or(err, fmt.Errorf("%w: %s: %w", ErrUnavailable, t.store, ErrMoved))
+}
+
+// PlanMove returns what Move would do, and changes nothing. To is nil if the database to move to
+// does not exist yet. Restart ignores the rows that an unfinished move has copied. Errors:
+// ErrMoved, ErrNodes, ErrNotEmpty.
+func PlanMove(ctx context.Context, from, to *Store, restart bool) (plan []MovedTable, err error) {
 	unfinished := to != nil && errors.Is(to.CheckMoved(ctx), ErrMoving)
 	if err := from.CheckMoved(ctx); err != nil && (!unfinished || !errors.Is(err, ErrMoved)) {
 		return nil, err
@@ -55,38 +62,38 @@ func PlanMove(ctx context.Context, from, to *Store, again bool) (plan []MovedTab
 			return nil, err
 		}
 		if to != nil {
-			if m.There, err = to.count(ctx, t); err != nil {
+			if m.Copied, err = to.count(ctx, t); err != nil {
 				return nil, err
 			}
 		}
-		if m.There > 0 && !unfinished {
+		if m.Copied > 0 && !unfinished {
 			return nil, fmt.Errorf("%s: %w", to, ErrNotEmpty)
 		}
-		if again {
-			m.There = 0
+		if restart {
+			m.Copied = 0
 		}
 		plan = append(plan, m)
 	}
 	return plan, nil
 }
 
-// Move copies everything from one database to another and leaves the first marked as moved. Nobody
-// else writes to the first meanwhile, or afterwards. What was cut short goes on where it stopped,
-// or anew. It calls progress for each batch of rows. Errors: those of PlanMove, and
-// ErrDiffers.
+// Move copies all rows from one database to another and marks the first one as moved. Nothing else
+// can write to the first one during the move or afterwards. A move that was interrupted continues
+// where it stopped, or starts again with restart. Move calls progress for each batch of rows.
+// Errors: those of PlanMove, and ErrDiffers.
 func Move(
-	ctx context.Context, from, to *Store, again bool, progress func(table string, rows int),
+	ctx context.Context, from, to *Store, restart bool, progress func(table string, rows int),
 ) ([]MovedTable, error) {
-	plan, err := PlanMove(ctx, from, to, again)
+	plan, err := PlanMove(ctx, from, to, restart)
 	if err != nil {
 		return nil, err
 	}
-	tx, err := from.freeze(ctx)
+	tx, err := from.begin(ctx, from.traits.lockTables)
 	if err != nil {
 		return nil, err
 	}
-	defer tx.Rollback() //nolint:errcheck // committed, or to be undone
-	if err := to.beginMove(ctx, again); err != nil {
+	defer tx.Rollback() //nolint:errcheck // it does nothing after the commit
+	if err := to.startMove(ctx, restart); err != nil {
 		return nil, err
 	}
 	for i, t := range movedTables() {
@@ -98,37 +105,21 @@ func Move(
 		}
 	}
 	if _, err := tx.ExecContext(ctx, from.engine.rebind(`INSERT INTO sequences (name, value)
-		VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`), movedMark, now()); err != nil {
+		VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`), movedAway, now()); err != nil {
 		return nil, from.engine.classify(err)
 	}
-	if err := tx.Commit(); err != nil { // first: never may both be served
+	// The first database is given up before the second can be used, so never are both in use.
+	if err := tx.Commit(); err != nil {
 		return nil, from.engine.classify(err)
 	}
-	return plan, to.endMove(ctx, from)
+	return plan, to.finishMove(ctx, from)
 }
 
-// freeze begins a transaction that lets nobody else write, however long it lasts.
-func (s *Store) freeze(ctx context.Context) (*sql.Tx, error) {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil || !s.Shared() {
-		return tx, s.engine.classify(err) // SQLite has one writer
-	}
-	tables := []string{sequences().name}
-	for _, t := range movedTables() {
-		tables = append(tables, t.name)
-	}
-	//nolint:gosec // our own tables
-	lock := "LOCK TABLE " + strings.Join(tables, ", ") + " IN EXCLUSIVE MODE"
-	if _, err := tx.ExecContext(ctx, lock); err != nil {
-		return nil, errors.Join(s.engine.classify(err), tx.Rollback())
-	}
-	return tx, nil
-}
-
-// beginMove notes that a move to the database is under way; anew, it empties what was moved before.
-func (s *Store) beginMove(ctx context.Context, again bool) error {
-	return s.inTransaction(ctx, func(t transaction) error {
-		if again {
+// startMove marks the database as one that a move has not filled yet. With restart it deletes the
+// rows that were copied before.
+func (s *Store) startMove(ctx context.Context, restart bool) error {
+	return s.inTransaction(ctx, func(t *transaction) error {
+		if restart {
 			for _, table := range slices.Backward(movedTables()) {
 				if _, err := t.exec("DELETE FROM " + table.name); err != nil {
 					return err
@@ -136,23 +127,23 @@ func (s *Store) beginMove(ctx context.Context, again bool) error {
 			}
 		}
 		_, err := t.exec(`INSERT INTO sequences (name, value) VALUES ($1, $2)
-			ON CONFLICT (name) DO NOTHING`, moving, now())
+			ON CONFLICT (name) DO NOTHING`, moveStarted, now())
 		return err
 	})
 }
 
-// endMove takes over the numbers that come next, and thereby ends the move.
-func (s *Store) endMove(ctx context.Context, from *Store) error {
-	rows, err := from.batch(ctx, sequences(), nil)
+// finishMove copies the sequences, which completes the move.
+func (s *Store) finishMove(ctx context.Context, from *Store) error {
+	rows, err := from.batch(ctx, sequencesTable(), nil)
 	if err != nil {
 		return err
 	}
-	return s.inTransaction(ctx, func(t transaction) error {
+	return s.inTransaction(ctx, func(t *transaction) error {
 		if _, err := t.exec("DELETE FROM sequences"); err != nil {
 			return err
 		}
 		for _, row := range rows {
-			if row[0] == movedMark {
+			if row[0] == movedAway {
 				continue
 			}
 			_, err := t.exec("INSERT INTO sequences (name, value) VALUES ($1, $2)", row...)

@@ -2,27 +2,21 @@ package models
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// table is a table as a move reads it: in the order of its key.
+// table is a table as a move reads it: in the order of its key, whose columns come first.
 type table struct {
 	name    string
 	key     []string
 	columns []string
 }
 
-func words(s string) []string { return strings.Fields(s) }
-
-// movedTables are all tables but the sequences, and the nodes, who report by themselves. What
-// refers to another comes after it.
+// movedTables lists the tables that a move copies, each after the tables that it refers to.
+// sequences comes last: see finishMove. The rows of nodes are not moved: each node registers.
 func movedTables() []table {
+	words := strings.Fields
 	return []table{
 		{"users", words("id"), words(`id account account_key client_type nickname nickname_key role
 			state secret_hash epoch ended_through created_at updated_at last_login_at checksum`)},
@@ -37,13 +31,15 @@ func movedTables() []table {
 	}
 }
 
-func sequences() table { return table{"sequences", words("name"), words("name value")} }
+func sequencesTable() table {
+	return table{"sequences", []string{"name"}, []string{"name", "value"}}
+}
 
-// copyTable copies the rows that come after those that are there.
+// copyTable copies the rows after the last one that the database to move to has.
 func copyTable(
 	ctx context.Context, from, to *Store, t table, progress func(string, int),
 ) error {
-	last, err := to.last(ctx, t)
+	last, err := to.lastKey(ctx, t)
 	for err == nil {
 		var rows [][]any
 		if err = ctx.Err(); err == nil {
@@ -52,110 +48,86 @@ func copyTable(
 		if err != nil || len(rows) == 0 {
 			break
 		}
-		if err = to.insert(ctx, t, rows); err == nil {
+		if err = to.engine.copyRows(ctx, to, t, rows); err == nil {
 			last = rows[len(rows)-1][:len(t.key)]
 			progress(t.name, len(rows))
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w", t.name, err)
+		err = fmt.Errorf("copy %s: %w", t.name, err)
 	}
 	return err
 }
 
-// batch reads the rows after a key, nil for the first ones. The key's columns come first.
+// compareTable checks that both databases have the same rows, and returns their checksum. Errors:
+// ErrDiffers.
+func compareTable(ctx context.Context, from, to *Store, t table) (sum int64, err error) {
+	rows, sum, err := from.sum(ctx, t)
+	if err != nil {
+		return 0, err
+	}
+	copied, copiedSum, err := to.sum(ctx, t)
+	if err == nil && (rows != copied || sum != copiedSum) {
+		err = fmt.Errorf("%s: %w: it has %d rows, the copy %d", t.name, ErrDiffers, rows, copied)
+	}
+	return sum, err
+}
+
+func (s *Store) count(ctx context.Context, t table) (n int64, err error) {
+	err = s.scan(ctx, "SELECT COUNT(*) FROM "+t.name, nil, &n)
+	return n, err
+}
+
+// lastKey returns the key of the last row, nil if there is no row.
+func (s *Store) lastKey(ctx context.Context, t table) (key []any, err error) {
+	query := fmt.Sprintf("SELECT %s FROM %s ORDER BY %s DESC LIMIT 1", strings.Join(t.key, ", "),
+		t.name, strings.Join(t.key, " DESC, "))
+	err = s.all(ctx, query, nil, func(scan scanFunc) (err error) {
+		key, err = scanValues(scan, len(t.key))
+		return err
+	})
+	return key, err
+}
+
+// batch reads up to maxBatch rows after a key, nil for the first rows.
 func (s *Store) batch(ctx context.Context, t table, after []any) (rows [][]any, err error) {
+	const maxBatch = 10_000
 	where := ""
 	if after != nil {
-		marks := make([]string, len(after))
-		for i := range after {
-			marks[i] = fmt.Sprintf("$%d", i+1)
-		}
-		where = " WHERE (" + strings.Join(t.key, ", ") + ") > (" + strings.Join(marks, ", ") + ")"
+		where = " WHERE (" + strings.Join(t.key, ", ") + ") > " + placeholders(0, len(after))
 	}
 	query := fmt.Sprintf("SELECT %s FROM %s%s ORDER BY %s LIMIT %d", strings.Join(t.columns, ", "),
-		t.name, where, strings.Join(t.key, ", "), moveBatch)
-	err = s.all(ctx, query, after, func(scan func(...any) error) error {
-		row, into := make([]any, len(t.columns)), make([]any, len(t.columns))
-		for i := range row {
-			into[i] = &row[i]
-		}
-		err := scan(into...)
+		t.name, where, strings.Join(t.key, ", "), maxBatch)
+	err = s.all(ctx, query, after, func(scan scanFunc) error {
+		row, err := scanValues(scan, len(t.columns))
 		rows = append(rows, row)
 		return err
 	})
 	return rows, err
 }
 
-// last is the key of the last row, nil when there is none.
-func (s *Store) last(ctx context.Context, t table) (key []any, err error) {
-	query := fmt.Sprintf("SELECT %s FROM %s ORDER BY %s DESC LIMIT 1", strings.Join(t.key, ", "),
-		t.name, strings.Join(t.key, " DESC, "))
-	err = s.all(ctx, query, nil, func(scan func(...any) error) error {
-		key = make([]any, len(t.key))
-		into := make([]any, len(t.key))
-		for i := range key {
-			into[i] = &key[i]
-		}
-		return scan(into...)
-	})
-	return key, err
-}
-
-// insert writes rows, all or none: PostgreSQL by COPY, SQLite in one transaction.
-func (s *Store) insert(ctx context.Context, t table, rows [][]any) error {
-	if s.Shared() {
-		conn, err := s.write.Conn(ctx)
-		if err != nil {
-			return s.engine.classify(err)
-		}
-		err = conn.Raw(func(driver any) error {
-			_, err := driver.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{t.name}, t.columns,
-				pgx.CopyFromRows(rows))
-			return err
-		})
-		return s.engine.classify(errors.Join(err, conn.Close()))
+// scanValues reads a row of n columns of any type.
+func scanValues(scan scanFunc, n int) ([]any, error) {
+	values, dest := make([]any, n), make([]any, n)
+	for i := range values {
+		dest[i] = &values[i]
 	}
-	return s.inTransaction(ctx, func(tx transaction) error {
-		for part := range slices.Chunk(rows, 32_000/len(t.columns)) { // parameters of a statement
-			if err := tx.insert(t, part); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return values, scan(dest...)
 }
 
-func (t transaction) insert(into table, rows [][]any) error {
-	var values []string
-	var args []any
+// insertRows inserts rows in one statement.
+func (t *transaction) insertRows(into table, rows [][]any) error {
+	values := make([]string, 0, len(rows))
+	args := make([]any, 0, len(rows)*len(into.columns))
 	for _, row := range rows {
-		marks := make([]string, len(row))
-		for i := range row {
-			marks[i] = fmt.Sprintf("$%d", len(args)+i+1)
-		}
-		values, args = append(values, "("+strings.Join(marks, ", ")+")"), append(args, row...)
+		values, args = append(values, placeholders(len(args), len(row))), append(args, row...)
 	}
 	_, err := t.exec("INSERT INTO "+into.name+" ("+strings.Join(into.columns, ", ")+") VALUES "+
 		strings.Join(values, ", "), args...)
 	return err
 }
 
-// compareTable makes sure that both databases have the same rows, and returns their checksum.
-func compareTable(ctx context.Context, from, to *Store, t table) (sum int64, err error) {
-	var counts, sums [2]int64
-	for i, s := range []*Store{from, to} {
-		if counts[i], sums[i], err = s.sum(ctx, t); err != nil {
-			return 0, err
-		}
-	}
-	if counts[0] != counts[1] || sums[0] != sums[1] {
-		return 0, fmt.Errorf("%s: %w: %d rows and %d", t.name, ErrDiffers, counts[0], counts[1])
-	}
-	return sums[0], nil
-}
-
-// sum counts the rows of a table and sums them up, whatever their order.
+// sum returns the number of rows and their checksum, which does not depend on their order.
 func (s *Store) sum(ctx context.Context, t table) (count, sum int64, err error) {
 	var last []any
 	for {
@@ -171,23 +143,18 @@ func (s *Store) sum(ctx context.Context, t table) (count, sum int64, err error) 
 	}
 }
 
-// sumRow is the checksum of a row whose values are integers, texts and bytes.
+// sumRow returns the checksum of a row of integers, text and bytes.
 func sumRow(row []any) int64 {
-	var text record
+	var input hashInput
 	for _, value := range row {
 		switch value := value.(type) {
 		case int64:
-			text = text.number(value)
+			input = input.number(value)
 		case string:
-			text = text.text(value)
+			input = input.text(value)
 		case []byte:
-			text = text.text(string(value))
+			input = input.text(string(value))
 		}
 	}
-	return text.checksum()
-}
-
-func (s *Store) count(ctx context.Context, t table) (n int64, err error) {
-	err = s.scan(ctx, "SELECT COUNT(*) FROM "+t.name, nil, &n)
-	return n, err
+	return input.checksum()
 }

@@ -132,7 +132,7 @@ func TestMoveCutShort(t *testing.T) {
 	}
 	cut(false, "tokens")
 	plan, err := PlanMove(t.Context(), from, to, false)
-	if err != nil || plan[0].There != 20 || plan[2].There != 0 {
+	if err != nil || plan[0].Copied != 20 || plan[2].Copied != 0 {
 		t.Errorf("%v, %v", plan, err)
 	}
 	cut(false, "endings")

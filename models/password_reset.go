@@ -1,15 +1,12 @@
 package models
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
-// CreateReset remembers the one link by which a user's secret can be set anew; an earlier link of
-// the user works no longer. Errors: ErrNotFound for an unknown or disabled user.
+// CreateReset stores the link with which a user can set a new password. Each user has one: an
+// earlier link no longer works. Errors: ErrNotFound for an unknown or disabled user.
 func (s *Store) CreateReset(ctx context.Context, uid uint32) (TokenID, error) {
 	id := TokenID{UID: uid}
-	err := s.inTransaction(ctx, func(t transaction) error {
+	err := s.inTransaction(ctx, func(t *transaction) error {
 		id.IssuedAt = now()
 		row, err := t.lockUser(uid)
 		if err == nil && row.State != Active {
@@ -26,19 +23,18 @@ func (s *Store) CreateReset(ctx context.Context, uid uint32) (TokenID, error) {
 	return id, err
 }
 
-// HasReset says whether a link can still be used.
+// HasReset reports whether a link can still be used.
 func (s *Store) HasReset(ctx context.Context, id TokenID) (bool, error) {
 	return s.exists(ctx, "SELECT 1 FROM resets WHERE uid = $1 AND issued_at = $2 AND serial = $3",
 		id.UID, id.IssuedAt, id.Serial)
 }
 
-// useReset uses a link up. Errors: ErrChanged when it was used already.
-func (t transaction) useReset(id TokenID) error {
-	var uid uint32
-	err := t.scan(`DELETE FROM resets WHERE uid = $1 AND issued_at = $2 AND serial = $3
-		RETURNING uid`, []any{id.UID, id.IssuedAt, id.Serial}, &uid)
-	if errors.Is(err, ErrNotFound) {
-		return ErrChanged
+// useReset deletes a link. Errors: ErrChanged if it no longer works.
+func (t *transaction) useReset(id TokenID) error {
+	rows, err := t.exec("DELETE FROM resets WHERE uid = $1 AND issued_at = $2 AND serial = $3",
+		id.UID, id.IssuedAt, id.Serial)
+	if err == nil && rows == 0 {
+		err = ErrChanged
 	}
 	return err
 }

@@ -24,21 +24,22 @@ type postgres struct {
 	config *pgx.ConnConfig
 }
 
-// How long PostgreSQL may take. A client waits no longer than two seconds for an answer.
+// The time limits of PostgreSQL. A client waits at most two seconds for an answer.
 const (
-	postgresTimeout = 1500 * time.Millisecond
+	postgresTimeout = 1500 * time.Millisecond // for a transaction or a read
 	connectTimeout  = time.Second
+	openTimeout     = 10 * time.Second // for a server that is not up yet, at the start
 )
 
 // PostgresOptions say how a PostgreSQL database is used.
 type PostgresOptions struct {
-	Connections int // open at once, at least 1
-	Application string
+	Connections int    // open at once, at least 1
+	Application string // name of the program in the server's statistics
 }
 
-// OpenPostgres opens a PostgreSQL database by its URL, and checks it; it does not migrate. A server
-// on another machine must show a certificate of its own name unless the URL says otherwise by its
-// sslmode. Errors: ErrAddress, ErrSchema, ErrWeak, ErrNewerDatabase, ErrUnavailable.
+// OpenPostgres opens and checks a PostgreSQL database by its URL; it does not migrate. A server on
+// another machine must present a certificate for its name unless the URL sets another sslmode.
+// Errors: ErrAddress, ErrForeign, ErrWeak, ErrUnavailable.
 func OpenPostgres(ctx context.Context, address string, o PostgresOptions) (*Store, error) {
 	config, err := parseAddress(address)
 	if err != nil {
@@ -49,47 +50,58 @@ func OpenPostgres(ctx context.Context, address string, o PostgresOptions) (*Stor
 	}
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(o.Connections)
-	pool.SetMaxIdleConns(o.Connections) // a connection costs a process, a login none
+	pool.SetMaxIdleConns(o.Connections) // each new connection costs the server a process
 	pool.SetConnMaxLifetime(time.Hour)
 	e := &postgres{config: config}
-	s := &Store{engine: e, write: pool, read: pool, prepared: map[string]*sql.Stmt{}}
+	s := &Store{engine: e, traits: postgresTraits(), write: pool, read: pool}
 	if err := e.check(ctx, pool); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", e, e.classify(err)), s.Close())
 	}
 	return s, nil
 }
 
-// String names the database, without who uses it.
-func (p *postgres) String() string {
-	return "postgres://" + net.JoinHostPort(p.config.Host, strconv.Itoa(int(p.config.Port))) + "/" +
-		p.config.Database
+func postgresTraits() traits {
+	tables := []string{sequencesTable().name}
+	for _, t := range movedTables() {
+		tables = append(tables, t.name)
+	}
+	return traits{
+		shared:  true,
+		dialect: goose.DialectPostgres,
+		countTables: `SELECT COUNT(*) FROM pg_tables
+			WHERE schemaname = current_schema() AND tablename = $1`,
+		notify:     "SELECT pg_notify('" + channel + "', '')",
+		lockTables: "LOCK TABLE " + strings.Join(tables, ", ") + " IN EXCLUSIVE MODE",
+		// A transaction's lock works through a connection pooler; a session's does not.
+		lockMigrations:     fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", applicationID),
+		transactionTimeout: postgresTimeout,
+		readTimeout:        postgresTimeout,
+		pollInterval:       500 * time.Millisecond,
+	}
 }
 
-// openTimeout is how long a start waits for a server that is not there yet.
-const openTimeout = 10 * time.Second
-
-// check refuses a database that is another program's, or that would lose what it acknowledged.
+// check refuses another program's database, and a server that can lose acknowledged writes.
 func (p *postgres) check(ctx context.Context, db *sql.DB) error {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	for try := 0; ; try++ {
-		err := p.checkOnce(ctx, db)
-		if err == nil || !p.retryable(err) || !pause(ctx, try) {
+	for attempt := 0; ; attempt++ {
+		err := checkServer(ctx, db)
+		if err == nil || !p.retryable(err) || !pause(ctx, attempt) {
 			return err
 		}
 	}
 }
 
-func (p *postgres) checkOnce(ctx context.Context, db *sql.DB) error {
-	var ours, others int
+func checkServer(ctx context.Context, db *sql.DB) error {
+	var ours, all int
 	err := db.QueryRowContext(ctx, `SELECT COUNT(*) FILTER (WHERE tablename = $1), COUNT(*)
 		FROM pg_tables WHERE schemaname = current_schema()`, goose.DefaultTablename).
-		Scan(&ours, &others)
+		Scan(&ours, &all)
 	if err != nil {
 		return err
 	}
-	if ours == 0 && others > 0 {
-		return ErrForeign
+	if ours == 0 && all > 0 {
+		return fmt.Errorf("%w: it has another program's tables. Use an empty database", ErrForeign)
 	}
 	for _, setting := range []string{"fsync", "full_page_writes", "synchronous_commit"} {
 		var value string
@@ -98,75 +110,61 @@ func (p *postgres) checkOnce(ctx context.Context, db *sql.DB) error {
 			return err
 		}
 		if value == "off" {
-			return fmt.Errorf("%w: %s is off", ErrWeak, setting)
+			return fmt.Errorf("%w: %s is off. Turn it on", ErrWeak, setting)
 		}
 	}
 	return nil
 }
 
-// lockMigration keeps other processes from migrating until unlock is called. The lock belongs to a
-// transaction, so that a pooler in between does no harm.
-func (p *postgres) lockMigration(ctx context.Context, db *sql.DB) (unlock func() error, err error) {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", applicationID); err != nil {
-		return nil, errors.Join(err, tx.Rollback())
-	}
-	return tx.Rollback, nil
+func (p *postgres) String() string {
+	return "postgres://" + net.JoinHostPort(p.config.Host, strconv.Itoa(int(p.config.Port))) + "/" +
+		p.config.Database
 }
 
-// rebind leaves a text as it is.
+// rebind changes nothing: PostgreSQL's own form is $1, $2, ….
 func (p *postgres) rebind(query string) string { return query }
 
-func (p *postgres) dialect() goose.Dialect { return goose.DialectPostgres }
-
-func (p *postgres) hasTable() string {
-	return "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1"
-}
-
-// checkFile: what a connection reaches is the database.
+// checkFile always succeeds: there is no file.
 func (p *postgres) checkFile() error { return nil }
 
-// committed: PostgreSQL has seen to it.
-func (p *postgres) committed(int64) error { return nil }
-
-// countsChanges is false: a restored copy has to be told of by whoever restores it.
-func (p *postgres) countsChanges() bool { return false }
-
-func (p *postgres) timeout() (transaction, lookup time.Duration) {
-	return postgresTimeout, postgresTimeout
+// copyRows inserts the rows by COPY.
+func (p *postgres) copyRows(ctx context.Context, s *Store, into table, rows [][]any) error {
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return p.classify(err)
+	}
+	err = conn.Raw(func(driver any) error {
+		_, err := driver.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{into.name}, into.columns,
+			pgx.CopyFromRows(rows))
+		return err
+	})
+	return p.classify(errors.Join(err, conn.Close()))
 }
 
-func (p *postgres) close() error { return nil }
-
-func (p *postgres) notifyStatement() string { return "SELECT pg_notify('" + channel + "', '')" }
-
-// classify wraps what the server or the way to it is to blame for in ErrUnavailable.
 func (p *postgres) classify(err error) error {
 	if err == nil || errors.Is(err, ErrUnavailable) {
 		return err
 	}
-	var engine *pgconn.PgError
+	var fault *pgconn.PgError
 	var connect *pgconn.ConnectError
 	if p.retryable(err) || errors.As(err, &connect) ||
-		errors.As(err, &engine) && !strings.HasPrefix(engine.Code, "23") ||
+		errors.As(err, &fault) && !strings.HasPrefix(fault.Code, "23") || // a constraint
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrConnDone) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, explainPostgres(err), err)
 	}
 	return err
 }
 
-// retryable says that a connection was lost or refused, or that transactions were in each other's way.
+// retryable reports whether a connection was lost or refused, or the server rolled a transaction
+// back for the sake of another.
 func (p *postgres) retryable(err error) bool {
-	var engine *pgconn.PgError
-	if errors.As(err, &engine) {
-		switch engine.Code[:2] {
+	var fault *pgconn.PgError
+	if errors.As(err, &fault) {
+		switch fault.Code[:2] {
 		case "08", "40", "53", "57": // connection, rollback, resources, operator intervention
 			return true
 		}
-		return engine.Code == "25006" // it became a standby
+		return fault.Code == "25006" // the server has become a standby
 	}
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {
@@ -178,4 +176,42 @@ func (p *postgres) retryable(err error) bool {
 		errors.Is(err, driver.ErrBadConn) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.As(err, &network) && !network.Timeout()
+}
+
+// explainPostgres says in words what a fault means for the operator.
+func explainPostgres(err error) string {
+	var fault *pgconn.PgError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &fault):
+		return explainCode(fault.Code)
+	case errors.As(err, &certificate):
+		return "the server's certificate is not accepted. Check sslrootcert and the host name"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the server does not answer in time"
+	}
+	return "the server cannot be reached. Check that it runs and that the address is right"
+}
+
+// explainCode explains an SQLSTATE code of PostgreSQL.
+func explainCode(code string) string {
+	switch code[:2] {
+	case "28":
+		return "the server refuses the login. Check user and password"
+	case "3D":
+		return "there is no such database on the server. Create it"
+	case "53":
+		return "the server is out of connections, memory or disk space"
+	case "57":
+		return "the server is starting, stopping or was interrupted"
+	case "40":
+		return "other transactions were in the way"
+	}
+	switch code {
+	case "25006":
+		return "the server is read-only, such as a standby"
+	case "42501":
+		return "the role lacks a permission"
+	}
+	return "the server reports an error"
 }

@@ -10,20 +10,22 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// parseAddress reads the URL of a database. No error shows its password.
+// parseAddress reads the URL of a database. Without an sslmode in it, the connection is encrypted
+// and the server verified unless every server is on this machine. No error shows the password.
+// Errors: ErrAddress.
 func parseAddress(address string) (*pgx.ConnConfig, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return nil, fmt.Errorf("%w: it begins with postgres://", ErrAddress)
+		return nil, fmt.Errorf("%w: write postgres://USER@HOST/DATABASE", ErrAddress)
 	}
 	query := u.Query()
 	mode := query.Get("sslmode")
 	if mode == "prefer" || mode == "allow" {
-		return nil, fmt.Errorf("%w: sslmode=%s may mean none: name verify-full, or disable", ErrAddress,
-			mode)
+		return nil, fmt.Errorf("%w: sslmode=%s allows an unencrypted connection. Set verify-full, "+
+			"or disable", ErrAddress, mode)
 	}
 	if mode == "" {
-		query.Set("sslmode", "disable") // where nobody can listen, and a certificate elsewhere
+		query.Set("sslmode", "disable")
 		u.RawQuery = query.Encode()
 	}
 	config, err := pgx.ParseConfig(u.String())
@@ -41,7 +43,7 @@ func parseAddress(address string) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
-// isLocal says whether a server, and each that may take its place, is on this machine.
+// isLocal reports whether a server and each of its fallbacks are on this machine.
 func isLocal(config *pgx.ConnConfig) bool {
 	hosts := []string{config.Host}
 	for _, other := range config.Fallbacks {

@@ -5,24 +5,27 @@ import (
 	"errors"
 )
 
-// Revocation says that a token, or every token of a user up to one, has ended before its time.
-// The store numbers the endings; servers follow them by number, so that verifying a token needs no
-// lookup.
+// Revocation says that one token, or every token of a user up to one, was revoked. The store
+// numbers the revocations and processes read them in that order, so that verifying a token needs no
+// query.
 type Revocation struct {
-	Through    TokenID // zero when nothing ended
-	EarlierToo bool    // every token of the user up to Through, not that one alone
-	EndsAt     int64   // Unix seconds: refused from this second on
-	ExpiresAt  int64   // Unix seconds: when the last of these tokens would have expired anyway
+	Through    TokenID // the token, or the newest of the tokens; zero if none was revoked
+	EarlierToo bool    // every token of the user up to Through
+	EndsAt     int64   // Unix seconds: refused from this second on; 0: at once
+	ExpiresAt  int64   // Unix seconds: when the last of the tokens expires anyway
 }
 
-// Head is how far the store has come in what servers follow.
+// IsZero reports whether no token was revoked.
+func (r Revocation) IsZero() bool { return r == Revocation{} }
+
+// Head holds the newest numbers of what processes read from the store.
 type Head struct {
-	Revocations int64 // number of the newest ending
-	Checksum    int64 // of all endings: see Endings
-	Ring        int64 // number of the newest change to the keys
+	Revocations int64 // number of the newest revocation
+	Checksum    int64 // of all revocations: see Revocations
+	Ring        int64 // number of the newest change to the signing keys
 }
 
-// Head returns how far the store has come.
+// Head returns the newest numbers.
 func (s *Store) Head(ctx context.Context) (Head, error) {
 	var h Head
 	if err := s.engine.checkFile(); err != nil {
@@ -35,22 +38,20 @@ func (s *Store) Head(ctx context.Context) (Head, error) {
 	return h, err
 }
 
-// IsZero says that nothing ended.
-func (e Revocation) IsZero() bool { return e == Revocation{} }
-
-// RevokeToken ends one token, expired or not: a clock that stands wrong must not revive it. Ending
-// what has ended already, or was never issued, is no error: the ending returned is zero.
-func (s *Store) RevokeToken(ctx context.Context, id TokenID, reason string) (Revocation, error) {
-	var ending Revocation
-	err := s.inTransaction(ctx, func(t transaction) (err error) {
-		ending, err = t.revokeToken(id, 0, reason)
+// RevokeToken revokes one token, even if it has expired: a wrong clock must not make it valid
+// again. It returns a zero Revocation if the token was already revoked or never issued.
+func (s *Store) RevokeToken(
+	ctx context.Context, id TokenID, reason string,
+) (revoked Revocation, err error) {
+	err = s.inTransaction(ctx, func(t *transaction) error {
+		revoked, err = t.revokeToken(id, 0, reason)
 		return err
 	})
-	return ending, err
+	return revoked, err
 }
 
-// revokeToken ends one token from a second on, 0 for at once, unless it ends earlier anyway.
-func (t transaction) revokeToken(id TokenID, from int64, reason string) (Revocation, error) {
+// revokeToken revokes one token from a second on, 0 for at once, unless it ends earlier.
+func (t *transaction) revokeToken(id TokenID, from int64, reason string) (Revocation, error) {
 	var expires int64
 	err := t.scan(`UPDATE tokens SET ends_at = $1
 		WHERE uid = $2 AND issued_at = $3 AND serial = $4 AND ends_at > $5 RETURNING expires_at`,
@@ -64,69 +65,68 @@ func (t transaction) revokeToken(id TokenID, from int64, reason string) (Revocat
 	return t.addRevocation(Revocation{Through: id, EndsAt: from, ExpiresAt: expires}, reason)
 }
 
-// RevokeOthers ends every token of a user but one.
+// RevokeOthers revokes every token of a user except one.
 func (s *Store) RevokeOthers(
-	ctx context.Context, but TokenID, reason string,
-) (endings []Revocation, err error) {
-	err = s.inTransaction(ctx, func(t transaction) error {
-		ids, err := t.unrevoked(but.UID)
+	ctx context.Context, except TokenID, reason string,
+) (revoked []Revocation, err error) {
+	err = s.inTransaction(ctx, func(t *transaction) error {
+		ids, err := t.unrevoked(except.UID)
 		if err != nil {
 			return err
 		}
-		endings = nil
+		revoked = nil
 		for _, id := range ids {
-			if id == but {
+			if id == except {
 				continue
 			}
-			ending, err := t.revokeToken(id, 0, reason)
+			r, err := t.revokeToken(id, 0, reason)
 			if err != nil {
 				return err
 			}
-			endings = append(endings, ending)
+			revoked = append(revoked, r)
 		}
 		return nil
 	})
-	return endings, err
+	return revoked, err
 }
 
-// unrevoked names the tokens of a user that have not been ended, expired or not.
-func (t transaction) unrevoked(uid uint32) ([]TokenID, error) {
+// unrevoked returns the tokens of a user that are not revoked, expired or not.
+func (t *transaction) unrevoked(uid uint32) (ids []TokenID, err error) {
 	rows, err := t.query("SELECT issued_at, serial FROM tokens WHERE uid = $1 AND ends_at > 0", uid)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
-	var ids []TokenID
-	for rows.Next() {
+	err = eachRow(rows, func(scan scanFunc) error {
 		id := TokenID{UID: uid}
-		if err := rows.Scan(&id.IssuedAt, &id.Serial); err != nil {
-			return nil, err
-		}
+		err := scan(&id.IssuedAt, &id.Serial)
 		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+		return err
+	})
+	return ids, err
 }
 
-// RevokeAll ends every token of a user.
-func (s *Store) RevokeAll(ctx context.Context, uid uint32, reason string) (ending Revocation, err error) {
-	err = s.inTransaction(ctx, func(t transaction) error {
+// RevokeAll revokes every token of a user.
+func (s *Store) RevokeAll(
+	ctx context.Context, uid uint32, reason string,
+) (revoked Revocation, err error) {
+	err = s.inTransaction(ctx, func(t *transaction) error {
 		row, err := t.lockUser(uid)
 		if errors.Is(err, ErrNotFound) {
-			return nil // nor are there tokens
+			return nil // an unknown user has no tokens
 		}
 		if err != nil {
 			return err
 		}
-		if ending, err = t.revokeAll(&row, reason); err != nil {
+		if revoked, err = t.revokeAll(&row, reason); err != nil {
 			return err
 		}
 		return t.storeUser(row)
 	})
-	return ending, err
+	return revoked, err
 }
 
-// revokeAll ends every token of a user, expired or not. The row remains to be stored.
-func (t transaction) revokeAll(row *userRow, reason string) (Revocation, error) {
+// revokeAll revokes every token of a user, expired or not. The caller stores the row.
+func (t *transaction) revokeAll(row *userRow, reason string) (Revocation, error) {
 	var order, expires int64
 	err := t.scan(`SELECT COALESCE(MAX(issued_at * 4096 + serial), 0), COALESCE(MAX(expires_at), 0)
 		FROM tokens WHERE uid = $1`, []any{row.ID}, &order, &expires)
@@ -139,54 +139,54 @@ func (t transaction) revokeAll(row *userRow, reason string) (Revocation, error) 
 	}
 	row.revokedThrough = max(row.revokedThrough, order)
 	return t.addRevocation(
-		Revocation{Through: idOf(row.ID, order), EarlierToo: true, ExpiresAt: expires}, reason)
+		Revocation{Through: tokenAt(row.ID, order), EarlierToo: true, ExpiresAt: expires}, reason)
 }
 
-func (t transaction) addRevocation(e Revocation, reason string) (Revocation, error) {
-	t.effects.destructive = true
-	seq, err := t.next("ending")
+func (t *transaction) addRevocation(r Revocation, reason string) (Revocation, error) {
+	t.destructive = true
+	seq, err := t.next(revocationSequence)
 	if err != nil {
 		return Revocation{}, err
 	}
 	earlier := 0
-	if e.EarlierToo {
+	if r.EarlierToo {
 		earlier = 1
 	}
 	_, err = t.exec(
 		`INSERT INTO endings (seq, uid, token_order, earlier_too, expires_at, ends_at, ended_at, reason)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		seq, e.Through.UID, e.Through.Order(), earlier, e.ExpiresAt, e.EndsAt, now(), reason)
+		seq, r.Through.UID, r.Through.Order(), earlier, r.ExpiresAt, r.EndsAt, now(), reason)
 	if err != nil {
 		return Revocation{}, err
 	}
-	return e, t.updateChecksum(e.checksum(seq))
+	return r, t.updateChecksum(r.checksum(seq))
 }
 
 const revocationColumns = "seq, uid, token_order, earlier_too, expires_at, ends_at"
 
-func scanRevocation(scan func(...any) error) (e Revocation, seq int64, err error) {
+func scanRevocation(scan scanFunc) (r Revocation, seq int64, err error) {
 	var uid uint32
 	var order int64
-	err = scan(&seq, &uid, &order, &e.EarlierToo, &e.ExpiresAt, &e.EndsAt)
-	e.Through = idOf(uid, order)
-	return e, seq, err
+	err = scan(&seq, &uid, &order, &r.EarlierToo, &r.ExpiresAt, &r.EndsAt)
+	r.Through = tokenAt(uid, order)
+	return r, seq, err
 }
 
-// Revocations calls add for each ending with a number above after and up to through. Those of tokens
-// that have long expired are there until they are purged. It returns the checksum of what it found:
-// of all there are, it is the head's, or some were added or purged meanwhile, or are damaged.
+// Revocations calls add for each revocation with a number above after, up to through. It returns
+// the checksum of what it found. For all revocations that is Head's checksum, unless some were
+// added or purged in the meantime, or are damaged.
 func (s *Store) Revocations(
 	ctx context.Context, after, through int64, add func(Revocation),
 ) (checksum int64, err error) {
-	const most = 50_000 // rows a statement, so that none takes long
-	for count := most; count == most; {
+	const maxBatch = 50_000 // rows of a query, so that each stays short
+	for count := maxBatch; count == maxBatch; {
 		count = 0
 		err = s.all(ctx, "SELECT "+revocationColumns+` FROM endings WHERE seq > $1 AND seq <= $2
-			ORDER BY seq LIMIT $3`, []any{after, through, most}, func(scan func(...any) error) error {
-			e, seq, err := scanRevocation(scan)
+			ORDER BY seq LIMIT $3`, []any{after, through, maxBatch}, func(scan scanFunc) error {
+			r, seq, err := scanRevocation(scan)
 			if err == nil {
-				add(e)
-				checksum ^= e.checksum(seq)
+				add(r)
+				checksum ^= r.checksum(seq)
 				count, after = count+1, seq
 			}
 			return err
@@ -198,9 +198,11 @@ func (s *Store) Revocations(
 	return checksum, nil
 }
 
-// RevocationReason returns when a token was ended, in Unix seconds, and for what reason, or ErrNotFound for
-// one that has not been.
-func (s *Store) RevocationReason(ctx context.Context, id TokenID) (at int64, reason string, err error) {
+// RevocationReason returns when a token was revoked, in Unix seconds, and why. Errors: ErrNotFound
+// if it was not.
+func (s *Store) RevocationReason(
+	ctx context.Context, id TokenID,
+) (at int64, reason string, err error) {
 	err = s.scan(ctx, `SELECT ended_at, reason FROM endings
 		WHERE uid = $1 AND ((earlier_too = 0 AND token_order = $2)
 			OR (earlier_too = 1 AND token_order >= $3))

@@ -7,28 +7,28 @@ import (
 	"regexp"
 )
 
-// Scope is what a token may be used for; a token has exactly one.
+// Scope is what a token may be used for. Each token has one.
 type Scope uint8
 
-// The scopes that are always there. Above them come those that the operator names.
+// The predefined scopes. The operator's own scopes have higher numbers.
 const (
-	AnyScope   Scope = 0 // required where any valid token will do; no token has it
+	AnyScope   Scope = 0 // requires only a valid token; no token has it
 	UserScope  Scope = 1
 	AdminScope Scope = 2
 	firstNamed Scope = 3
 )
 
-// Includes says whether a token of scope s may be used where scope want is required: AdminScope
-// includes every other, UserScope those that the operator named, a named one itself alone.
+// Includes reports whether a token of scope s may be used where want is required. AdminScope
+// includes every other scope, UserScope the operator's, and one of the operator's only itself.
 func (s Scope) Includes(want Scope) bool {
 	return s == want || want == AnyScope || s == AdminScope ||
 		(s == UserScope && want >= firstNamed)
 }
 
-// Scopes are the names of the scopes, by number.
+// Scopes maps the scopes to their names.
 type Scopes map[Scope]string
 
-// Name is a scope's name in the HTTP contract.
+// Name returns a scope's name in the HTTP contract.
 func (s Scopes) Name(scope Scope) string {
 	if name, ok := s[scope]; ok {
 		return name
@@ -36,8 +36,8 @@ func (s Scopes) Name(scope Scope) string {
 	return fmt.Sprintf("scope %d", scope)
 }
 
-// ByName finds a scope by its name.
-func (s Scopes) ByName(name string) (Scope, bool) {
+// ByName returns the scope with a name.
+func (s Scopes) ByName(name string) (scope Scope, ok bool) {
 	for scope, known := range s {
 		if known == name {
 			return scope, true
@@ -46,11 +46,11 @@ func (s Scopes) ByName(name string) (Scope, bool) {
 	return 0, false
 }
 
-// scopeName is what an operator may call a scope.
+// scopeName matches the names that an operator may give to a scope.
 var scopeName = regexp.MustCompile(`^[a-z][a-z0-9._:-]{0,31}$`)
 
-// ErrScopeName refuses a name that cannot be a scope's.
-var ErrScopeName = errors.New("a scope is named by a lower-case letter and up to 31 more of " +
+// ErrScopeName says that a name cannot be a scope's.
+var ErrScopeName = errors.New("the name of a scope is a lower-case letter and up to 31 more of " +
 	"a-z, 0-9, . _ : -")
 
 // CheckScopeName checks the name of a scope. Errors: ErrScopeName.
@@ -61,7 +61,8 @@ func CheckScopeName(name string) error {
 	return nil
 }
 
-// NameScopes gives each name a number, unless it has one, for ever. Errors: ErrScopeName.
+// NameScopes gives a number to each name that has none. A name keeps its number for ever. Errors:
+// ErrScopeName.
 func (s *Store) NameScopes(ctx context.Context, names []string) error {
 	for _, name := range names {
 		if err := CheckScopeName(name); err != nil {
@@ -76,14 +77,8 @@ func (s *Store) NameScopes(ctx context.Context, names []string) error {
 		if _, known := scopes.ByName(name); known {
 			continue
 		}
-		if err := s.inTransaction(ctx, func(t transaction) error {
-			if err := t.lock("key"); err != nil { // one name after the other
-				return err
-			}
-			_, err := t.exec(`INSERT INTO scopes (number, name)
-				SELECT COALESCE(MAX(number), $1) + 1, CAST($2 AS TEXT) FROM scopes WHERE true
-				ON CONFLICT (name) DO NOTHING`, AdminScope, name)
-			return err
+		if err := s.inTransaction(ctx, func(t *transaction) error {
+			return t.nameScope(name)
 		}); err != nil {
 			return err
 		}
@@ -91,16 +86,26 @@ func (s *Store) NameScopes(ctx context.Context, names []string) error {
 	return nil
 }
 
-// Scopes returns the names of every scope.
+// nameScope gives the next number to a name.
+func (t *transaction) nameScope(name string) error {
+	if err := t.lock(keySequence); err != nil { // one name after the other
+		return err
+	}
+	_, err := t.exec(`INSERT INTO scopes (number, name)
+		SELECT COALESCE(MAX(number), $1) + 1, CAST($2 AS TEXT) FROM scopes WHERE true
+		ON CONFLICT (name) DO NOTHING`, AdminScope, name)
+	return err
+}
+
+// Scopes returns the names of all scopes.
 func (s *Store) Scopes(ctx context.Context) (Scopes, error) {
 	scopes := Scopes{UserScope: "UserScope", AdminScope: "AdminScope"}
-	err := s.all(ctx, "SELECT number, name FROM scopes", nil,
-		func(scan func(...any) error) error {
-			var number Scope
-			var name string
-			err := scan(&number, &name)
-			scopes[number] = name
-			return err
-		})
+	err := s.all(ctx, "SELECT number, name FROM scopes", nil, func(scan scanFunc) error {
+		var number Scope
+		var name string
+		err := scan(&number, &name)
+		scopes[number] = name
+		return err
+	})
 	return scopes, err
 }

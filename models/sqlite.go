@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -17,29 +18,26 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// sqliteDriver is the name under which the driver registers itself.
+// sqliteDriver is the name under which go-sqlite3 registers itself.
 const sqliteDriver = "sqlite3"
 
-// Open opens the database of a data directory, which must exist, and checks it; with create it
-// makes a missing or empty one. It does not migrate: Migrate does. Errors: ErrNoDatabase,
-// ErrForeign, ErrDamaged, ErrNewerDatabase, or the file system's.
+// SQLiteVersion returns the version of the embedded SQLite, such as "3.54.1".
+func SQLiteVersion() string {
+	version, _, _ := sqlite3.Version()
+	return version
+}
+
+// Open opens and checks the database of a data directory, which must exist. With create it creates
+// the database if the file is missing or empty. It does not migrate: see Migrate. Errors:
+// ErrNoDatabase, ErrForeign, ErrDamaged, ErrNewerDatabase, ErrUnavailable, or the file system's.
 func Open(ctx context.Context, dir string, create bool) (*Store, error) {
 	return open(ctx, sqliteDriver, dir, create)
 }
 
 func open(ctx context.Context, driver, dir string, create bool) (*Store, error) {
 	path := filepath.Join(dir, DatabaseFile)
-	state, err := Inspect(dir)
-	if err != nil {
+	if err := requireFile(ctx, dir, create); err != nil {
 		return nil, err
-	}
-	if state != FilePresent {
-		if !create {
-			return nil, fmt.Errorf("%w in %s", ErrNoDatabase, dir)
-		}
-		if err := createFile(ctx, path, state); err != nil {
-			return nil, err
-		}
 	}
 	file, err := checkWritable(path)
 	if err != nil {
@@ -51,7 +49,7 @@ func open(ctx context.Context, driver, dir string, create bool) (*Store, error) 
 	}
 	e := &sqlite{path: path, file: file}
 	e.largest.Store(file.Size())
-	s := &Store{engine: e, write: write, read: read, prepared: map[string]*sql.Stmt{}}
+	s := &Store{engine: e, traits: sqliteTraits(), write: write, read: read}
 	err = e.checkIntegrity(ctx, write)
 	if err == nil {
 		err = checkSettings(ctx, write, read)
@@ -60,7 +58,7 @@ func open(ctx context.Context, driver, dir string, create bool) (*Store, error) 
 		_, err = s.checkVersion(ctx)
 	}
 	if err == nil {
-		e.changes, err = openChangeCounter(dir)
+		s.changes, err = openChangeCounter(dir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -70,71 +68,47 @@ func open(ctx context.Context, driver, dir string, create bool) (*Store, error) 
 
 // sqlite is the engine of a data directory.
 type sqlite struct {
-	path    string
-	file    os.FileInfo // of the database when it was opened
-	changes *changeCounter
+	path string
+	file os.FileInfo // of the database when it was opened
 
-	largest atomic.Int64 // size of the file in bytes, as far as it was seen
-	cut     atomic.Bool  // a part of the file was missing
+	largest atomic.Int64 // the largest size that the file was seen to have, in bytes
+	cut     atomic.Bool  // a part of the file was missing once
+}
+
+func sqliteTraits() traits {
+	return traits{
+		dialect:            goose.DialectSQLite3,
+		countTables:        "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1",
+		transactionTimeout: 10 * time.Second,
+		pollInterval:       100 * time.Millisecond,
+	}
 }
 
 func (e *sqlite) String() string { return e.path }
 
-// rebind turns the numbered parameters $n into SQLite's ?n. Left as they are, SQLite would number
-// them by first appearance.
+// rebind replaces $n by SQLite's ?n. SQLite would take $n for a name and number the parameters by
+// their first appearance.
 func (e *sqlite) rebind(query string) string { return strings.ReplaceAll(query, "$", "?") }
 
-func (e *sqlite) dialect() goose.Dialect { return goose.DialectSQLite3 }
-
-func (e *sqlite) hasTable() string {
-	return "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1"
-}
-
-func (e *sqlite) countsChanges() bool { return true }
-
-// committed marks the number, and tries whether the file system still takes what is written.
-func (e *sqlite) committed(change int64) error {
-	var err error
-	if change > 0 {
-		err = e.changes.advance(change)
-	}
-	if err == nil {
-		err = e.changes.probe()
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrUnavailable, changeCounterFile, err)
-	}
-	return nil
-}
-
-// notifyStatement: there is no listening to SQLite.
-func (e *sqlite) notifyStatement() string { return "" }
-
-// retryable is never so: SQLite itself waits for other writers.
+// retryable is always false: SQLite itself waits for other writers.
 func (e *sqlite) retryable(error) bool { return false }
 
-func (e *sqlite) timeout() (transaction, lookup time.Duration) { return 10 * time.Second, 0 }
+// listen only waits for the end.
+func (e *sqlite) listen(ctx context.Context, _ func()) { <-ctx.Done() }
 
-func (e *sqlite) close() error {
-	if e.changes == nil {
-		return nil
-	}
-	return e.changes.close()
-}
-
-// checkFile refuses to go on when the file at the database's path is no longer the one that was
-// opened, or not all of it: what is written to that one is lost, and what others write is not seen.
+// checkFile stops the use of a file that is no longer at the database's path, or lacks a part.
+// What is written to it would be lost, and what others write would not be seen.
 func (e *sqlite) checkFile() error {
 	now, err := os.Stat(e.path)
 	if err != nil || !os.SameFile(e.file, now) || e.isCut(now.Size()) {
-		return fmt.Errorf("%w: %s was removed, replaced or cut while it was open: restart",
-			ErrUnavailable, e.path)
+		return fmt.Errorf("%w: %s was removed, replaced or cut short while it was open. "+
+			"Put it back, then restart", ErrUnavailable, e.path)
 	}
 	return nil
 }
 
-// isCut says whether a part of the file was ever missing. The file shrinks rightly when another
-// program vacuums it; then its header says so.
+// isCut reports whether a part of the file was ever missing. A smaller file is in order if its
+// header agrees: another program has vacuumed it.
 func (e *sqlite) isCut(size int64) bool {
 	if largest := e.largest.Load(); size >= largest {
 		e.largest.CompareAndSwap(largest, size)
@@ -144,7 +118,20 @@ func (e *sqlite) isCut(size int64) bool {
 	return e.cut.Load()
 }
 
-// dsn is the driver's name for a database file with the settings that every connection has.
+// copyRows inserts the rows in one transaction.
+func (e *sqlite) copyRows(ctx context.Context, s *Store, into table, rows [][]any) error {
+	const maxParameters = 32_000 // of a statement; SQLite allows 32,766
+	return s.inTransaction(ctx, func(t *transaction) error {
+		for part := range slices.Chunk(rows, maxParameters/len(into.columns)) {
+			if err := t.insertRows(into, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// dsn is the driver's name for a database file, with the settings of every connection.
 func dsn(path string, extra url.Values) string {
 	extra.Set("_busy_timeout", "5000")
 	extra.Set("_synchronous", "FULL")
@@ -153,8 +140,9 @@ func dsn(path string, extra url.Values) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + extra.Encode()
 }
 
-// openPools opens the two pools: one writer connection, and readers that cannot write. Durability
-// needs synchronous=FULL: the driver's default NORMAL loses acknowledged writes at a power cut.
+// openPools opens two pools: one connection that writes, and several that cannot write and keep
+// their prepared statements. synchronous=FULL is needed for durability: the driver's default
+// NORMAL loses acknowledged writes at a power cut.
 func openPools(driver, path string) (write, read *sql.DB, err error) {
 	write, err = sql.Open(driver,
 		dsn(path, url.Values{"_journal_mode": {"WAL"}, "_txlock": {"immediate"}}))
@@ -162,7 +150,8 @@ func openPools(driver, path string) (write, read *sql.DB, err error) {
 		return nil, nil, err
 	}
 	write.SetMaxOpenConns(1)
-	read, err = sql.Open(driver, dsn(path, url.Values{"_query_only": {"1"}}))
+	read, err = sql.Open(driver,
+		dsn(path, url.Values{"_query_only": {"1"}, "_stmt_cache_size": {"64"}}))
 	if err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}
@@ -172,11 +161,11 @@ func openPools(driver, path string) (write, read *sql.DB, err error) {
 	return write, read, nil
 }
 
-// checkSettings reads the pragmas back: a setting that was not taken would lose data silently.
+// checkSettings reads the settings back: one that did not take effect would lose data silently.
 func checkSettings(ctx context.Context, write, read *sql.DB) error {
-	want := []struct {
+	settings := []struct {
 		db           *sql.DB
-		pragma, must string
+		pragma, want string
 	}{
 		{write, "journal_mode", "wal"},
 		{write, "synchronous", "2"},
@@ -185,64 +174,85 @@ func checkSettings(ctx context.Context, write, read *sql.DB) error {
 		{read, "query_only", "1"},
 		{read, "busy_timeout", "5000"},
 	}
-	for _, w := range want {
+	for _, s := range settings {
 		var got string
-		if err := w.db.QueryRowContext(ctx, "PRAGMA "+w.pragma).Scan(&got); err != nil {
-			return fmt.Errorf("PRAGMA %s: %w", w.pragma, err)
+		if err := s.db.QueryRowContext(ctx, "PRAGMA "+s.pragma).Scan(&got); err != nil {
+			return fmt.Errorf("PRAGMA %s: %w", s.pragma, err)
 		}
-		if !strings.EqualFold(got, w.must) {
-			return fmt.Errorf("PRAGMA %s is %q, not %q", w.pragma, got, w.must)
+		if !strings.EqualFold(got, s.want) {
+			return fmt.Errorf("PRAGMA %s is %q, not %q", s.pragma, got, s.want)
 		}
 	}
 	return nil
 }
 
-// checkIntegrity refuses a structurally damaged file.
+// checkIntegrity refuses a file with a damaged structure. Errors: ErrDamaged, ErrUnavailable.
 func (e *sqlite) checkIntegrity(ctx context.Context, db *sql.DB) error {
 	var verdict string
 	err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)
-	var engine sqlite3.Error
 	switch {
-	case errors.As(err, &engine) &&
-		(engine.Code == sqlite3.ErrCorrupt || engine.Code == sqlite3.ErrNotADB):
-		return fmt.Errorf("%w: %s: %w", ErrDamaged, e, err)
-	case err != nil: // locked, no space, not writable
+	case isDamage(err):
+		return damagedFile(e.path, err.Error())
+	case err != nil:
 		return fmt.Errorf("%s: %w", e, e.classify(err))
-	}
-	if verdict != "ok" {
-		return fmt.Errorf("%w: %s: %s", ErrDamaged, e, firstLine(verdict))
+	case verdict != "ok":
+		return damagedFile(e.path, firstLine(verdict))
 	}
 	return nil
 }
 
-// firstLine is the first line of a check's findings that is no heading.
-func firstLine(s string) string {
-	for line := range strings.SplitSeq(s, "\n") {
+func isDamage(err error) bool {
+	var fault sqlite3.Error
+	return errors.As(err, &fault) &&
+		(fault.Code == sqlite3.ErrCorrupt || fault.Code == sqlite3.ErrNotADB)
+}
+
+// damagedFile is the error for a file that SQLite cannot read as a whole.
+func damagedFile(path, detail string) error {
+	return fmt.Errorf("%s: %w: %s. Restore a backup, then run latchkey recover", path, ErrDamaged,
+		detail)
+}
+
+// firstLine is the first line of a check's findings that is not a heading.
+func firstLine(findings string) string {
+	for line := range strings.SplitSeq(findings, "\n") {
 		if line != "" && !strings.HasPrefix(line, "***") {
 			return line
 		}
 	}
-	return "unreadable"
+	return "it cannot be read"
 }
 
-// SQLiteVersion is the version of the embedded engine, such as "3.54.1".
-func SQLiteVersion() string {
-	version, _, _ := sqlite3.Version()
-	return version
-}
-
-// classify wraps a fault of the engine in ErrUnavailable; answers pass through.
 func (e *sqlite) classify(err error) error {
-	if err == nil || errors.Is(err, ErrUnavailable) {
+	var fault sqlite3.Error
+	switch {
+	case err == nil || errors.Is(err, ErrUnavailable):
 		return err
-	}
-	var engine sqlite3.Error
-	if errors.As(err, &engine) && engine.Code == sqlite3.ErrConstraint {
-		return err
-	}
-	if errors.As(err, &engine) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, sql.ErrConnDone) {
+	case errors.As(err, &fault) && fault.Code != sqlite3.ErrConstraint:
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, explainSQLite(fault), err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w: another process has locked it for too long: %w", ErrUnavailable, err)
+	case errors.Is(err, sql.ErrConnDone):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
+}
+
+// explainSQLite says in words what a fault means for the operator.
+func explainSQLite(fault sqlite3.Error) string {
+	switch fault.Code {
+	case sqlite3.ErrBusy, sqlite3.ErrLocked:
+		return "another process has locked it"
+	case sqlite3.ErrFull:
+		return "the disk is full"
+	case sqlite3.ErrReadonly:
+		return "the file or the file system is read-only"
+	case sqlite3.ErrCantOpen, sqlite3.ErrPerm, sqlite3.ErrAuth:
+		return "the file cannot be opened"
+	case sqlite3.ErrIoErr:
+		return "the disk reports an error"
+	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
+		return "the file is damaged. Restore a backup, then run latchkey recover"
+	}
+	return "SQLite reports an error"
 }

@@ -12,14 +12,17 @@ import (
 	"path/filepath"
 )
 
-// applicationID marks our databases in the SQLite header ("LKEY"), so that another program's file
-// is refused.
+// DatabaseFile is the name of the SQLite database in the data directory.
+const DatabaseFile = "latchkey.db"
+
+// applicationID identifies Latchkey's databases in the SQLite header ("LKEY"), so that another
+// program's file is refused.
 const applicationID = 0x4c4b4559
 
 // headerSize is the size of the SQLite header in bytes.
 const headerSize = 100
 
-// FileState is what stands at the database's path before it is opened.
+// FileState is what is found at the database's path.
 type FileState int
 
 // The states of a database file.
@@ -29,9 +32,8 @@ const (
 	FilePresent
 )
 
-// Inspect tells what stands at the database's path in a data directory without changing anything.
-// Errors: ErrForeign for a file that is no Latchkey database, ErrDamaged for one too short to be
-// one.
+// Inspect returns the state of the database file in a data directory and changes nothing. Errors:
+// ErrForeign for a file that is not a Latchkey database, ErrDamaged for one that is cut short.
 func Inspect(dir string) (FileState, error) {
 	path := filepath.Join(dir, DatabaseFile)
 	header, err := readHeader(path)
@@ -41,37 +43,37 @@ func Inspect(dir string) (FileState, error) {
 	case errors.Is(err, io.EOF):
 		return FileEmpty, nil
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return FilePresent, fmt.Errorf("%w: %s is cut short", ErrDamaged, path)
+		return FilePresent, damagedFile(path, "it is cut short")
 	case err != nil:
 		return FilePresent, err
-	case string(header[:16]) != "SQLite format 3\x00":
-		return FilePresent, fmt.Errorf("%w: %s", ErrForeign, path)
-	case binary.BigEndian.Uint32(header[68:72]) != applicationID:
-		return FilePresent, fmt.Errorf("%w: %s", ErrForeign, path)
+	case string(header[:16]) != "SQLite format 3\x00",
+		binary.BigEndian.Uint32(header[68:72]) != applicationID:
+		return FilePresent, fmt.Errorf("%s: %w. Choose another data directory", path, ErrForeign)
 	}
-	if logged, err := os.Stat(path + "-wal"); err == nil && logged.Size() > 0 {
-		return FilePresent, nil // what the file lacks may be there
+	if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
+		return FilePresent, nil // the log may hold what the file lacks
 	}
 	info, err := os.Stat(path)
 	if err == nil && info.Size() < sizeOf(header) {
-		err = fmt.Errorf("%w: %s is cut short", ErrDamaged, path)
+		err = damagedFile(path, "it is cut short")
 	}
 	return FilePresent, err
 }
 
-// readHeader reads the first bytes of a database; io.EOF says that there are none.
+// readHeader reads the SQLite header of a file. Errors: io.EOF for an empty file,
+// io.ErrUnexpectedEOF for a shorter one.
 func readHeader(path string) (header [headerSize]byte, err error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the data directory
+	f, err := os.Open(path) //nolint:gosec // the operator's path
 	if err != nil {
 		return header, err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close() //nolint:errcheck // it was only read
 	_, err = io.ReadFull(f, header[:])
 	return header, err
 }
 
-// sizeOf is the size in bytes that a database's header says it has. SQLite itself takes the last
-// page for whole however much of it is missing.
+// sizeOf returns the size in bytes that the header says the database has. SQLite does not notice
+// if a part of the last page is missing.
 func sizeOf(header [headerSize]byte) int64 {
 	page := int64(binary.BigEndian.Uint16(header[16:18]))
 	if page == 1 {
@@ -80,30 +82,32 @@ func sizeOf(header [headerSize]byte) int64 {
 	return page * int64(binary.BigEndian.Uint32(header[28:32]))
 }
 
-// createFile makes the database, marked as ours, with mode 0600 (SQLite gives the files beside it
-// the same mode). It appears under its name whole: a process killed here leaves nothing half
-// made.
-func createFile(ctx context.Context, path string, state FileState) error {
-	f, err := os.CreateTemp(filepath.Dir(path), DatabaseFile+".new-*")
+// requireFile makes sure that the data directory has a database file; with create it creates a
+// missing or empty one. Errors: ErrNoDatabase and those of Inspect.
+func requireFile(ctx context.Context, dir string, create bool) error {
+	state, err := Inspect(dir)
+	switch {
+	case err != nil || state == FilePresent:
+		return err
+	case !create:
+		return fmt.Errorf("%w in %s", ErrNoDatabase, dir)
+	}
+	return createFile(ctx, dir, state)
+}
+
+// createFile creates the database with mode 0600, which SQLite gives to the files beside it, too.
+// The file appears under its name when it is complete, so a process that is killed here leaves no
+// half of it.
+func createFile(ctx context.Context, dir string, state FileState) error {
+	temporary, err := createTemporary(ctx, dir)
 	if err != nil {
 		return err
 	}
-	temporary := f.Name()
-	defer os.Remove(temporary) //nolint:errcheck // gone already when it was renamed
-	if err := f.Close(); err != nil {
+	defer os.Remove(temporary) //nolint:errcheck // after a rename it no longer exists
+	if err := removeChangeCounter(dir); err != nil {
 		return err
 	}
-	db, err := sql.Open(sqliteDriver, dsn(temporary, url.Values{"_journal_mode": {"DELETE"}}))
-	if err != nil {
-		return err
-	}
-	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
-	if err := errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	if err := removeChangeCounter(filepath.Dir(path)); err != nil {
-		return err
-	}
+	path := filepath.Join(dir, DatabaseFile)
 	if state == FileEmpty {
 		return os.Rename(temporary, path)
 	}
@@ -113,15 +117,33 @@ func createFile(ctx context.Context, path string, state FileState) error {
 	return nil
 }
 
-// checkWritable opens the file for writing, which a read-only file or file system refuses.
+// createTemporary creates an empty database with our application ID under another name.
+func createTemporary(ctx context.Context, dir string) (path string, err error) {
+	f, err := os.CreateTemp(dir, DatabaseFile+".new-*")
+	if err != nil {
+		return "", err
+	}
+	if err := f.Close(); err != nil {
+		return "", err
+	}
+	db, err := sql.Open(sqliteDriver, dsn(f.Name(), url.Values{"_journal_mode": {"DELETE"}}))
+	if err != nil {
+		return "", err
+	}
+	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
+	if err = errors.Join(err, db.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
+}
+
+// checkWritable opens the file for writing, which fails if the file or its file system is
+// read-only.
 func checkWritable(path string) (os.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the operator names the directory
+	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the operator's path
 	if err != nil {
 		return nil, err
 	}
 	info, err := f.Stat()
 	return info, errors.Join(err, f.Close())
 }
-
-// DatabaseFile is the name of the SQLite database within the data directory.
-const DatabaseFile = "latchkey.db"

@@ -1,166 +1,154 @@
 package models
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"embed"
 	"errors"
 	"fmt"
-	"sync"
+	"strings"
+	"sync/atomic"
 	"time"
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
-
 // Store is a database: SQLite in a data directory, or PostgreSQL. It is safe for concurrent use,
-// and several processes may have the same database open.
+// and several processes can have the same database open.
 type Store struct {
-	engine engine
-	write  *sql.DB
-	read   *sql.DB
-
-	mu       sync.Mutex
-	prepared map[string]*sql.Stmt // by query text, on read; nil after Close
+	engine  engine
+	traits  traits
+	write   *sql.DB
+	read    *sql.DB
+	changes *changeCounter // nil with PostgreSQL: see changeCounter
+	closed  atomic.Bool
 }
 
-// String names the database.
-func (s *Store) String() string { return fmt.Sprint(s.engine) }
+// String names the database in messages, without credentials.
+func (s *Store) String() string { return s.engine.String() }
 
-// Shared says whether several nodes may have this database, each on a machine of its own.
-func (s *Store) Shared() bool {
-	_, shared := s.engine.(*postgres)
-	return shared
-}
+// Shared reports whether nodes on several machines can use this database.
+func (s *Store) Shared() bool { return s.traits.shared }
 
-// Ping says whether the database can be read now.
+// PollInterval is how often a process must call Head to learn of changes in time.
+func (s *Store) PollInterval() time.Duration { return s.traits.pollInterval }
+
+// Listen calls notified whenever Head may have changed, until ctx is done. It is only a hint: a
+// notification is lost with its connection, and SQLite has none. So call Head every PollInterval,
+// too.
+func (s *Store) Listen(ctx context.Context, notified func()) { s.engine.listen(ctx, notified) }
+
+// Ping returns an error if the database cannot be read.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.engine.checkFile(); err != nil {
 		return err
 	}
 	var one int
-	return s.scan(ctx, "SELECT 1 FROM sequences WHERE name = $1", []any{"user"}, &one)
+	return s.scan(ctx, "SELECT 1 FROM sequences WHERE name = $1", []any{userSequence}, &one)
 }
 
-// Close closes the database. The last process to close SQLite's folds its log into the file.
+// Close closes the database. The last process that closes a SQLite database moves its write-ahead
+// log into the database file.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var errs []error
-	for _, statement := range s.prepared {
-		errs = append(errs, statement.Close())
-	}
-	s.prepared = nil
-	return errors.Join(append(errs, s.engine.close(), s.read.Close(), s.write.Close())...)
+	s.closed.Store(true)
+	return errors.Join(s.changes.close(), s.read.Close(), s.write.Close())
 }
 
-// query runs a reading query. SQLite's are prepared once and kept.
-func (s *Store) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	if s.Shared() {
-		if s.isClosed() {
-			return nil, errClosed
-		}
-		return s.read.QueryContext(ctx, query, args...)
+// errClosed is what a closed store returns. It is the cause that database/sql does not export.
+var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
+
+// ifClosed returns errClosed in place of err if the store is closed.
+func (s *Store) ifClosed(err error) error {
+	if err != nil && s.closed.Load() {
+		return errClosed
 	}
-	statement, err := s.statement(ctx, query) //nolint:sqlclosecheck // kept: Close
-	if err != nil {
-		return nil, err
-	}
-	return statement.QueryContext(ctx, args...)
+	return err
 }
 
-var errClosed = fmt.Errorf("%w: closed", ErrUnavailable)
+// A scanFunc copies the columns of the current row, as Rows.Scan does.
+type scanFunc func(dest ...any) error
 
-func (s *Store) isClosed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.prepared == nil
-}
-
-// statement prepares a reading query once and keeps it.
-func (s *Store) statement(ctx context.Context, query string) (*sql.Stmt, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if statement := s.prepared[query]; statement != nil {
-		return statement, nil
-	}
-	if s.prepared == nil {
-		return nil, errClosed
-	}
-	statement, err := s.read.PrepareContext(ctx, s.engine.rebind(query)) //nolint:sqlclosecheck // kept
-	if err == nil {
-		s.prepared[query] = statement
-	}
-	return statement, err
-}
-
-// scan reads one row; no row is ErrNotFound.
-func (s *Store) scan(ctx context.Context, query string, args []any, into ...any) error {
-	err := ErrNotFound
-	found := s.all(ctx, query, args, func(scan func(...any) error) error {
-		err = nil
-		return scan(into...)
+// scan reads one row. Errors: ErrNotFound if there is no row.
+func (s *Store) scan(ctx context.Context, query string, args []any, dest ...any) error {
+	found := false
+	err := s.all(ctx, query, args, func(scan scanFunc) error {
+		found = true
+		return scan(dest...)
 	})
-	return cmp.Or(found, err)
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return err
 }
 
-// all reads every row, calling next for each with a function that scans it. A caller that goes away
-// does not cut it short: SQLite answers in microseconds, and its driver's interrupt would hit every
-// statement of the connection.
+// exists reports whether a query finds a row.
+func (s *Store) exists(ctx context.Context, query string, args ...any) (bool, error) {
+	var one int
+	err := s.scan(ctx, query, args, &one)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// all calls next for each row that a query finds. The cancellation of ctx is ignored: SQLite
+// answers in microseconds, and its driver would interrupt every statement of the connection.
 func (s *Store) all(
-	ctx context.Context, query string, args []any, next func(scan func(...any) error) error,
+	ctx context.Context, query string, args []any, next func(scan scanFunc) error,
 ) error {
-	_, limit := s.engine.timeout()
 	ctx = context.WithoutCancel(ctx)
-	if limit > 0 {
+	if limit := s.traits.readTimeout; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	for try := 0; ; try++ {
-		begun, err := s.allOnce(ctx, query, args, next)
-		if err == nil || begun || !s.engine.retryable(err) || !pause(ctx, try) {
+	for attempt := 0; ; attempt++ {
+		started, err := s.allOnce(ctx, query, args, next)
+		if err == nil || started || !s.engine.retryable(err) || !pause(ctx, attempt) {
 			return s.engine.classify(err)
 		}
 	}
 }
 
-// allOnce is one try at all. It says whether next was called.
+// allOnce is one attempt at all. It reports whether next was called.
 func (s *Store) allOnce(
-	ctx context.Context, query string, args []any, next func(scan func(...any) error) error,
-) (begun bool, err error) {
-	rows, err := s.query(ctx, query, plain(args))
+	ctx context.Context, query string, args []any, next func(scan scanFunc) error,
+) (started bool, err error) {
+	rows, err := s.read.QueryContext(ctx, s.engine.rebind(query), plain(args)...)
 	if err != nil {
-		return false, err
+		return false, s.ifClosed(err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
-	for rows.Next() {
-		begun = true
-		if err := next(rows.Scan); err != nil {
-			return begun, err
-		}
-	}
-	return begun, rows.Err()
+	err = eachRow(rows, func(scan scanFunc) error {
+		started = true
+		return next(scan)
+	})
+	return started, err
 }
 
-// plain are arguments as both drivers understand them alike: integers, texts and bytes.
+// plain converts arguments to the types that both drivers treat alike: integers, text and bytes.
 func plain(args []any) []any {
 	values := make([]any, len(args))
 	for i, arg := range args {
 		value, err := driver.DefaultParameterConverter.ConvertValue(arg)
 		if err != nil {
-			value = arg // the driver says what is wrong with it
+			value = arg // the driver reports it
 		}
 		values[i] = value
 	}
 	return values
 }
 
-// pause waits a moment before another try, longer each time, and says whether there is time for it.
-func pause(ctx context.Context, try int) bool {
-	wait := time.NewTimer(time.Duration(min(10<<min(try, 4), 100)) * time.Millisecond)
+// placeholders writes n parameters in parentheses. The first has the number after+1.
+func placeholders(after, n int) string {
+	marks := make([]string, n)
+	for i := range marks {
+		marks[i] = fmt.Sprintf("$%d", after+i+1)
+	}
+	return "(" + strings.Join(marks, ", ") + ")"
+}
+
+// pause waits before the next attempt, from 10 ms up to 100 ms. It returns false at once when ctx
+// is done.
+func pause(ctx context.Context, attempt int) bool {
+	wait := time.NewTimer(time.Duration(min(10<<min(attempt, 4), 100)) * time.Millisecond)
 	defer wait.Stop()
 	select {
 	case <-wait.C:

@@ -8,23 +8,24 @@ import (
 	"strings"
 )
 
-// MaxSerial is the highest serial: a user can be given 4,096 tokens in one second.
+// MaxSerial is the highest serial. A user can be issued 4,096 tokens in one second.
 const MaxSerial = 4095
 
-// TokenID names one token for ever: its owner, the second it was issued in, and its number within
-// that second. It is no secret; logs, lists and commands name a token by it.
+// TokenID identifies a token for ever. It is not confidential: logs, lists and commands refer to
+// a token by its id.
 type TokenID struct {
 	UID      uint32
-	IssuedAt int64 // Unix seconds
-	Serial   uint16
+	IssuedAt int64  // Unix seconds
+	Serial   uint16 // distinguishes tokens of the same second
 }
 
-// String is the id in text: "7-1795421052-0".
+// String returns the id as text, such as "7-1795421052-0".
 func (id TokenID) String() string {
 	return fmt.Sprintf("%d-%d-%d", id.UID, id.IssuedAt, id.Serial)
 }
 
-// ParseTokenID reads the one spelling that String writes; ok is false for any other text.
+// ParseTokenID reads what String writes. It returns false for any other text, even for another
+// spelling of the same numbers.
 func ParseTokenID(s string) (id TokenID, ok bool) {
 	parts := strings.Split(s, "-")
 	if len(parts) != 3 {
@@ -37,15 +38,15 @@ func ParseTokenID(s string) (id TokenID, ok bool) {
 	return id, errors.Join(err1, err2, err3) == nil && id.String() == s
 }
 
-// Order is the position among the tokens of one user: a later token has a higher one.
+// Order returns the token's position among the user's tokens. A later token has a higher one.
 func (id TokenID) Order() int64 { return id.IssuedAt<<12 | int64(id.Serial) }
 
-// idOf is the token of a user that stands at an order.
-func idOf(uid uint32, order int64) TokenID {
+// tokenAt returns the id of a user's token from its order.
+func tokenAt(uid uint32, order int64) TokenID {
 	return TokenID{UID: uid, IssuedAt: order >> 12, Serial: uint16(order & MaxSerial)}
 }
 
-// compare orders tokens, so that two processes that note the same ones do not wait for each other.
+// compare sorts tokens by user, then by order.
 func (id TokenID) compare(other TokenID) int {
 	return cmp.Or(cmp.Compare(id.UID, other.UID), cmp.Compare(id.Order(), other.Order()))
 }

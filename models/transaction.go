@@ -1,128 +1,110 @@
 package models
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 )
 
-// transaction is one write, whole or not at all.
+// transaction is one write: all of it happens, or nothing.
 type transaction struct {
-	ctx    context.Context
-	tx     *sql.Tx
-	engine engine
+	ctx   context.Context
+	tx    *sql.Tx
+	store *Store
 
-	effects *effects
+	destructive bool // its loss must be noticed: see changeCounter
+	notify      bool // the other processes must learn of it at once
 }
 
-// effects are what else a transaction has to do.
-type effects struct {
-	destructive bool // it must never be lost: see mark
-	notify      bool // every process is to know at once: an ending, or a change to the keys
-}
-
-// inTransaction runs work in one write transaction; work may run several times when the database
-// asks for it. A caller that goes away does not cut it in half: the context's cancellation is not
-// passed on, its own time limit is.
-func (s *Store) inTransaction(ctx context.Context, work func(transaction) error) error {
-	limit, _ := s.engine.timeout()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+// inTransaction runs work in a write transaction. Work may run several times, because a
+// transaction that the database rolled back is repeated. The cancellation of ctx is ignored, so
+// that a client that disconnects does not undo half of what it asked for.
+func (s *Store) inTransaction(ctx context.Context, work func(*transaction) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.traits.transactionTimeout)
 	defer cancel()
-	for try := 0; ; try++ {
+	for attempt := 0; ; attempt++ {
 		if err := s.engine.checkFile(); err != nil {
 			return err
 		}
 		change, undone, err := s.transact(ctx, work)
 		switch {
 		case err == nil:
-			return errors.Join(s.engine.committed(change), s.engine.checkFile())
-		case !undone || !s.engine.retryable(err) || !pause(ctx, try):
+			return errors.Join(s.changes.record(change), s.engine.checkFile())
+		case !undone || !s.engine.retryable(err) || !pause(ctx, attempt):
 			return s.engine.classify(err)
 		}
 	}
 }
 
-// transact is one try at a transaction. It returns its number, if it has one, and after an error
-// whether it is certain that nothing was written.
+// transact is one attempt at a transaction. It returns the number of a destructive change, and
+// after an error whether it is certain that nothing was written.
 func (s *Store) transact(
-	ctx context.Context, work func(transaction) error,
+	ctx context.Context, work func(*transaction) error,
 ) (change int64, undone bool, err error) {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return 0, true, err
+		return 0, true, s.ifClosed(err)
 	}
-	t := transaction{ctx, tx, s.engine, &effects{}}
-	if err = t.checkMoved(); err == nil {
-		err = work(t)
-	}
-	if err == nil && t.effects.destructive && s.engine.countsChanges() {
-		change, err = t.next("change")
-	}
-	if announce := s.engine.notifyStatement(); err == nil && t.effects.notify && announce != "" {
-		_, err = t.exec(announce)
-	}
-	if err == nil {
+	t := &transaction{ctx: ctx, tx: tx, store: s}
+	if change, err = t.run(work); err == nil {
 		return change, false, tx.Commit()
 	}
 	rollback := tx.Rollback()
-	if rollback == nil || errors.Is(rollback, sql.ErrTxDone) || s.engine.retryable(err) {
-		return 0, true, err
+	if rollback != nil && !errors.Is(rollback, sql.ErrTxDone) && !s.engine.retryable(err) {
+		err = errors.Join(err, rollback)
 	}
-	return 0, true, errors.Join(err, rollback)
+	return 0, true, err
 }
 
-// checkMoved refuses to write to a SQLite database that was moved while it was open. PostgreSQL's
-// is not moved while there are nodes.
-func (t transaction) checkMoved() error {
-	if _, ok := t.engine.(*sqlite); !ok {
-		return nil
+// run does everything between the begin and the commit.
+func (t *transaction) run(work func(*transaction) error) (change int64, err error) {
+	if err := t.checkMoved(); err != nil {
+		return 0, err
 	}
-	var one int
-	err := t.scan("SELECT 1 FROM sequences WHERE name = $1", []any{movedMark}, &one)
-	if errors.Is(err, ErrNotFound) {
-		return nil
+	if err := work(t); err != nil {
+		return 0, err
 	}
-	return cmp.Or(err, fmt.Errorf("%w: %w", ErrUnavailable, ErrMoved))
+	if t.destructive && t.store.changes != nil {
+		if change, err = t.next(changeSequence); err != nil {
+			return 0, err
+		}
+	}
+	if t.notify && t.store.traits.notify != "" {
+		_, err = t.exec(t.store.traits.notify)
+	}
+	return change, err
 }
 
-// query runs a query; the caller closes its rows.
-func (t transaction) query(query string, args ...any) (*sql.Rows, error) {
-	return t.tx.QueryContext(t.ctx, t.engine.rebind(query), plain(args)...)
+// query runs a query. The caller closes its rows.
+func (t *transaction) query(query string, args ...any) (*sql.Rows, error) {
+	return t.tx.QueryContext(t.ctx, t.store.engine.rebind(query), plain(args)...)
 }
 
-// exec runs a statement and returns how many rows it touched.
-func (t transaction) exec(query string, args ...any) (int64, error) {
-	result, err := t.tx.ExecContext(t.ctx, t.engine.rebind(query), plain(args)...)
+// exec runs a statement and returns how many rows it changed.
+func (t *transaction) exec(query string, args ...any) (int64, error) {
+	result, err := t.tx.ExecContext(t.ctx, t.store.engine.rebind(query), plain(args)...)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
-// scan reads one row; no row is ErrNotFound.
-func (t transaction) scan(query string, args []any, into ...any) error {
-	err := t.tx.QueryRowContext(t.ctx, t.engine.rebind(query), plain(args)...).Scan(into...)
+// scan reads one row. Errors: ErrNotFound if there is no row.
+func (t *transaction) scan(query string, args []any, dest ...any) error {
+	err := t.tx.QueryRowContext(t.ctx, t.store.engine.rebind(query), plain(args)...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
 	return err
 }
 
-// next draws the next number of a sequence.
-func (t transaction) next(sequence string) (int64, error) {
-	if sequence == "ending" || sequence == "ring" {
-		t.effects.notify = true
+// eachRow calls next for each row, and closes the rows.
+func eachRow(rows *sql.Rows, next func(scanFunc) error) error {
+	defer rows.Close() //nolint:errcheck // rows.Err returns it
+	for rows.Next() {
+		if err := next(rows.Scan); err != nil {
+			return err
+		}
 	}
-	var value int64
-	err := t.scan("UPDATE sequences SET value = value + 1 WHERE name = $1 RETURNING value",
-		[]any{sequence}, &value)
-	return value, err
-}
-
-// lock keeps other transactions that lock or draw from a sequence out until the commit.
-func (t transaction) lock(sequence string) error {
-	_, err := t.exec("UPDATE sequences SET value = value WHERE name = $1", sequence)
-	return err
+	return rows.Err()
 }

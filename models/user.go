@@ -8,7 +8,55 @@ import (
 	"strings"
 )
 
-// User is an account. The hash of its secret is not part of it, so that nothing can print it.
+// Role is what a user may do. It decides the scope of the user's tokens.
+type Role uint8
+
+// The roles. The numbers are those of the original service's "auth" member.
+const (
+	RoleUser          Role = 1
+	RoleAdministrator Role = 2
+)
+
+// String returns the word that the command line uses.
+func (r Role) String() string {
+	switch r {
+	case RoleUser:
+		return "user"
+	case RoleAdministrator:
+		return "admin"
+	}
+	return fmt.Sprintf("role %d", uint8(r))
+}
+
+// Scope returns the scope of the tokens that a user of this role gets by a login.
+func (r Role) Scope() Scope {
+	if r == RoleAdministrator {
+		return AdminScope
+	}
+	return UserScope
+}
+
+// State says whether an account can be used.
+type State uint8
+
+// The states of an account.
+const (
+	Active   State = 1
+	Disabled State = 2
+)
+
+// String returns the word that the command line uses.
+func (s State) String() string {
+	switch s {
+	case Active:
+		return "active"
+	case Disabled:
+		return "disabled"
+	}
+	return fmt.Sprintf("state %d", uint8(s))
+}
+
+// User is an account. It does not contain the password hash, so nothing can print it.
 type User struct {
 	ID          uint32 // never reused
 	Account     string // as typed; AccountKey(Account) is unique
@@ -18,46 +66,29 @@ type User struct {
 	State       State
 	CreatedAt   int64 // Unix seconds
 	UpdatedAt   int64 // Unix seconds
-	LastLoginAt int64 // Unix seconds, 0 for never
-}
-
-// NewUser is what CreateUser needs. The fields are taken as checked: see CheckAccount and
-// CheckNickname.
-type NewUser struct {
-	Account      string
-	ClientType   ClientType
-	Nickname     string
-	Role         Role
-	PasswordHash string // PHC string
+	LastLoginAt int64 // Unix seconds; 0: never
 }
 
 // Credentials is what a login is checked against.
 type Credentials struct {
 	User         User
 	PasswordHash string // PHC string
-	Epoch        int64  // grows when the secret, the role or the state changes
+	Epoch        int64  // grows when the password, the role or the state changes
 }
 
-// UserFilter selects users. The zero value selects the first users of all.
-type UserFilter struct {
-	Query string // only those whose account or nickname holds this, in any case
-	After uint32 // only ids above this one: the last of the previous page
-	Limit int    // at most so many; 0 means 100
-}
-
-// UserByID returns one user, or ErrNotFound.
+// UserByID returns a user. Errors: ErrNotFound.
 func (s *Store) UserByID(ctx context.Context, id uint32) (User, error) {
 	c, err := s.CredentialsByID(ctx, id)
 	return c.User, err
 }
 
-// UserByAccount returns the user of an account in any spelling, or ErrNotFound.
+// UserByAccount returns the user of an account in any spelling. Errors: ErrNotFound.
 func (s *Store) UserByAccount(ctx context.Context, account string) (User, error) {
 	c, err := s.Credentials(ctx, account)
 	return c.User, err
 }
 
-// Credentials returns what a login with this account is checked against, or ErrNotFound.
+// Credentials returns the credentials of an account in any spelling. Errors: ErrNotFound.
 func (s *Store) Credentials(ctx context.Context, account string) (Credentials, error) {
 	var row userRow
 	key := AccountKey(account)
@@ -67,20 +98,26 @@ func (s *Store) Credentials(ctx context.Context, account string) (Credentials, e
 	err := s.scan(ctx, "SELECT "+userColumns+" FROM users WHERE account_key = $1", []any{key},
 		row.fields()...)
 	if err == nil && row.accountKey != key {
-		err = fmt.Errorf("%w: %w: user %d is found by another's account", ErrUnavailable, ErrDamaged,
-			row.ID)
+		err = damagedUser(row.ID, "is found under another account")
 	}
 	return row.credentials(err)
 }
 
-// CredentialsByID is Credentials by the user's id.
+// CredentialsByID returns the credentials of a user. Errors: ErrNotFound.
 func (s *Store) CredentialsByID(ctx context.Context, id uint32) (Credentials, error) {
 	var row userRow
 	err := s.scan(ctx, "SELECT "+userColumns+" FROM users WHERE id = $1", []any{id}, row.fields()...)
 	return row.credentials(err)
 }
 
-// Users returns a page of users in the order of their ids.
+// UserFilter selects a page of users.
+type UserFilter struct {
+	Query string // only users whose account or nickname contains this, in any case
+	After uint32 // only ids above this one, the last of the previous page
+	Limit int    // users of the page; 0: 100
+}
+
+// Users returns a page of users, sorted by id.
 func (s *Store) Users(ctx context.Context, f UserFilter) ([]User, error) {
 	if f.Limit <= 0 {
 		f.Limit = 100
@@ -90,7 +127,7 @@ func (s *Store) Users(ctx context.Context, f UserFilter) ([]User, error) {
 	var users []User
 	err := s.all(ctx, "SELECT "+userColumns+` FROM users WHERE id > $1
 		AND (account_key LIKE $2 ESCAPE '\' OR nickname_key LIKE $3 ESCAPE '\')
-		ORDER BY id LIMIT $4`, []any{f.After, like, like, f.Limit}, func(scan func(...any) error) error {
+		ORDER BY id LIMIT $4`, []any{f.After, like, like, f.Limit}, func(scan scanFunc) error {
 		var row userRow
 		if err := scan(row.fields()...); err != nil {
 			return err
@@ -101,41 +138,41 @@ func (s *Store) Users(ctx context.Context, f UserFilter) ([]User, error) {
 	return users, err
 }
 
-// HasUsers says whether any account exists.
+// HasUsers reports whether there is any account. The schema need not exist.
 func (s *Store) HasUsers(ctx context.Context) (bool, error) {
 	has, err := s.hasTable(ctx, "users")
 	if err != nil || !has {
-		return false, s.engine.classify(err)
+		return false, err
 	}
 	return s.exists(ctx, "SELECT 1 FROM users LIMIT 1")
 }
 
-func (s *Store) exists(ctx context.Context, query string, args ...any) (bool, error) {
-	var one int
-	err := s.scan(ctx, query, args, &one)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
+// NewUser is an account to create. CreateUser does not check it: see CheckAccount and
+// CheckNickname.
+type NewUser struct {
+	Account      string
+	ClientType   ClientType
+	Nickname     string
+	Role         Role
+	PasswordHash string // PHC string
 }
 
 // CreateUser stores a new account. Errors: ErrAccountTaken.
-func (s *Store) CreateUser(ctx context.Context, n NewUser) (User, error) {
-	var u User
-	err := s.inTransaction(ctx, func(t transaction) (err error) {
+func (s *Store) CreateUser(ctx context.Context, n NewUser) (u User, err error) {
+	err = s.inTransaction(ctx, func(t *transaction) error {
 		u, err = t.createUser(n)
 		return err
 	})
 	return u, err
 }
 
-func (t transaction) createUser(n NewUser) (User, error) {
-	id, err := t.next("user")
+func (t *transaction) createUser(n NewUser) (User, error) {
+	id, err := t.next(userSequence)
 	if err != nil {
 		return User{}, err
 	}
 	if id > math.MaxUint32 {
-		return User{}, errors.New("user ids are used up")
+		return User{}, errors.New("all user ids are used")
 	}
 	at := now()
 	u := User{ID: uint32(id), Account: n.Account, ClientType: n.ClientType, Nickname: n.Nickname,
@@ -155,53 +192,5 @@ func (t transaction) createUser(n NewUser) (User, error) {
 	if rows == 0 {
 		return u, ErrAccountTaken
 	}
-	return u, t.recordAdministrator(u.Role)
-}
-
-// Role is what a user may do. It decides the scope of the tokens issued to it.
-type Role uint8
-
-// The roles, numbered as the original's "auth" member.
-const (
-	RoleUser          Role = 1
-	RoleAdministrator Role = 2
-)
-
-// String is the word the command line uses.
-func (r Role) String() string {
-	switch r {
-	case RoleUser:
-		return "user"
-	case RoleAdministrator:
-		return "admin"
-	}
-	return fmt.Sprintf("role %d", uint8(r))
-}
-
-// Scope is the scope a token of this role carries.
-func (r Role) Scope() Scope {
-	if r == RoleAdministrator {
-		return AdminScope
-	}
-	return UserScope
-}
-
-// State says whether an account may be used.
-type State uint8
-
-// The states of an account.
-const (
-	Active   State = 1
-	Disabled State = 2
-)
-
-// String is the word the command line uses.
-func (s State) String() string {
-	switch s {
-	case Active:
-		return "active"
-	case Disabled:
-		return "disabled"
-	}
-	return fmt.Sprintf("state %d", uint8(s))
+	return u, t.recordSetup(u.Role)
 }

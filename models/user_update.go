@@ -5,29 +5,31 @@ import (
 	"errors"
 )
 
-// UserUpdate is a change to an account; nil fields stay. A change of role, state or secret ends
-// every token of the account, for Reason, and every link to set its secret.
+// UserUpdate is a change to an account; nil fields stay. A new role, state or password revokes
+// every token of the account, for Reason, and every link to set its password.
 type UserUpdate struct {
 	Nickname     *string
 	Role         *Role
 	State        *State
-	PasswordHash *string
-	Reason       string
+	PasswordHash *string // PHC string
+	Reason       string  // stored with the revocation
 
-	IfEpoch *int64   // only if this is still the account's epoch: see Credentials
-	Reset   *TokenID // only by using up this link, and only of an active account
+	// The conditions of the update.
+	IfEpoch *int64   // the account still has this epoch: see Credentials
+	Reset   *TokenID // this link works and the account is active; the update uses the link up
 }
 
 func (up UserUpdate) revokesTokens() bool {
 	return up.Role != nil || up.State != nil || up.PasswordHash != nil
 }
 
-// UpdateUser changes an account and, when its role, state or secret changes, ends every token of
-// it in the same transaction; the ending is returned (zero when no token was live). Errors:
-// ErrNotFound, ErrChanged when a condition of the update does not hold, ErrLastAdministrator.
-func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Revocation, error) {
-	var ending Revocation
-	err := s.inTransaction(ctx, func(t transaction) error {
+// UpdateUser changes an account and revokes its tokens where the update says so, in one
+// transaction. It returns the revocation, zero if there was no token. Errors: ErrNotFound,
+// ErrChanged if IfEpoch or Reset is not met, ErrLastAdministrator if KeepLast is not.
+func (s *Store) UpdateUser(
+	ctx context.Context, id uint32, up UserUpdate,
+) (revoked Revocation, err error) {
+	err = s.inTransaction(ctx, func(t *transaction) error {
 		row, err := t.lockForUpdate(id, up)
 		if err != nil {
 			return err
@@ -35,7 +37,7 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Revoc
 		before := row.User
 		up.apply(&row)
 		if up.revokesTokens() {
-			if ending, err = t.revokeAll(&row, up.Reason); err != nil {
+			if revoked, err = t.revokeAll(&row, up.Reason); err != nil {
 				return err
 			}
 			if _, err := t.exec("DELETE FROM resets WHERE uid = $1", id); err != nil {
@@ -47,19 +49,19 @@ func (s *Store) UpdateUser(ctx context.Context, id uint32, up UserUpdate) (Revoc
 		}
 		return t.changeAdministrators(before, up)
 	})
-	return ending, err
+	return revoked, err
 }
 
-// lockForUpdate reads a user for an update whose conditions are met. What makes or unmakes
-// administrators is done one after the other.
-func (t transaction) lockForUpdate(id uint32, up UserUpdate) (userRow, error) {
+// lockForUpdate reads a user if the update's conditions are met. Transactions that create or
+// remove administrators run one after the other.
+func (t *transaction) lockForUpdate(id uint32, up UserUpdate) (userRow, error) {
 	if up.Role != nil || up.State != nil {
-		if err := t.lock("setup"); err != nil {
+		if err := t.lock(setupTime); err != nil {
 			return userRow{}, err
 		}
 	}
 	row, err := t.lockUser(id)
-	if errors.Is(err, ErrNotFound) || err == nil && !up.holds(row) {
+	if errors.Is(err, ErrNotFound) || err == nil && !up.isMet(row) {
 		return row, up.unmet()
 	}
 	if err == nil && up.Reset != nil {
@@ -68,30 +70,11 @@ func (t transaction) lockForUpdate(id uint32, up UserUpdate) (userRow, error) {
 	return row, err
 }
 
-// holds says whether the conditions of an update are met.
-func (up UserUpdate) holds(row userRow) bool {
+func (up UserUpdate) isMet(row userRow) bool {
 	return (up.IfEpoch == nil || *up.IfEpoch == row.epoch) && (up.Reset == nil || row.State == Active)
 }
 
-func (up UserUpdate) apply(row *userRow) {
-	row.UpdatedAt = now()
-	if up.revokesTokens() {
-		row.epoch++
-	}
-	replace(&row.Nickname, up.Nickname)
-	replace(&row.Role, up.Role)
-	replace(&row.State, up.State)
-	replace(&row.passwordHash, up.PasswordHash)
-}
-
-// replace puts a new value in the place of an old one, if there is one.
-func replace[T any](old, value *T) {
-	if value != nil {
-		*old = *value
-	}
-}
-
-// unmet is what it means that an update found no row.
+// unmet returns the error for a condition that is not met, or a user that does not exist.
 func (up UserUpdate) unmet() error {
 	if up.IfEpoch != nil || up.Reset != nil {
 		return ErrChanged
@@ -99,10 +82,28 @@ func (up UserUpdate) unmet() error {
 	return ErrNotFound
 }
 
-// ReplaceHash stores another hash of the same secret, unless the hash is no longer the old one.
-// It ends no token.
+func (up UserUpdate) apply(row *userRow) {
+	row.UpdatedAt = now()
+	if up.revokesTokens() {
+		row.epoch++
+	}
+	set(&row.Nickname, up.Nickname)
+	set(&row.Role, up.Role)
+	set(&row.State, up.State)
+	set(&row.passwordHash, up.PasswordHash)
+}
+
+// set assigns a new value unless it is nil.
+func set[T any](field, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+// ReplaceHash stores another hash of the same password, unless the stored hash is no longer old.
+// It revokes no token.
 func (s *Store) ReplaceHash(ctx context.Context, id uint32, old, hash string) error {
-	return s.inTransaction(ctx, func(t transaction) error {
+	return s.inTransaction(ctx, func(t *transaction) error {
 		row, err := t.lockUser(id)
 		if errors.Is(err, ErrNotFound) || err == nil && row.passwordHash != old {
 			return nil
@@ -115,26 +116,25 @@ func (s *Store) ReplaceHash(ctx context.Context, id uint32, old, hash string) er
 	})
 }
 
-// DeleteUser deletes an account, revokes its tokens, and frees the account's name. Errors:
-// ErrNotFound, ErrLastAdministrator.
-func (s *Store) DeleteUser(ctx context.Context, id uint32) (Revocation, error) {
-	var ending Revocation
-	err := s.inTransaction(ctx, func(t transaction) error {
-		if err := t.lock("setup"); err != nil {
+// DeleteUser deletes an account and revokes its tokens; the account can be registered again. It
+// returns the revocation, zero if there was no token. Errors: ErrNotFound, ErrLastAdministrator.
+func (s *Store) DeleteUser(ctx context.Context, id uint32) (revoked Revocation, err error) {
+	err = s.inTransaction(ctx, func(t *transaction) error {
+		t.destructive = true
+		if err := t.lock(setupTime); err != nil {
 			return err
 		}
 		row, err := t.lockUser(id)
 		if err != nil {
 			return err
 		}
-		if ending, err = t.revokeAll(&row, "account deleted"); err != nil {
+		if revoked, err = t.revokeAll(&row, "account deleted"); err != nil {
 			return err
 		}
-		t.effects.destructive = true
 		if _, err := t.exec("DELETE FROM users WHERE id = $1", id); err != nil {
 			return err
 		}
-		return t.checkAdministratorRemains(row.User)
+		return t.requireAdministrator(row.User)
 	})
-	return ending, err
+	return revoked, err
 }

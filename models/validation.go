@@ -9,23 +9,24 @@ import (
 	"unicode/utf8"
 )
 
-// ValidationError holds what is wrong with an input: field name to sentences. It is an error.
+// ValidationError says what is wrong with the fields of an input: each field's name with one or
+// more sentences.
 type ValidationError map[string][]string
 
-// Add notes one sentence about a field.
+// Add adds a sentence about a field.
 func (v ValidationError) Add(field, sentence string) { v[field] = append(v[field], sentence) }
 
-// Has says whether something was noted about a field already.
+// Has reports whether there is a sentence about a field.
 func (v ValidationError) Has(field string) bool { return len(v[field]) > 0 }
 
-// Require notes that a field is missing, unless something else was noted about it already.
+// Require adds that a field is missing, unless there is a sentence about it.
 func (v ValidationError) Require(field string) {
 	if !v.Has(field) {
 		v.Add(field, "This field is required.")
 	}
 }
 
-// Err returns the error, or nil when nothing was noted.
+// Err returns v, or nil if there is no sentence.
 func (v ValidationError) Err() error {
 	if len(v) == 0 {
 		return nil
@@ -33,7 +34,7 @@ func (v ValidationError) Err() error {
 	return v
 }
 
-// Error lists the fields in alphabetical order.
+// Error returns the sentences, sorted by field.
 func (v ValidationError) Error() string {
 	parts := make([]string, 0, len(v))
 	for _, field := range slices.Sorted(maps.Keys(v)) {
@@ -42,7 +43,16 @@ func (v ValidationError) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// CheckNickname notes in v what is wrong with a nickname.
+// Limits of other inputs, in characters (code points).
+const (
+	MinNickname = 2
+	MaxNickname = 22
+	MaxLabel    = 64
+)
+
+const msgText = "This text holds characters that cannot be shown."
+
+// CheckNickname adds to v why a nickname is not valid.
 func CheckNickname(v ValidationError, nickname string) {
 	n := utf8.RuneCountInString(nickname)
 	switch {
@@ -56,7 +66,7 @@ func CheckNickname(v ValidationError, nickname string) {
 	}
 }
 
-// CheckLabel notes in v what is wrong with the label of a token.
+// CheckLabel adds to v why the label of a token is not valid.
 func CheckLabel(v ValidationError, label string) {
 	switch {
 	case strings.TrimSpace(label) == "":
@@ -68,11 +78,12 @@ func CheckLabel(v ValidationError, label string) {
 	}
 }
 
-// IsText says whether a database can be asked for a text: PostgreSQL knows no NUL.
+// IsText reports whether a database can store a text: PostgreSQL accepts neither invalid UTF-8 nor
+// NUL.
 func IsText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
-// isPrintable refuses what is no text: broken UTF-8, controls, format characters such as direction
-// overrides.
+// isPrintable refuses invalid UTF-8, control characters and format characters, such as those that
+// change the direction of text.
 func isPrintable(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
