@@ -12,13 +12,15 @@ func TestCommandsDescribeTokens(t *testing.T) {
 	ann := account(t, s, "ann@example.com")
 	token := tokenIn(t, request(t, "POST", s.URL+"/v1/tokens",
 		`{"label":"CI","scope":"metrics","lifetime":3600}`, asJSON, bearer(ann)))
-	id := strings.Fields(mustRun(t, s.Dir, "", "token", "list", "ann@example.com"))[9]
-	if got := mustRun(t, s.Dir, "", "token", "list", "ann@example.com"); !strings.Contains(got, "metrics") || !strings.Contains(got, "CI") || strings.Contains(got, token) {
-		t.Errorf("token list prints %q, want the label and the scope but not the token", got)
+	list := mustRun(t, s.Dir, "", "token", "list", "ann@example.com")
+	id := strings.Fields(list)[9]
+	if !strings.Contains(list, "metrics") || !strings.Contains(list, "CI") || strings.Contains(list, token) {
+		t.Errorf("token list prints %q, want the label and the scope but not the token", list)
 	}
-	if got := mustRun(t, s.Dir, "", "token", "inspect", token); !strings.Contains(got, `Valid: token `) ||
-		!strings.Contains(got, `"CI" of ann@example.com (user 1, active), e-mail, metrics`) {
-		t.Errorf("token inspect prints %q, want the account, the client type and the scope", got)
+	valid := mustRun(t, s.Dir, "", "token", "inspect", token)
+	if !strings.Contains(valid, `Valid: token `) ||
+		!strings.Contains(valid, `"CI" of ann@example.com (user 1, active), e-mail, metrics`) {
+		t.Errorf("token inspect prints %q, want the account, the client type and the scope", valid)
 	}
 	mustRun(t, s.Dir, "", "token", "revoke", id)
 	mustRun(t, s.Dir, "", "token", "revoke", "--all", "ann@example.com", "--yes")
@@ -26,11 +28,11 @@ func TestCommandsDescribeTokens(t *testing.T) {
 	if code != 1 || !strings.Contains(got, "(revoked on the command line)") {
 		t.Errorf("token inspect of a revoked token: exit %d, %q, want exit 1 and the reason", code, got)
 	}
-	read := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--scope", "read", "--label",
-		"backup")
-	if got := request(t, "POST", s.URL+"/v1/token/secret", fmt.Sprintf(`{"token":%q}`, read),
-		asJSON); got.Status != 200 || !strings.Contains(got.Body, `"scope":"read"`) {
-		t.Errorf("introspection: status %d, want 200 with the scope read: %s", got.Status, got.Body)
+	read := mustRun(t, s.Dir, "", "token", "issue", "ann@example.com", "--scope", "read",
+		"--label", "backup")
+	response := request(t, "POST", s.URL+"/v1/token/secret", fmt.Sprintf(`{"token":%q}`, read), asJSON)
+	if response.Status != 200 || !strings.Contains(response.Body, `"scope":"read"`) {
+		t.Errorf("introspection: status %d, want 200 with the scope read: %s", response.Status, response.Body)
 	}
 	if got := mustRun(t, s.Dir, "", "key", "list"); !strings.Contains(got, "signs") {
 		t.Errorf("key list prints %q, want a signing key", got)

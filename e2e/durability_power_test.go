@@ -146,9 +146,8 @@ func (m *machine) start(t *testing.T, last bool) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	args := []string{"mem=192M", "ubd0=" + filepath.Join(m.dir, "image"), "rootfstype=hostfs",
 		"rootflags=/", "ro",
-		"init=" + filepath.Join(m.dir, "init"), "uml_dir=" +
-			filepath.Join(m.dir, "tmp"), "con=null", "con0=null,fd:1",
-		"quiet", "panic=1", "POWER_DIR=" + m.dir}
+		"init=" + filepath.Join(m.dir, "init"), "uml_dir=" + filepath.Join(m.dir, "tmp"),
+		"con=null", "con0=null,fd:1", "quiet", "panic=1", "POWER_DIR=" + m.dir}
 	if last {
 		args = append(args, "POWER_LAST=1")
 	}

@@ -38,8 +38,8 @@ func TestNodesDatabaseTLS(t *testing.T) {
 	serve := func(certificate string) {
 		t.Helper()
 		must(t, c.Stop(syscall.SIGQUIT))
-		must(t, c.Start(context.Background(), "ssl=on", "ssl_cert_file="+
-			filepath.Join(c.Dir, certificate+".crt"),
+		must(t, c.Start(context.Background(), "ssl=on",
+			"ssl_cert_file="+filepath.Join(c.Dir, certificate+".crt"),
 			"ssl_key_file="+filepath.Join(c.Dir, certificate+".key"), "listen_addresses=localhost",
 			fmt.Sprint("port=", port)))
 	}
