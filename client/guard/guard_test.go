@@ -15,46 +15,50 @@ import (
 	"latchkey/client/wire"
 )
 
-// server answers /v1/verify as Latchkey does, for the tokens "ann" and "bob"; asked counts the questions.
+// server responds to /v1/verify as Latchkey does, and knows the tokens "ann", "bob" and, expired,
+// "old".
 type server struct {
 	*httptest.Server
-	asked atomic.Int64
-	seen  atomic.Pointer[http.Request]
+	requests atomic.Int64
+	last     atomic.Pointer[http.Request]
 }
 
 func newServer(t *testing.T) *server {
 	s := &server{}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.asked.Add(1)
-		s.seen.Store(r)
-		name := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		cookie, err := r.Cookie("latchkey")
-		if err == nil {
-			name = cookie.Value
-		}
-		switch {
-		case name == "old":
-			w.WriteHeader(401)
-			fmt.Fprint(w, `{"error_code":1002,"msg":"token is expired"}`)
-		case name != "ann" && name != "bob":
-			w.WriteHeader(401)
-		case r.URL.RawQuery == "scope=more":
-			w.WriteHeader(403)
-		default:
-			h := w.Header()
-			h.Set("X-Auth-Uid", "7")
-			h.Set("X-Auth-Account", name)
-			h.Set("X-Auth-Type", "100")
-			h.Set("X-Auth-Scope", "UserScope")
-			h.Set("X-Auth-Token-Id", "7-1-0")
-		}
-	}))
+	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
 }
 
+// ServeHTTP verifies the token of one request.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.requests.Add(1)
+	s.last.Store(r)
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if cookie, err := r.Cookie("latchkey"); err == nil {
+		token = cookie.Value
+	}
+	switch {
+	case token == "old":
+		w.WriteHeader(401)
+		fmt.Fprint(w, `{"error_code":1002,"msg":"token is expired"}`)
+	case token != "ann" && token != "bob":
+		w.WriteHeader(401)
+	case r.URL.RawQuery == "scope=more":
+		w.WriteHeader(403)
+	default:
+		identityOf(token).SetHeaders(w.Header())
+	}
+}
+
+func identityOf(account string) wire.Identity {
+	return wire.Identity{UID: 7, Account: account, Type: 100, Scope: "UserScope", TokenID: "7-1-0"}
+}
+
+// remote returns a Remote that waits for the server as long as that takes.
 func (s *server) remote(t *testing.T, o guard.Options) *guard.Remote {
 	t.Helper()
+	o.Client = s.Client()
 	v, err := guard.NewRemote(s.URL, o)
 	if err != nil {
 		t.Fatal(err)
@@ -62,123 +66,115 @@ func (s *server) remote(t *testing.T, o guard.Options) *guard.Remote {
 	return v
 }
 
-// carrying is a request with an Authorization header for each credential.
-func carrying(t *testing.T, credentials ...string) *http.Request {
+// bearing returns a request with an Authorization header for each token.
+func bearing(t *testing.T, tokens ...string) *http.Request {
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "/x", nil)
-	for _, c := range credentials {
-		r.Header.Add("Authorization", "Bearer "+c)
+	for _, token := range tokens {
+		r.Header.Add("Authorization", "Bearer "+token)
 	}
 	return r
 }
 
-// TestRemoteRemembers: good answers are used again, each for its own question; bad ones are not.
-func TestRemoteRemembers(t *testing.T) {
+// TestRemoteCaches: identities are cached by all credentials and the scope; rejections are not.
+func TestRemoteCaches(t *testing.T) {
 	s := newServer(t)
 	v := s.remote(t, guard.Options{CacheFor: time.Hour})
-	steps := []struct {
-		name    string
-		request *http.Request
-		scope   string
-		asked   int64
-		account string
-		err     error
+	for _, step := range []struct {
+		name     string
+		request  *http.Request
+		scope    string
+		requests int64
+		account  string
+		err      error
 	}{
-		{"OK/first", carrying(t, "ann"), "", 1, "ann", nil},
-		{"OK/again", carrying(t, "ann"), "", 0, "ann", nil},
-		{"OK/another token", carrying(t, "bob"), "", 1, "bob", nil},
-		{"OK/a scope", carrying(t, "ann"), "read", 1, "ann", nil},
-		{"ErrScope", carrying(t, "ann"), "more", 1, "", wire.ErrScope},
-		{"ErrScope/again", carrying(t, "ann"), "more", 1, "", wire.ErrScope},
-		{"ErrInvalid", carrying(t, "eve"), "", 1, "", wire.ErrTokenInvalid},
-		{"ErrInvalid/again", carrying(t, "eve"), "", 1, "", wire.ErrTokenInvalid},
-		{"ErrInvalid/none", carrying(t), "", 0, "", wire.ErrTokenInvalid},
-		{"ErrExpired", carrying(t, "old"), "", 1, "", wire.ErrTokenExpired},
-		{"OK/two headers are another question", carrying(t, "ann", "bob"), "", 1, "ann", nil},
-	}
-	for _, step := range steps {
-		before := s.asked.Load()
+		{"OK", bearing(t, "ann"), "", 1, "ann", nil},
+		{"OK/again", bearing(t, "ann"), "", 0, "ann", nil},
+		{"OK/another token", bearing(t, "bob"), "", 1, "bob", nil},
+		{"OK/another scope", bearing(t, "ann"), "read", 1, "ann", nil},
+		{"ErrScope", bearing(t, "ann"), "more", 1, "", wire.ErrScope},
+		{"ErrScope/again", bearing(t, "ann"), "more", 1, "", wire.ErrScope},
+		{"ErrTokenInvalid", bearing(t, "eve"), "", 1, "", wire.ErrTokenInvalid},
+		{"ErrTokenInvalid/again", bearing(t, "eve"), "", 1, "", wire.ErrTokenInvalid},
+		{"ErrTokenInvalid/no token", bearing(t), "", 0, "", wire.ErrTokenInvalid},
+		{"ErrTokenExpired", bearing(t, "old"), "", 1, "", wire.ErrTokenExpired},
+		{"OK/two headers", bearing(t, "ann", "bob"), "", 1, "ann", nil},
+	} {
+		before := s.requests.Load()
 		i, err := v.Verify(step.request, step.scope)
-		if !errors.Is(err, step.err) || i.Account != step.account || s.asked.Load()-before != step.asked {
-			t.Errorf("%s: %+v, %v after %d questions", step.name, i, err, s.asked.Load()-before)
+		sent := s.requests.Load() - before
+		if !errors.Is(err, step.err) || i.Account != step.account || sent != step.requests {
+			t.Errorf("%s: %+v, %v after %d requests", step.name, i, err, sent)
 		}
 	}
-	want := wire.Identity{UID: 7, Account: "ann", Type: 100, Scope: "UserScope", TokenID: "7-1-0"}
-	if got, err := v.Verify(carrying(t, "ann"), ""); err != nil || got != want {
+	if got, err := v.Verify(bearing(t, "ann"), ""); err != nil || got != identityOf("ann") {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
-// TestRemoteForgets: an answer is used no longer than it was said, not at all if so wished, and few are kept.
-func TestRemoteForgets(t *testing.T) {
+// TestRemoteCacheEnds: an identity leaves the cache when its time is over or the cache is full.
+func TestRemoteCacheEnds(t *testing.T) {
 	s := newServer(t)
 	for name, o := range map[string]guard.Options{
-		"never": {CacheFor: -1}, "at once": {CacheFor: time.Nanosecond}, "full": {CacheFor: time.Hour, CacheSize: 1},
+		"off": {CacheFor: -1}, "expired": {CacheFor: time.Nanosecond},
+		"full": {CacheFor: time.Hour, CacheSize: 1},
 	} {
 		v := s.remote(t, o)
-		before := s.asked.Load()
+		before := s.requests.Load()
 		for range 3 {
-			for _, who := range []string{"ann", "bob"} {
-				if _, err := v.Verify(carrying(t, who), ""); err != nil {
+			for _, token := range []string{"ann", "bob"} {
+				if _, err := v.Verify(bearing(t, token), ""); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		if got := s.asked.Load() - before; got != 6 {
-			t.Errorf("%s: %d questions, want 6", name, got)
+		if got := s.requests.Load() - before; got != 6 {
+			t.Errorf("%s: %d requests, want 6", name, got)
 		}
 	}
 }
 
-// TestRemotePassesOn: Latchkey is told the credentials and where they came from, and nothing else.
-func TestRemotePassesOn(t *testing.T) {
+// TestRemoteForwards: the server gets the credentials and where they came from, and nothing else.
+func TestRemoteForwards(t *testing.T) {
 	s := newServer(t)
 	r := httptest.NewRequestWithContext(t.Context(), "POST", "/x?scope=less", strings.NewReader("body"))
-	r.Header = http.Header{"Cookie": {"a=b; latchkey=ann; c=d", "__Host-latchkey=x"}, "X-Auth-Uid": {"1"},
-		"X-Forwarded-For": {"10.0.0.1"}, "Referer": {"https://x.example/"}}
+	r.Header = http.Header{"Cookie": {"a=b; latchkey=ann; c=d", "__Host-latchkey=x"},
+		"X-Auth-Uid": {"1"}, "X-Forwarded-For": {"10.0.0.1"}, "Referer": {"https://x.example/"}}
 	if _, err := s.remote(t, guard.Options{Secure: true}).Verify(r, "read"); err != nil {
 		t.Fatal(err)
 	}
-	seen := s.seen.Load()
-	for name, want := range map[string]string{"Cookie": "latchkey=ann; __Host-latchkey=x", "X-Auth-Uid": "", "Referer": "",
-		"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https"} {
-		if got := strings.Join(seen.Header.Values(name), "|"); got != want {
+	got := s.last.Load()
+	for name, want := range map[string]string{"Cookie": "latchkey=ann; __Host-latchkey=x",
+		"X-Auth-Uid": "", "Referer": "", "X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https"} {
+		if got := strings.Join(got.Header.Values(name), "|"); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if seen.Method != "GET" || seen.URL.String() != "/v1/verify?scope=read" {
-		t.Errorf("%s %s", seen.Method, seen.URL)
+	if got.Method != "GET" || got.URL.String() != "/v1/verify?scope=read" {
+		t.Errorf("%s %s", got.Method, got.URL)
 	}
 }
 
-// TestRemoteFailsClosed: whatever is no answer of Latchkey's lets nobody in.
+// identify returns a handler that sends an identity after a change to its headers, with a status.
+func identify(status int, change func(http.Header)) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		identityOf("ann").SetHeaders(w.Header())
+		w.Header().Set("Location", "/v1/other")
+		change(w.Header())
+		w.WriteHeader(status)
+	}
+}
+
+// TestRemoteFailsClosed: a response that Latchkey does not send lets nobody in.
 func TestRemoteFailsClosed(t *testing.T) {
-	identity := func(change func(http.Header)) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			for _, name := range []string{"X-Auth-Uid", "X-Auth-Account", "X-Auth-Type", "X-Auth-Scope", "X-Auth-Token-Id"} {
-				w.Header().Set(name, "1")
-			}
-			change(w.Header())
-		}
-	}
-	status := func(code int) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Location", "/v1/other")
-			identity(func(http.Header) {})(w, nil)
-			w.WriteHeader(code)
-		}
-	}
-	tests := map[string]http.HandlerFunc{
+	unchanged := func(http.Header) {}
+	for name, handler := range map[string]http.HandlerFunc{
 		"no headers": func(http.ResponseWriter, *http.Request) {},
-		"no uid":     identity(func(h http.Header) { h.Del("X-Auth-Uid") }),
-		"two uids":   identity(func(h http.Header) { h.Add("X-Auth-Uid", "2") }),
-		"empty uid":  identity(func(h http.Header) { h.Set("X-Auth-Uid", "") }),
-		"no number":  identity(func(h http.Header) { h.Set("X-Auth-Uid", "1a") }),
-		"too large":  identity(func(h http.Header) { h.Set("X-Auth-Uid", "4294967296") }),
-		"no scope":   identity(func(h http.Header) { h.Del("X-Auth-Scope") }), "303": status(303), "500": status(500),
-		"503": status(503), "204": status(204), "404": status(404),
-		"broken off": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-	}
-	for name, handler := range tests {
+		"no uid":     identify(200, func(h http.Header) { h.Del("X-Auth-Uid") }),
+		"two uids":   identify(200, func(h http.Header) { h.Add("X-Auth-Uid", "2") }),
+		"303":        identify(303, unchanged), "500": identify(500, unchanged),
+		"503": identify(503, unchanged), "204": identify(204, unchanged), "404": identify(404, unchanged),
+		"aborted": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(handler)
 			defer s.Close()
@@ -186,53 +182,73 @@ func TestRemoteFailsClosed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if i, err := v.Verify(carrying(t, "ann"), ""); !errors.Is(err, wire.ErrUnavailable) {
+			if i, err := v.Verify(bearing(t, "ann"), ""); !errors.Is(err, wire.ErrUnavailable) {
 				t.Errorf("%+v, %v", i, err)
 			}
 		})
 	}
-	for _, address := range []string{"", "127.0.0.1:8080", "ftp://x", "http://", "http://a b"} {
+	for _, address := range []string{"", "127.0.0.1:8080", "ftp://x", "http://", "http://a b", "http://u:p@x"} {
 		if _, err := guard.NewRemote(address, guard.Options{}); err == nil {
-			t.Errorf("%q is taken for an address", address)
+			t.Errorf("%q is taken for the URL of a server", address)
 		}
 	}
 }
 
-// verdict is a Verifier of one answer.
-type verdict struct{ err error }
+// result is a Verifier with one result.
+type result struct{ err error }
 
-func (v verdict) Verify(*http.Request, string) (wire.Identity, error) {
+func (v result) Verify(*http.Request, string) (wire.Identity, error) {
 	return wire.Identity{UID: 7}, v.err
 }
 
-// TestRequire: each refusal has its status, and a fault, of whatever kind, lets nobody in and tells nothing.
+// TestRequire: each rejection has its status. An unknown error lets nobody in and stays secret.
 func TestRequire(t *testing.T) {
 	for _, test := range []struct {
 		err          error
 		status, code int
+		headers      string
 	}{
-		{nil, 200, 0}, {wire.ErrTokenInvalid, 401, 1002}, {fmt.Errorf("why: %w", wire.ErrTokenExpired), 401, 1002},
-		{wire.ErrScope, 403, 1004}, {wire.ErrUnavailable, 503, 1102}, {errors.New("disk on fire"), 503, 1102},
+		{nil, 200, 0, ""},
+		{wire.ErrTokenInvalid, 401, 1002, wire.Challenge},
+		{fmt.Errorf("why: %w", wire.ErrTokenExpired), 401, 1002, wire.Challenge},
+		{wire.ErrScope, 403, 1004, ""},
+		{wire.ErrUnavailable, 503, 1102, "1"},
+		{errors.New("disk on fire"), 503, 1102, "1"},
 	} {
 		w := httptest.NewRecorder()
 		reached := false
-		guard.Require(verdict{test.err}, "")(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			i, ok := guard.IdentityFrom(r.Context())
 			reached = ok && i.UID == 7
-		})).ServeHTTP(w, carrying(t, "ann"))
+		})
+		guard.Require(result{test.err}, "")(next).ServeHTTP(w, bearing(t, "ann"))
 		var body struct {
 			ErrorCode int    `json:"error_code"`
 			Request   string `json:"request"`
 		}
-		if err := json.Unmarshal(w.Body.Bytes(), &body); test.err != nil && (err != nil || body.Request != "GET /x") {
+		err := json.Unmarshal(w.Body.Bytes(), &body)
+		if test.err != nil && (err != nil || body.Request != "GET /x") {
 			t.Errorf("%v: %s", test.err, w.Body)
 		}
 		if w.Code != test.status || body.ErrorCode != test.code || reached != (test.err == nil) ||
 			strings.Contains(w.Body.String(), "fire") {
 			t.Errorf("%v: %d %s, reached: %v", test.err, w.Code, w.Body, reached)
 		}
+		if got := w.Header().Get("WWW-Authenticate") + w.Header().Get("Retry-After"); got != test.headers {
+			t.Errorf("%v: %q, want %q", test.err, got, test.headers)
+		}
 	}
 	if _, ok := guard.IdentityFrom(t.Context()); ok {
-		t.Error("somebody is found where nobody was let in")
+		t.Error("an identity outside of Require")
+	}
+}
+
+// TestRequireOfScripts: a page's script gets no challenge.
+func TestRequireOfScripts(t *testing.T) {
+	w, r := httptest.NewRecorder(), bearing(t, "ann")
+	r.Header.Set("Sec-Fetch-Dest", "empty")
+	guard.Require(result{wire.ErrTokenInvalid}, "")(http.NotFoundHandler()).ServeHTTP(w, r)
+	if w.Code != 401 || w.Header().Values("WWW-Authenticate") != nil {
+		t.Errorf("%d, %v", w.Code, w.Header())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 )
 
@@ -34,21 +35,22 @@ const VerifyPath = "/v1/verify"
 // stands first and never changes, because clients look up credentials by it.
 const Challenge = `Basic realm="latchkey", charset="UTF-8"`
 
-// The error codes of the contract, in the member "error_code".
+// The error codes of the contract, in the member "error_code". docs/reference/error-codes.md says
+// what each means to a client.
 const (
-	CodeOK         = 0
-	CodeDeleted    = 1
-	CodeFault      = 999
-	CodeValidation = 1000
-	CodeNotFound   = 1001
-	CodeToken      = 1002
-	CodeScope      = 1004
-	CodePassword   = 1005
-	CodeClientType = 1006
-	CodeHTTP       = 1007
-	CodeTooMany    = 1101
-	CodeBusy       = 1102
-	CodeLastAdmin  = 1103
+	CodeOK         = 0    // success
+	CodeDeleted    = 1    // success: something was deleted
+	CodeFault      = 999  // a fault of the server
+	CodeValidation = 1000 // the request's fields are not valid
+	CodeNotFound   = 1001 // the account or the resource does not exist
+	CodeToken      = 1002 // the token is missing, invalid or expired
+	CodeScope      = 1004 // the token's scope is too narrow
+	CodePassword   = 1005 // the password is wrong
+	CodeClientType = 1006 // the client type is not offered
+	CodeHTTP       = 1007 // a rule of HTTP is broken; the status says which
+	CodeTooMany    = 1101 // too many failed logins
+	CodeBusy       = 1102 // the server is busy or cannot reach its store
+	CodeLastAdmin  = 1103 // the change would leave no administrator
 )
 
 // Response is the body of every error and of every success without data.
@@ -134,11 +136,14 @@ func CookieName(secure, shared bool) string {
 	return "latchkey"
 }
 
-// IsCookieName reports whether CookieName returns name for some combination.
-func IsCookieName(name string) bool {
-	return name == CookieName(false, false) || name == CookieName(false, true) ||
-		name == CookieName(true, false) || name == CookieName(true, true)
+// CookieNames returns every name that CookieName can return.
+func CookieNames() []string {
+	return []string{CookieName(false, false), CookieName(false, true), CookieName(true, false),
+		CookieName(true, true)}
 }
+
+// IsCookieName reports whether name is one of CookieNames.
+func IsCookieName(name string) bool { return slices.Contains(CookieNames(), name) }
 
 // IsScripted reports whether a page made the request, by a script or for a subresource. Such a
 // request gets no challenge: it would open the browser's login dialog and block the script.

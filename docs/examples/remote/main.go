@@ -1,7 +1,7 @@
-// Remote is a service with net/http that asks a Latchkey server whose requests it gets.
+// Remote is a service with net/http that asks a Latchkey server to verify tokens.
 //
 //	go run ./docs/examples/remote -latchkey http://127.0.0.1:8080 -addr 127.0.0.1:3000
-//	curl -u 'TOKEN:' http://127.0.0.1:3000/hello
+//	curl -u 'anyname:TOKEN' http://127.0.0.1:3000/hello
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:3000", "address to listen on")
-	latchkey := flag.String("latchkey", "http://127.0.0.1:8080", "address of the Latchkey server")
+	latchkey := flag.String("latchkey", "http://127.0.0.1:8080", "URL of the Latchkey server")
 	flag.Parse()
 
 	verifier, err := guard.NewRemote(*latchkey, guard.Options{CacheFor: 2 * time.Second})
@@ -30,7 +30,7 @@ func main() {
 	log.Fatal(server.ListenAndServe())
 }
 
-// hello greets whoever was let through.
+// hello greets the owner of the token.
 func hello(w http.ResponseWriter, r *http.Request) {
 	identity, _ := guard.IdentityFrom(r.Context())
 	fmt.Fprintf(w, "Hello, %s, number %d\n", identity.Account, identity.UID)
