@@ -20,11 +20,11 @@ func versionControl() []httpClient {
 		{name: "git clone, address", version: version, behind: smartGit, run: func(c *call) bool {
 			return c.git("clone", c.userURL()+"/project.git")
 		}},
-		{name: "git clone over plain files, address", version: version, behind: dumbGit, run: func(c *call) bool {
-			return c.git("clone", c.userURL()+"/project.git")
-		}},
+		{name: "git clone over plain files, address", version: version, behind: dumbGit,
+			run: func(c *call) bool { return c.git("clone", c.userURL()+"/project.git") }},
 		{name: "git clone, credential helper `store`", version: version, behind: smartGit,
-			expired: output("fatal: Authentication failed", "exit 128", ".git-credentials has 0 bytes"), run: func(c *call) bool {
+			expired: output("fatal: Authentication failed", "exit 128", ".git-credentials has 0 bytes"),
+			run: func(c *call) bool {
 				c.file(".gitconfig", c.recipe("git", "gitconfig"))
 				credentials := c.configure(".git-credentials", "git", "git-credentials")
 				done := c.git("clone", c.url+"/project.git")
