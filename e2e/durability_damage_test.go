@@ -117,8 +117,8 @@ func executing(statement string) func(*testing.T, string, *rand.Rand) {
 
 // damageFixture is a data directory with all kinds of accounts and tokens.
 type damageFixture struct {
-	dir     string   // after an orderly stop; everything is in the file
-	killed  string   // after kill -9; a part is in the log
+	dir     string   // after an orderly stop: everything is in the database file
+	killed  string   // after a kill: a part is in the write-ahead log
 	revoked []string // tokens
 }
 
