@@ -14,11 +14,11 @@ import (
 	"testing"
 )
 
-// replayAPIDoc sends the requests of docs/reference/api.md to the server at base, in order, and compares the
-// answers with those of the page. The notation is explained on the page. The server must be new
-// and have the administrator admin@example.com with the secret "correct horse battery". It fails
-// also when an operation of the OpenAPI document has no example, when its error codes and those of
-// the page differ, or when a code has no row in the page's table.
+// replayAPIDoc sends the requests of docs/reference/api.md to the server at base, in order, and
+// compares the responses with those of the page, which explains the notation. The server must be
+// new and have the administrator admin@example.com with the password "correct horse battery". It
+// also fails if an operation of the OpenAPI document has no example, or if the error codes of the
+// document and of error-codes.md differ.
 func replayAPIDoc(t *testing.T, base string) {
 	text, err := os.ReadFile(repositoryFile(t, "docs/reference/api.md"))
 	if err != nil {
@@ -34,15 +34,15 @@ func replayAPIDoc(t *testing.T, base string) {
 	requireCodes(t, r.spec)
 }
 
-// message is a request or an answer as the page shows it.
+// message is a request or a response as the page shows it.
 type message struct {
 	method, target string // of a request
-	status         int    // of an answer
+	status         int    // of a response
 	header         http.Header
 	body           string
 }
 
-// example is a request and the answer below it.
+// example is a request and the response below it.
 type example struct {
 	line              int // of the request, in the page
 	request, response message
@@ -52,7 +52,7 @@ type example struct {
 func readExamples(t *testing.T, page string) []example {
 	t.Helper()
 	var examples []example
-	var open bool // a request waits for its answer
+	var open bool // a request has no response yet
 	lines := strings.Split(page, "\n")
 	for i := 0; i < len(lines); i++ {
 		fence := lines[i]
@@ -61,7 +61,7 @@ func readExamples(t *testing.T, page string) []example {
 		}
 		length := slices.Index(lines[i+1:], "```")
 		if length < 0 {
-			t.Fatalf("line %d: block without an end", i+1)
+			t.Fatalf("line %d: block has no end", i+1)
 		}
 		block := lines[i+1 : i+1+length]
 		switch {
@@ -77,12 +77,12 @@ func readExamples(t *testing.T, page string) []example {
 		i += length + 1
 	}
 	if open || len(examples) == 0 {
-		t.Fatalf("%d examples, one without an answer: %t", len(examples), open)
+		t.Fatalf("%d examples, one without a response: %t", len(examples), open)
 	}
 	return examples
 }
 
-// parseMessage reads a start line, header lines, and after a blank line the body.
+// parseMessage parses a start line, header lines, and the body after a blank line.
 func parseMessage(t *testing.T, line int, block []string) message {
 	t.Helper()
 	head, body, _ := strings.Cut(strings.Join(block, "\n"), "\n\n")
@@ -111,7 +111,7 @@ func parseMessage(t *testing.T, line int, block []string) message {
 	return m
 }
 
-// replay is one run through the page.
+// replay is one run of the page's examples.
 type replay struct {
 	base   string
 	spec   *apiSpec
@@ -146,12 +146,12 @@ func (r *replay) run(t *testing.T, e example) {
 	r.compareBody(t, e.response.body, body)
 }
 
-// fill puts the values kept so far for {{name}}.
+// fill replaces {{name}} by the value that an earlier response had.
 func (r *replay) fill(t *testing.T, s string) string {
 	return placeholder.ReplaceAllStringFunc(s, func(p string) string {
 		value, ok := r.values[strings.Trim(p, "{}")]
 		if !ok {
-			t.Fatalf("no answer above shows %s", p)
+			t.Fatalf("no response above shows %s", p)
 		}
 		return value
 	})
@@ -172,14 +172,14 @@ func (r *replay) compareBody(t *testing.T, want string, got []byte) {
 	}
 	expected, err := decode([]byte(bare.ReplaceAllString(want, `$1"$2"`)))
 	if err != nil {
-		t.Fatalf("the page's body is no JSON: %v", err)
+		t.Fatalf("the page's body is not JSON: %v", err)
 	}
-	answer, err := decode(got)
+	response, err := decode(got)
 	if err != nil {
-		t.Fatalf("the answer is no JSON: %v: %s", err, got)
+		t.Fatalf("the response is not JSON: %v: %s", err, got)
 	}
-	if !r.match(t, expected, answer) {
-		t.Errorf("the answer is not the page's\n got %s\nwant %s", got, want)
+	if !r.match(t, expected, response) {
+		t.Errorf("the response differs from the page\n got %s\nwant %s", got, want)
 	}
 }
 
@@ -190,7 +190,7 @@ func decode(text []byte) (value any, err error) {
 	return value, err
 }
 
-// match compares a JSON value of the page with one of the answer, and keeps new values.
+// match compares a JSON value of the page with one of the response, and keeps new values.
 func (r *replay) match(t *testing.T, want, got any) bool {
 	switch want := want.(type) {
 	case map[string]any:
@@ -227,13 +227,13 @@ func (r *replay) matchString(t *testing.T, want string, got any) bool {
 	return ok && matchText(r.fill(t, want), text)
 }
 
-// matchText compares a text in which … stands for anything.
+// matchText compares texts; … in want stands for anything.
 func matchText(want, got string) bool {
 	pattern := strings.ReplaceAll(regexp.QuoteMeta(want), "…", ".*")
 	return regexp.MustCompile("^(?s:" + pattern + ")$").MatchString(got)
 }
 
-// requireComplete fails for every operation of the OpenAPI document without an example.
+// requireComplete fails for each operation of the OpenAPI document that has no example.
 func (r *replay) requireComplete(t *testing.T) {
 	for path, item := range r.spec.doc.Paths.Map() {
 		for method, operation := range item.Operations() {

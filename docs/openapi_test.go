@@ -23,9 +23,9 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
-// checkOpenAPI sends the recorded cases to the server at base and holds every answer against the
-// OpenAPI document: a route, a status, a header or a body that is not described there fails. The
-// server must be new and have the administrator 999@qq.com with the secret 123456 as uid 1.
+// checkOpenAPI sends the recorded cases to the server at base and compares each response with the
+// OpenAPI document: a route, status, header or body that it does not describe fails. The server
+// must be new and have the administrator 999@qq.com with the password 123456 as uid 1.
 func checkOpenAPI(t *testing.T, base string) {
 	spec := loadSpec(t)
 	tokens := map[string]string{}
@@ -41,17 +41,17 @@ func checkOpenAPI(t *testing.T, base string) {
 	requireSame(t, base)
 }
 
-// keepToken takes the token out of the answer to the two cases that log in for later ones.
+// keepToken keeps the tokens of the two cases that log in for later ones.
 func keepToken(t *testing.T, id string, body []byte, tokens map[string]string) {
 	name := map[string]string{"token-user": "user", "token-admin": "admin"}[id]
 	if name == "" {
 		return
 	}
-	var answer struct{ Token string }
-	if err := json.Unmarshal(body, &answer); err != nil || answer.Token == "" {
+	var response struct{ Token string }
+	if err := json.Unmarshal(body, &response); err != nil || response.Token == "" {
 		t.Fatalf("no token in %s", body)
 	}
-	tokens[name] = answer.Token
+	tokens[name] = response.Token
 }
 
 // requireSame compares what is served at /openapi.json with the document.
@@ -101,9 +101,9 @@ var (
 	encoded     = regexp.MustCompile(`\b(?:b64|base64)\(([^)]*)\)`)
 )
 
-// request builds the case's request. A token that only the holder of the keys could make (expired
-// and the like) is replaced by a well-formed one that nobody signed: the description of its answer
-// is the same.
+// request builds the case's request. A token that needs the signing keys, such as an expired one,
+// is replaced by a well-formed one without a valid signature: the document describes both
+// responses alike.
 func (c recorded) request(t *testing.T, base string, tokens map[string]string) *http.Request {
 	fill := func(s string) string {
 		s = placeholder.ReplaceAllStringFunc(s, func(p string) string {
@@ -128,14 +128,14 @@ func (c recorded) request(t *testing.T, base string, tokens map[string]string) *
 	return req
 }
 
-// encodeBase64 puts the base64 of what is in the brackets for base64(...) and b64(...).
+// encodeBase64 replaces base64(...) and b64(...) by the encoded text.
 func encodeBase64(s string) string {
 	return encoded.ReplaceAllStringFunc(s, func(m string) string {
 		return base64.StdEncoding.EncodeToString([]byte(encoded.FindStringSubmatch(m)[1]))
 	})
 }
 
-// send sends a request, holds it and its answer against the document, and returns the answer.
+// send sends a request, compares it and its response with the document, and returns the response.
 func send(t *testing.T, spec *apiSpec, req *http.Request) (int, []byte) {
 	res, body := exchange(t, req)
 	spec.check(t, req, res, body)
@@ -159,11 +159,11 @@ func exchange(t *testing.T, req *http.Request) (*http.Response, []byte) {
 	return res, body
 }
 
-// apiSpec is the OpenAPI document, ready to hold requests and answers against.
+// apiSpec is the OpenAPI document, ready to check requests and responses.
 type apiSpec struct {
 	doc       *openapi3.T
 	router    routers.Router
-	exercised map[string]bool // ids of the operations that the server took
+	exercised map[string]bool // ids of the operations that the server accepted
 }
 
 // loadSpec reads the embedded document and validates it.
@@ -183,8 +183,8 @@ func loadSpec(t *testing.T) *apiSpec {
 	return &apiSpec{doc, router, map[string]bool{}}
 }
 
-// check fails when the document does not describe this answer, or does not allow a request that
-// the server took.
+// check fails if the document does not describe a response, or does not allow a request that the
+// server accepted.
 func (s *apiSpec) check(t *testing.T, req *http.Request, res *http.Response, body []byte) {
 	t.Helper()
 	s.checkEverywhere(t, req, res)
@@ -213,21 +213,21 @@ func (s *apiSpec) check(t *testing.T, req *http.Request, res *http.Response, bod
 	if res.StatusCode < http.StatusBadRequest {
 		s.exercised[route.Operation.OperationID] = true
 		if err := openapi3filter.ValidateRequest(t.Context(), input); err != nil {
-			t.Errorf("the document refuses a request that the server took: %v", err)
+			t.Errorf("the document does not allow a request that the server accepted: %v", err)
 		}
 	}
 	if req.Method == http.MethodHead {
 		return
 	}
-	answer := &openapi3filter.ResponseValidationInput{RequestValidationInput: input,
+	response := &openapi3filter.ResponseValidationInput{RequestValidationInput: input,
 		Status: res.StatusCode, Header: res.Header,
 		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true}}
-	if err := openapi3filter.ValidateResponse(t.Context(), answer.SetBodyBytes(body)); err != nil {
+	if err := openapi3filter.ValidateResponse(t.Context(), response.SetBodyBytes(body)); err != nil {
 		t.Errorf("%s %s, %d: not as documented: %v", route.Method, route.Path, res.StatusCode, err)
 	}
 }
 
-// carries says whether a request brings the credentials of a security scheme, good or not.
+// carries returns nil if a request has credentials for a security scheme, valid or not.
 func carries(_ context.Context, input *openapi3filter.AuthenticationInput) error {
 	request, scheme := input.RequestValidationInput.Request, input.SecurityScheme
 	if scheme.In == openapi3.ParameterInCookie {
@@ -241,7 +241,7 @@ func carries(_ context.Context, input *openapi3filter.AuthenticationInput) error
 	return nil
 }
 
-// checkEverywhere holds the answer against what the document promises for all of them.
+// checkEverywhere checks what the document promises for every response.
 func (s *apiSpec) checkEverywhere(t *testing.T, req *http.Request, res *http.Response) {
 	t.Helper()
 	if res.Header.Get("X-Request-Id") == "" {
@@ -254,7 +254,7 @@ func (s *apiSpec) checkEverywhere(t *testing.T, req *http.Request, res *http.Res
 	}
 }
 
-// checkOtherMethod judges the answer to a method that a path of the document does not have.
+// checkOtherMethod checks the response to a method that a path of the document does not have.
 func (s *apiSpec) checkOtherMethod(
 	t *testing.T, req *http.Request, res *http.Response, body []byte,
 ) {
@@ -291,21 +291,21 @@ func (s *apiSpec) checkAllow(t *testing.T, req *http.Request, res *http.Response
 	}
 }
 
-// checkHTTPError judges an answer that no operation describes: 404 or 405 with error_code 1007.
+// checkHTTPError checks a response that no operation describes: 404 or 405 with error_code 1007.
 func (s *apiSpec) checkHTTPError(t *testing.T, res *http.Response, body []byte, want int) {
 	t.Helper()
 	if res.StatusCode != want {
-		t.Errorf("status %d, want %d for what the document does not have", res.StatusCode, want)
+		t.Errorf("status %d, want %d, because the document does not have it", res.StatusCode, want)
 	}
 	if res.Request.Method == http.MethodHead {
 		return
 	}
-	var answer any
-	if err := json.Unmarshal(body, &answer); err != nil {
+	var response any
+	if err := json.Unmarshal(body, &response); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
 	schema := s.doc.Components.Schemas["HTTPError"].Value
-	if err := schema.VisitJSON(answer, openapi3.EnableJSONSchema2020()); err != nil {
+	if err := schema.VisitJSON(response, openapi3.EnableJSONSchema2020()); err != nil {
 		t.Errorf("not as documented: %v", err)
 	}
 }

@@ -16,23 +16,23 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// TestOperations lets every operation of openapi.json succeed once and be refused where it has to
-// be, each request and each answer held against the document.
+// TestOperations makes every operation of openapi.json succeed once and fail where it must, and
+// compares each request and response with the document.
 func TestOperations(t *testing.T) {
-	const account, secret = "admin@example.com", "correct horse battery"
-	w := walk{loadSpec(t), newServer(t, account, secret, "Admin")}
+	const account, adminPassword = "admin@example.com", "correct horse battery"
+	w := walk{loadSpec(t), newServer(t, account, adminPassword, "Admin")}
 	w.open(t)
 	w.requireGuarded(t, "", 401, "")
-	admin := w.login(t, account, secret)
+	admin := w.login(t, account, adminPassword)
 	w.register(t, "alice@example.com", "Alice")
 	w.register(t, "bob@example.com", "Bob")
-	alice, bob := w.login(t, "alice@example.com", usual), w.login(t, "bob@example.com", usual)
+	alice, bob := w.login(t, "alice@example.com", password), w.login(t, "bob@example.com", password)
 	w.requireGuarded(t, alice, 403, "Administration")
 	w.carry(t, alice)
 	w.program(t, bob)
 	w.renew(t, bob)
 	w.list(t, alice)
-	w.endMany(t)
+	w.revokeMany(t)
 	w.change(t)
 	w.search(t, admin)
 	w.administer(t, admin)
@@ -80,10 +80,10 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// usual is the secret of those who register here.
-const usual = "correct horse"
+// password is the password of the accounts that the test registers.
+const password = "correct horse"
 
-// walk is a way through the API.
+// walk is a walk through all operations of the API.
 type walk struct {
 	spec *apiSpec
 	base string
@@ -94,7 +94,7 @@ type fields map[string]any
 
 func (f fields) text(name string) string { return fmt.Sprint(f[name]) }
 
-// rows are the members of a list that an answer holds.
+// rows returns the elements of a list in a response.
 func (f fields) rows(name string) (rows []fields) {
 	list, _ := f[name].([]any)
 	for _, row := range list {
@@ -104,8 +104,8 @@ func (f fields) rows(name string) (rows []fields) {
 	return rows
 }
 
-// ask sends a request, with a token and a body where there are any, and returns the answer, which
-// must have the status wanted.
+// ask sends a request, with a token and a body if given, requires a status, and returns the
+// response.
 func (w walk) ask(t *testing.T, status int, line, token string, body fields) fields {
 	t.Helper()
 	req := w.request(t, line, body)
@@ -142,13 +142,13 @@ func (w walk) send(t *testing.T, status int, req *http.Request) fields {
 	if got != status {
 		t.Fatalf("%s %s: status %d, want %d: %s", req.Method, req.URL.Path, got, status, text)
 	}
-	answer := fields{}
+	response := fields{}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	if err := d.Decode(&answer); err != nil {
+	if err := d.Decode(&response); err != nil {
 		t.Fatalf("%s %s: %v: %s", req.Method, req.URL.Path, err, text)
 	}
-	return answer
+	return response
 }
 
 // refuse is ask for a request that is refused with an error code; it returns msg.
@@ -156,11 +156,11 @@ func (w walk) refuse(
 	t *testing.T, status int, code, line, token string, body fields,
 ) (msg any) {
 	t.Helper()
-	answer := w.ask(t, status, line, token, body)
-	if got := answer.text("error_code"); got != code {
+	response := w.ask(t, status, line, token, body)
+	if got := response.text("error_code"); got != code {
 		t.Errorf("%s: error_code %s, want %s", line, got, code)
 	}
-	return answer["msg"]
+	return response["msg"]
 }
 
 // invalid is refuse for a request with something wrong in each of these members and no other.
@@ -173,7 +173,7 @@ func (w walk) invalid(t *testing.T, line, token string, body fields, members ...
 }
 
 // ended says that a token is refused as invalid.
-func (w walk) ended(t *testing.T, token string) {
+func (w walk) requireRevoked(t *testing.T, token string) {
 	t.Helper()
 	msg := w.refuse(t, 401, "1002", "GET /v1/user", token, nil)
 	if msg != "token is invalid" {
@@ -184,7 +184,7 @@ func (w walk) ended(t *testing.T, token string) {
 func (w walk) register(t *testing.T, account, nickname string) {
 	t.Helper()
 	w.ask(t, 201, "POST /v1/client/register", "",
-		fields{"account": account, "secret": usual, "type": 100, "nickname": nickname})
+		fields{"account": account, "secret": password, "type": 100, "nickname": nickname})
 }
 
 func (w walk) login(t *testing.T, account, secret string) (token string) {

@@ -12,13 +12,13 @@ import (
 	"latchkey/models"
 )
 
-// newServer is a server over a new database with one administrator and the scopes read and metrics.
-// It believes this machine's proxies.
-func newServer(t *testing.T, account, secret, nickname string) string {
+// newServer starts a server with a new database, one administrator, the scopes read and metrics,
+// and trust in this machine's proxies. It returns the URL.
+func newServer(t *testing.T, account, password, nickname string) string {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "secret")
-	sealing, err := auth.CreateMasterKey(path)
+	masterKey, err := auth.CreateMasterKey(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func newServer(t *testing.T, account, secret, nickname string) string {
 	if err := store.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ring, err := auth.LoadKeyRing(t.Context(), store, sealing, path)
+	ring, err := auth.LoadKeyRing(t.Context(), store, masterKey, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func newServer(t *testing.T, account, secret, nickname string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = authority.Register(t.Context(), auth.Registration{Account: account, Password: secret,
+	_, err = authority.Register(t.Context(), auth.Registration{Account: account, Password: password,
 		Nickname: nickname, ClientType: models.EMail}, models.RoleAdministrator)
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 
 // The steps of TestOperations, in its order.
 
-// open asks for what needs no token: all that is described so, and no more, works without one.
+// open calls what needs no token: exactly the operations described so respond without 401.
 func (w walk) open(t *testing.T) {
 	t.Helper()
 	for path, item := range w.spec.doc.Paths.Map() {
@@ -28,7 +28,7 @@ func (w walk) open(t *testing.T) {
 		"account", "nickname", "secret")
 }
 
-// carry sends a token in each way there is, the cookie by both its names.
+// carry sends a token in each of the accepted places, and the cookie under both of its names.
 func (w walk) carry(t *testing.T, token string) {
 	t.Helper()
 	for header, value := range map[string]string{
@@ -51,7 +51,7 @@ func (w walk) carry(t *testing.T, token string) {
 	w.send(t, 200, req)
 }
 
-// program makes tokens for programs and tries what they may not do.
+// program creates service tokens and tries what they may not do.
 func (w walk) program(t *testing.T, token string) {
 	t.Helper()
 	const line = "POST /v1/tokens"
@@ -73,7 +73,7 @@ func (w walk) program(t *testing.T, token string) {
 		}
 	}
 	w.ask(t, 202, "DELETE /v1/tokens/"+wide.text("id"), token, nil)
-	w.ended(t, made)
+	w.requireRevoked(t, made)
 
 	made = w.ask(t, 201, line, token,
 		fields{"label": "scraper", "scope": "metrics", "lifetime": 60}).text("token")
@@ -83,10 +83,10 @@ func (w walk) program(t *testing.T, token string) {
 		t.Errorf("scope %s, want metrics", got)
 	}
 	w.ask(t, 202, "DELETE /v1/token", made, nil)
-	w.ended(t, made)
+	w.requireRevoked(t, made)
 }
 
-// renew renews a token, which goes on working for a while.
+// renew renews a token, which stays valid for a while.
 func (w walk) renew(t *testing.T, token string) {
 	t.Helper()
 	fresh := w.ask(t, 201, "POST /v1/token/renew", token, nil).text("token")
@@ -101,7 +101,7 @@ func (w walk) renew(t *testing.T, token string) {
 func (w walk) list(t *testing.T, token string) {
 	t.Helper()
 	for range 2 {
-		w.login(t, "alice@example.com", usual)
+		w.login(t, "alice@example.com", password)
 	}
 	w.invalid(t, "GET /v1/tokens?limit=1001&before=x", token, nil, "before", "limit")
 	var ids []string
@@ -122,26 +122,26 @@ func (w walk) list(t *testing.T, token string) {
 	}
 }
 
-// endMany ends the other tokens, then all.
-func (w walk) endMany(t *testing.T) {
+// revokeMany revokes the other tokens, then all.
+func (w walk) revokeMany(t *testing.T) {
 	t.Helper()
-	one := w.login(t, "alice@example.com", usual)
-	other := w.login(t, "alice@example.com", usual)
+	one := w.login(t, "alice@example.com", password)
+	other := w.login(t, "alice@example.com", password)
 	w.ask(t, 202, "DELETE /v1/tokens", one, nil)
-	w.ended(t, other)
+	w.requireRevoked(t, other)
 	id := w.ask(t, 200, "GET /v1/tokens", one, nil).rows("tokens")[0].text("id")
 	w.refuse(t, 404, "1001", "DELETE /v1/tokens/1-1-1", one, nil)
 	w.ask(t, 202, "DELETE /v1/tokens?all=1", one, nil)
-	w.ended(t, one)
-	again := w.login(t, "alice@example.com", usual)
+	w.requireRevoked(t, one)
+	again := w.login(t, "alice@example.com", password)
 	w.ask(t, 202, "DELETE /v1/tokens/"+id, again, nil) // ended already
 }
 
-// change changes an account's nickname and secret, and changes the secret back.
+// change changes an account's nickname and password, and changes the password back.
 func (w walk) change(t *testing.T) {
 	t.Helper()
 	const line = "PUT /v1/user/secret"
-	alice := w.login(t, "alice@example.com", usual)
+	alice := w.login(t, "alice@example.com", password)
 	w.invalid(t, "PUT /v1/user", alice, fields{}, "nickname")
 	user := w.ask(t, 200, "PUT /v1/user", alice, fields{"nickname": "Alicia"})
 	if got := w.ask(t, 200, "GET /v1/user/"+user.text("id"), alice, nil); got["nickname"] != "Alicia" {
@@ -149,10 +149,10 @@ func (w walk) change(t *testing.T) {
 	}
 	w.invalid(t, line, alice, fields{"new": "short"}, "new", "old")
 	w.invalid(t, line, alice, fields{"old": "not it", "new": "battery staple"}, "old")
-	w.ask(t, 200, line, alice, fields{"old": usual, "new": "battery staple"})
-	w.ended(t, alice)
+	w.ask(t, 200, line, alice, fields{"old": password, "new": "battery staple"})
+	w.requireRevoked(t, alice)
 	alice = w.login(t, "alice@example.com", "battery staple")
-	w.ask(t, 200, line, alice, fields{"old": "battery staple", "new": usual})
+	w.ask(t, 200, line, alice, fields{"old": "battery staple", "new": password})
 }
 
 // search lists the users page by page and by a text.
@@ -172,7 +172,7 @@ func (w walk) search(t *testing.T, admin string) {
 	}
 }
 
-// find is the one user whose account or nickname holds a text.
+// find returns the one user whose account or nickname contains a text.
 func (w walk) find(t *testing.T, admin, text string) fields {
 	t.Helper()
 	users := w.ask(t, 200, "GET /v1/users?q="+text, admin, nil).rows("users")
@@ -182,17 +182,17 @@ func (w walk) find(t *testing.T, admin, text string) fields {
 	return users[0]
 }
 
-// administer changes a user's role and state, and ends the user's tokens.
+// administer changes a user's role and state, and revokes the user's tokens.
 func (w walk) administer(t *testing.T, admin string) {
 	t.Helper()
-	alice := w.login(t, "alice@example.com", usual)
+	alice := w.login(t, "alice@example.com", password)
 	path := "/v1/user/" + w.find(t, admin, "alice").text("id")
 	w.invalid(t, "PUT "+path, admin, fields{"role": "root", "state": "gone", "nickname": "A"},
 		"nickname", "role", "state")
 	w.ask(t, 200, "PUT "+path, admin, fields{"nickname": "Alice"})
 	w.ask(t, 200, "GET "+path, alice, nil)
 	w.ask(t, 200, "PUT "+path, admin, fields{"role": "admin"})
-	w.ended(t, alice)
+	w.requireRevoked(t, alice)
 	w.ask(t, 200, "PUT "+path, admin, fields{"role": "user", "state": "disabled"})
 	msg := w.refuse(t, 409, "1103", "PUT /v1/user/1", admin, fields{"role": "user"})
 	if msg != "this is the last active administrator" {
@@ -200,16 +200,16 @@ func (w walk) administer(t *testing.T, admin string) {
 	}
 	w.refuse(t, 409, "1103", "PUT /v1/user/1", admin, fields{"state": "disabled"})
 	w.refuse(t, 401, "1005", "POST /v1/token", "",
-		fields{"account": "alice@example.com", "secret": usual, "type": 100})
+		fields{"account": "alice@example.com", "secret": password, "type": 100})
 	w.ask(t, 200, "PUT "+path, admin, fields{"state": "active"})
 
-	alice = w.login(t, "alice@example.com", usual)
+	alice = w.login(t, "alice@example.com", password)
 	id := w.ask(t, 200, "GET "+path+"/tokens", admin, nil).rows("tokens")[0].text("id")
 	w.ask(t, 202, "DELETE "+path+"/tokens/"+id, admin, nil)
-	w.ended(t, alice)
-	alice = w.login(t, "alice@example.com", usual)
+	w.requireRevoked(t, alice)
+	alice = w.login(t, "alice@example.com", password)
 	w.ask(t, 202, "DELETE "+path+"/tokens", admin, nil)
-	w.ended(t, alice)
+	w.requireRevoked(t, alice)
 	w.ask(t, 202, "DELETE /v1/user/1/tokens", admin, nil) // all but this one
 	for _, line := range []string{"GET /v1/user/9/tokens", "DELETE /v1/user/9/tokens",
 		"DELETE /v1/user/9/tokens/9-1-1", "DELETE " + path + "/tokens/1-1-1", "GET /v1/user/9"} {
@@ -217,7 +217,7 @@ func (w walk) administer(t *testing.T, admin string) {
 	}
 }
 
-// reset makes a link to set a secret anew, and looks whether it leads somewhere.
+// reset creates a link to reset a password, and opens it.
 func (w walk) reset(t *testing.T, admin string) {
 	t.Helper()
 	path := "/v1/user/" + w.find(t, admin, "alice").text("id")
@@ -236,12 +236,12 @@ func (w walk) reset(t *testing.T, admin string) {
 	w.refuse(t, 404, "1001", "POST /v1/user/9/secret", admin, nil)
 }
 
-// remove deletes those who registered, one by itself and one by the administrator.
+// remove deletes the registered accounts, one by its owner and one by the administrator.
 func (w walk) remove(t *testing.T, admin string) {
 	t.Helper()
-	alice := w.login(t, "alice@example.com", usual)
+	alice := w.login(t, "alice@example.com", password)
 	w.ask(t, 202, "DELETE /v1/user", alice, nil)
-	w.ended(t, alice)
+	w.requireRevoked(t, alice)
 	path := "/v1/user/" + w.find(t, admin, "bob").text("id")
 	w.ask(t, 202, "DELETE "+path, admin, nil)
 	w.refuse(t, 404, "1001", "DELETE "+path, admin, nil)
