@@ -9,7 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // changeCounterFile is the change counter's name in the data directory.
@@ -27,7 +28,8 @@ const changeCounterFile = "latchkey.changes"
 type changeCounter struct {
 	mu     sync.Mutex
 	file   *os.File
-	longer bool // by one byte: see probe
+	lock   *flock.Flock // of file
+	longer bool         // by one byte: see probe
 }
 
 const slotSize = 16 // bytes: a number and its checksum
@@ -38,7 +40,7 @@ func openChangeCounter(dir string) (*changeCounter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &changeCounter{file: f}, nil
+	return &changeCounter{file: f, lock: newFileLock(path)}, nil
 }
 
 // removeChangeCounter removes the counter of a database that no longer exists.
@@ -103,10 +105,10 @@ func (c *changeCounter) read() (highest, next int64, err error) {
 func (c *changeCounter) advance(number int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := lockFile(c.file); err != nil {
+	if err := waitForLock(c.lock); err != nil {
 		return err
 	}
-	defer syscall.Flock(int(c.file.Fd()), syscall.LOCK_UN) //nolint:errcheck // closing unlocks, too
+	defer c.lock.Unlock() //nolint:errcheck // it closes the file, which unlocks in any case
 	highest, next, err := c.read()
 	if err != nil || highest >= number {
 		return err

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // Lock keeps other processes from opening a data directory, which must exist, until unlock is
@@ -12,23 +14,24 @@ import (
 // processes that start for the first time would both create the master key and the first signing
 // key. Errors: ErrNoDatabase.
 func Lock(dir string) (unlock func() error, err error) {
-	f, err := os.Open(dir) //nolint:gosec // the operator's path
-	if errors.Is(err, os.ErrNotExist) {
+	lock := newFileLock(dir)
+	err = waitForLock(lock)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("%w in %s", ErrNoDatabase, dir)
+	case err != nil:
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := lockFile(f); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), f.Close())
-	}
-	return f.Close, nil
+	return lock.Unlock, nil
 }
 
-// lockFile waits until no other process has locked the file, and locks it.
-func lockFile(f *os.File) error {
+// newFileLock returns a lock on a file or directory that exists. The default flags would create it.
+func newFileLock(path string) *flock.Flock { return flock.New(path, flock.SetFlag(os.O_RDONLY)) }
+
+// waitForLock takes a lock. A signal can interrupt the wait on some network file systems.
+func waitForLock(lock *flock.Flock) error {
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		err := lock.Lock()
 		if !errors.Is(err, syscall.EINTR) {
 			return err
 		}
