@@ -15,7 +15,8 @@ func TestNetrc(t *testing.T) {
 		{"one line", "machine app.example.com login x password OLD\nmachine a\n", line + "machine a\n"},
 		{"in the middle", "machine a\nmachine app.example.com login x password OLD\nmachine b\n",
 			line + "machine a\nmachine b\n"},
-		{"several lines", "machine app.example.com\n\tlogin x\n\tpassword OLD\nmachine b\n", line + "machine b\n"},
+		{"several lines", "machine app.example.com\n\tlogin x\n\tpassword OLD\nmachine b\n",
+			line + "machine b\n"},
 		{"twice", "machine app.example.com login x\nmachine app.example.com password y\n", line},
 		{"before default", "default login anonymous\n", line + "default login anonymous\n"},
 		{"comments", "# mine\nmachine app.example.com password OLD\n# machine a\nmachine b\n",
@@ -28,13 +29,18 @@ func TestNetrc(t *testing.T) {
 			line + `machine a password "x machine app.example.com y"` + "\n"},
 		{"a password like a comment", "machine a password #1\nmachine app.example.com password OLD\n",
 			line + "machine a password #1\n"},
-		{"subdomain", "machine x.app.example.com password y\n", line + "machine x.app.example.com password y\n"},
-		{"user for login", "machine a password b\nmachine app.example.com\n user x\n password OLD\nmachine c\n",
+		{"subdomain", "machine x.app.example.com password y\n",
+			line + "machine x.app.example.com password y\n"},
+		{"user for login",
+			"machine a password b\nmachine app.example.com\n user x\n password OLD\nmachine c\n",
 			line + "machine a password b\nmachine c\n"},
-		{"unknown words", "machine a password b\nmachine app.example.com port 443 login x passwd OLD\nmachine c\n",
+		{"unknown words",
+			"machine a password b\nmachine app.example.com port 443 login x passwd OLD\nmachine c\n",
 			line + "machine a password b\nmachine c\n"},
-		{"quoted name", "machine \"app.example.com\" password OLD\nmachine APP.example.com password OLD\n", line},
-		{"Windows line ends", "machine app.example.com password OLD\r\nmachine b\r\n", line + "machine b\r\n"},
+		{"quoted name",
+			"machine \"app.example.com\" password OLD\nmachine APP.example.com password OLD\n", line},
+		{"Windows line ends", "machine app.example.com password OLD\r\nmachine b\r\n",
+			line + "machine b\r\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -47,8 +53,8 @@ func TestNetrc(t *testing.T) {
 
 // FuzzNetrc: without machines no text changes, a second call changes nothing, other entries stay.
 func FuzzNetrc(f *testing.F) {
-	for _, seed := range []string{"", "machine a login b password c\n", "default\n", "macdef x\ny\n\nmachine a\n",
-		"#\nmachine\n", "machine App.example.com",
+	for _, seed := range []string{"", "machine a login b password c\n", "default\n",
+		"macdef x\ny\n\nmachine a\n", "#\nmachine\n", "machine App.example.com",
 		`machine "a`, "machine app.example.com login machine password password\n\n"} {
 		f.Add(seed)
 	}

@@ -16,8 +16,8 @@ import (
 	"latchkey/client/wire"
 )
 
-// startLatchkey starts a stand-in for a Latchkey server. It knows one token, "TOKEN", with the scope
-// "read".
+// startLatchkey starts a stand-in for a Latchkey server. It knows one token, "TOKEN", with the
+// scope "read".
 func startLatchkey() *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, token, _ := r.BasicAuth()
@@ -51,7 +51,8 @@ func Example() {
 
 	verifier, err := guard.NewRemote(latchkey.URL, guard.Options{})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		identity, _ := guard.IdentityFrom(r.Context())
@@ -94,7 +95,8 @@ func ExampleRequire_echo() {
 	defer latchkey.Close()
 	verifier, err := guard.NewRemote(latchkey.URL, guard.Options{})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 
 	e := echo.New()
@@ -132,7 +134,8 @@ func ExampleVerifier() {
 	defer latchkey.Close()
 	remote, err := guard.NewRemote(latchkey.URL, guard.Options{})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 
 	verifier := logging{remote, log.New(os.Stdout, "guard: ", 0)}

@@ -13,8 +13,8 @@
 //	}
 //	http.Handle("/reports/", guard.Require(verifier, "read")(http.HandlerFunc(reports)))
 //
-// Clients may send the token as the password of HTTP Basic with any user name, as the user name, as a
-// Bearer token, or in the cookie that Latchkey's login page sets. A service that relies on the
+// Clients may send the token as the password of HTTP Basic with any user name, as the user name, as
+// a Bearer token, or in the cookie that Latchkey's login page sets. A service that relies on the
 // cookie should also use [net/http.CrossOriginProtection], because browsers send cookies with
 // requests from other sites.
 //
@@ -78,7 +78,7 @@ func Require(v Verifier, scope string) func(http.Handler) http.Handler {
 	}
 }
 
-// rejection maps an error of a Verifier to the status, the error code and the message of a response.
+// rejection maps an error of a Verifier to the status, error code and message of a response.
 func rejection(err error) (status, code int, reason error) {
 	switch {
 	case errors.Is(err, wire.ErrTokenInvalid):

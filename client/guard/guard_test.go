@@ -136,7 +136,8 @@ func TestRemoteCacheEnds(t *testing.T) {
 // TestRemoteForwards: the server gets the credentials and where they came from, and nothing else.
 func TestRemoteForwards(t *testing.T) {
 	s := newServer(t)
-	r := httptest.NewRequestWithContext(t.Context(), "POST", "/x?scope=less", strings.NewReader("body"))
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "/x?scope=less",
+		strings.NewReader("body"))
 	r.Header = http.Header{"Cookie": {"a=b; latchkey=ann; c=d", "__Host-latchkey=x"},
 		"X-Auth-Uid": {"1"}, "X-Forwarded-For": {"10.0.0.1"}, "Referer": {"https://x.example/"}}
 	if _, err := s.remote(t, guard.Options{Secure: true}).Verify(r, "read"); err != nil {
@@ -187,7 +188,8 @@ func TestRemoteFailsClosed(t *testing.T) {
 			}
 		})
 	}
-	for _, address := range []string{"", "127.0.0.1:8080", "ftp://x", "http://", "http://a b", "http://u:p@x"} {
+	for _, address := range []string{"", "127.0.0.1:8080", "ftp://x", "http://", "http://a b",
+		"http://u:p@x"} {
 		if _, err := guard.NewRemote(address, guard.Options{}); err == nil {
 			t.Errorf("%q is taken for the URL of a server", address)
 		}
@@ -234,7 +236,8 @@ func TestRequire(t *testing.T) {
 			strings.Contains(w.Body.String(), "fire") {
 			t.Errorf("%v: %d %s, reached: %v", test.err, w.Code, w.Body, reached)
 		}
-		if got := w.Header().Get("WWW-Authenticate") + w.Header().Get("Retry-After"); got != test.headers {
+		got := w.Header().Get("WWW-Authenticate") + w.Header().Get("Retry-After")
+		if got != test.headers {
 			t.Errorf("%v: %q, want %q", test.err, got, test.headers)
 		}
 	}

@@ -1,9 +1,7 @@
 package leakcheck
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/hex"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,191 +13,239 @@ import (
 	"time"
 )
 
-var token = "MT" + strings.Repeat("0aF9-_", 9)
-
-func encoded(before string) string {
-	return base64.StdEncoding.EncodeToString([]byte(before + token + ":"))
-}
-
-// TestSearch: a token is found however a log writes it, and wherever what is written is split.
-func TestSearch(t *testing.T) {
-	tests := []struct {
-		name, text string
-		want       bool
-	}{
-		{"OK/clear", "1.2.3.4 - " + token + " [x] \"GET /\"\n", true}, {"OK/no line end", token, true},
-		{"OK/base64", "Basic " + encoded("") + "\n", true},
-		{"OK/base64, password", "Basic " + encoded("anyname:") + "\n", true},
-		{"OK/base64, one before", encoded("x"), true}, {"OK/base64, two before", encoded("xy"), true},
-		{"OK/base64 for URLs", strings.NewReplacer("+", "-", "/", "_").Replace(encoded("x")), true},
-		{"OK/hex", hex.EncodeToString([]byte(token)), true},
-		{"OK/HEX", strings.ToUpper(hex.EncodeToString([]byte(token))), true},
-		{"OK/JSON", `{"user_id":"` + token + `"}` + "\n", true},
-		{"OK/after a long line", strings.Repeat("x", 3*maxLine) + "\n" + token + "\n", true},
-		{"OK/far in a long line", strings.Repeat("x", 3*maxLine-20) + token + strings.Repeat("x", maxLine), true},
-		{"OK/binary", "\x00\xff\x00" + token + "\x00", true},
-		{"none", "1.2.3.4 - - [x]\n", false}, {"another", strings.ReplaceAll(token, "0", "1") + "\n", false},
-		{"OK/cut off", token[:55] + "\n", true}, {"OK/over two lines", token[:20] + "\n" + token[20:], true},
-		{"a few characters", token[:20] + "\n" + token[40:], false},
-	}
-	for _, test := range tests {
-		for _, step := range []int{1, 7, 4096, 1 << 20} {
-			if step == 1 && len(test.text) > 1000 {
-				continue
-			}
-			s := newSearch(map[string][][]byte{"it": forms(token)})
-			for text := []byte(test.text); len(text) > 0; {
-				n := min(step, len(text))
-				_, _ = s.Write(text[:n])
-				text = text[n:]
-			}
-			if _, got := s.found["it"]; got != test.want {
-				t.Errorf("%s, %d at a time: %v", test.name, step, got)
-			}
-			if len(s.line) > 3*maxLine {
-				t.Errorf("%s: %d bytes are held", test.name, len(s.line))
-			}
-		}
-	}
-}
-
-// FuzzSearch: the token is found wherever it lies, and what holds none is not accused.
-func FuzzSearch(f *testing.F) {
-	f.Add([]byte("before"), []byte("after\n"), 3)
-	f.Add(bytes.Repeat([]byte("x"), maxLine), []byte{}, 1000)
-	f.Fuzz(func(t *testing.T, before, after []byte, step int) {
-		step = 1 + max(step, -step)%(1<<16)
-		for _, with := range []string{token, ""} {
-			text := bytes.Join([][]byte{before, []byte(with), after}, nil)
-			want := with != "" || bytes.Contains(text, []byte(token))
-			s := newSearch(map[string][][]byte{"it": {[]byte(token)}})
-			for len(text) > 0 {
-				n := min(step, len(text))
-				_, _ = s.Write(text[:n])
-				text = text[n:]
-			}
-			if _, got := s.found["it"]; got != want {
-				t.Errorf("found: %v, want %v", got, want)
-			}
-		}
-	})
-}
-
-// logged is a web server that writes a line for each request, made by format, into a file.
-func logged(t *testing.T, format func(r *http.Request) string) (address, path string) {
+// appendTo adds text to a file, which need not exist.
+func appendTo(t *testing.T, path, text string) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "access.log")
-	if err := os.WriteFile(path, []byte("an old line with "+token+"\n"), 0o600); err != nil {
-		t.Fatal(err)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = f.WriteString(text)
+		err = errors.Join(err, f.Close())
 	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// startLogger starts a server that logs each request, as format returns it, before it responds. The
+// log already contains a token from before.
+func startLogger(t *testing.T, format func(r *http.Request) string) (address, log string) {
+	t.Helper()
+	log = filepath.Join(t.TempDir(), "access.log")
+	appendTo(t, log, "an old line with "+token+"\n")
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Server", "stub")
-		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err == nil {
-			_, err = f.WriteString(format(r))
-			_ = f.Close()
-		}
-		if err != nil {
-			t.Error(err)
-		}
+		w.Header().Set("Server", "stub\u009b")
+		appendTo(t, log, format(r))
 	}))
 	t.Cleanup(s.Close)
-	return s.URL + "/x?a=b", path
+	return s.URL + "/x?a=b", log
 }
 
+func user(r *http.Request) string {
+	name, _, _ := r.BasicAuth()
+	return name
+}
+
+func cookie(r *http.Request, name string) string {
+	if c, err := r.Cookie(name); err == nil {
+		return c.Value
+	}
+	return ""
+}
+
+// noSleep is a sleepFunc that does not wait: the loggers here have written all lines by then.
+func noSleep(context.Context, time.Duration) error { return nil }
+
+// leaking names the slots of a report that leak.
+func leaking(t *testing.T, r Report) string {
+	t.Helper()
+	var names []string
+	for _, s := range r.Slots {
+		if s.Leak {
+			names = append(names, s.Name)
+		}
+		if s.Leak != strings.Contains(s.Line, redacted) {
+			t.Errorf("%s: %q", s.Name, s.Line)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// TestExamine: the slots whose tokens are in the log leak, and no others.
 func TestExamine(t *testing.T) {
-	user := func(r *http.Request) string { u, _, _ := r.BasicAuth(); return u }
-	tests := []struct {
+	for _, test := range []struct {
 		name   string
-		format func(path string) func(r *http.Request) string
-		leaks  string
+		format func(r *http.Request) string
+		want   string
 		err    error
 	}{
-		{"user name", func(string) func(*http.Request) string {
-			return func(r *http.Request) string { return "- " + user(r) + " " + r.RequestURI + "\n" }
-		}, "user name", nil},
-		{"whole header", func(string) func(*http.Request) string {
-			return func(r *http.Request) string { return r.UserAgent() + r.Header.Get("Authorization") + "\n" }
-		}, "user name,password,Bearer", nil},
-		{"cookies", func(string) func(*http.Request) string {
-			return func(r *http.Request) string { return r.RequestURI + r.Header.Get("Cookie") + "\n" }
+		{"user name", func(r *http.Request) string { return user(r) + " " + r.RequestURI },
+			"user name", nil},
+		{"header", func(r *http.Request) string { return r.UserAgent() + r.Header.Get("Authorization") },
+			"user name,password,Bearer", nil},
+		{"cookies", func(r *http.Request) string { return r.RequestURI + r.Header.Get("Cookie") },
+			"cookie", nil},
+		{"a domain's cookie", func(r *http.Request) string {
+			return r.RequestURI + cookie(r, "__Secure-latchkey")
 		}, "cookie", nil},
-		{"user name alone, without a marker", func(string) func(*http.Request) string {
-			return func(r *http.Request) string { return "- " + user(r) + "\n" }
+		{"without markers", user, "user name", nil},
+		{"cut off", func(r *http.Request) string {
+			return fmt.Sprintf("%.50s %s", user(r), r.RequestURI)
 		}, "user name", nil},
-		{"cut", func(string) func(*http.Request) string {
-			return func(r *http.Request) string { return fmt.Sprintf("%.50s %s\n", user(r), r.RequestURI) }
-		}, "user name", nil},
-		{"a cookie of a domain", func(string) func(*http.Request) string {
-			return func(r *http.Request) string {
-				c, err := r.Cookie("__Secure-latchkey")
-				if err != nil {
-					return r.RequestURI + "\n"
-				}
-				return r.RequestURI + c.Value + "\n"
-			}
-		}, "cookie", nil},
-		{"nothing", func(string) func(*http.Request) string {
-			return func(r *http.Request) string { return r.RequestURI + "\n" }
-		}, "", nil},
-		{"rotated meanwhile", func(path string) func(*http.Request) string {
-			return func(r *http.Request) string {
-				if user(r) == "anyname" {
-					_ = os.Rename(path, path+".1")
-				}
-				return "- " + user(r) + " " + r.RequestURI + "\n"
-			}
-		}, "user name", ErrNotShown}, // two files were written between two looks: nothing is claimed
-		{"cut meanwhile", func(path string) func(*http.Request) string {
-			return func(r *http.Request) string {
-				if user(r) != "" && user(r) != "anyname" {
-					_ = os.Truncate(path, 0)
-				}
-				return "- " + user(r) + " " + r.RequestURI + "\n"
-			}
-		}, "user name", nil},
-		{"another log", func(string) func(*http.Request) string {
-			return func(*http.Request) string { return "something else\n" }
-		}, "", ErrNotShown},
-	}
-	for _, test := range tests {
+		{"no token", func(r *http.Request) string { return r.RequestURI }, "", nil},
+		{"another log", func(*http.Request) string { return "something else" }, "", ErrNotShown},
+	} {
 		t.Run(test.name, func(t *testing.T) {
-			var format func(*http.Request) string
-			address, path := logged(t, func(r *http.Request) string { return format(r) })
-			format = test.format(path)
-			report, err := Check(t.Context(), address, path, 2*time.Second)
-			if err != nil && errors.Is(err, test.err) {
-				return
+			address, log := startLogger(t, func(r *http.Request) string { return test.format(r) + "\n" })
+			report, err := check(t.Context(), address, log, time.Minute, noSleep)
+			if !errors.Is(err, test.err) || err == nil && report.Server != "stub " {
+				t.Errorf("from %q, %v", report.Server, err)
 			}
-			var leaks []string
-			for _, s := range report.Slots {
-				if s.Leak {
-					leaks = append(leaks, s.Name)
-					if !strings.Contains(s.Line, redacted) {
-						t.Errorf("%s: %q", s.Name, s.Line)
-					}
-				}
-			}
-			if got := strings.Join(leaks, ","); err != nil || got != test.leaks || report.Server != "stub" {
-				t.Errorf("%q from %q, %v, want %q", got, report.Server, err, test.leaks)
+			if got := leaking(t, report); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
 			}
 		})
 	}
 }
 
-func TestExamineRefuses(t *testing.T) {
-	address, path := logged(t, func(r *http.Request) string { return r.RequestURI + "\n" })
-	for name, c := range map[string]struct{ address, log, want string }{
-		"no file":      {address, path + ".none", "no such file"},
-		"a directory":  {address, filepath.Dir(path), "not a regular file"},
-		"a device":     {address, "/dev/null", "not a regular file"},
-		"nobody there": {"http://127.0.0.1:1/", path, "refused"},
-		"no address":   {"127.0.0.1", path, "is no address"},
-		"somebody":     {"http://u:p@127.0.0.1/", path, "is no address"},
+// TestRotation: a log that is rotated or truncated between two reads is read as far as it can be.
+// If requests are missing then, nothing is said about it.
+func TestRotation(t *testing.T) {
+	rotate := func(log string) { _ = os.Rename(log, log+".1") }
+	truncate := func(log string) { _ = os.Truncate(log, 0) }
+	for _, test := range []struct {
+		name   string
+		change map[int]func(log string) // before the line of the nth request
+		err    error
+	}{
+		{"rotated before", map[int]func(string){1: rotate}, nil},
+		{"rotated", map[int]func(string){2: rotate}, nil},
+		{"rotated twice", map[int]func(string){2: rotate, 3: rotate}, ErrNotShown},
+		{"truncated before", map[int]func(string){1: truncate}, nil},
+		{"truncated", map[int]func(string){3: truncate}, ErrNotShown},
 	} {
-		_, err := Check(t.Context(), c.address, c.log, time.Second)
+		t.Run(test.name, func(t *testing.T) {
+			var log string
+			requests := 0
+			address, path := startLogger(t, func(r *http.Request) string {
+				requests++
+				if change := test.change[requests]; change != nil {
+					change(log)
+				}
+				if test.err != nil {
+					return r.RequestURI + "\n"
+				}
+				return r.RequestURI + cookie(r, "latchkey") + "\n" // the last slot
+			})
+			log = path
+			report, err := check(t.Context(), address, log, time.Minute, noSleep)
+			got, want := leaking(t, report), "cookie"
+			if test.err != nil {
+				want = ""
+			}
+			if !errors.Is(err, test.err) || got != want {
+				t.Errorf("%q, %v, want %q", got, err, want)
+			}
+		})
+	}
+}
+
+// TestLateLines: lines that come later count, if they come before the log has settled.
+func TestLateLines(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		late time.Duration
+		want string
+	}{
+		{"at once", 0, "Bearer"},
+		{"before the log has settled", settleTime - 2*pollInterval, "Bearer"},
+		{"afterwards", settleTime, ""},
+	} {
+		var bearer string
+		address, log := startLogger(t, func(r *http.Request) string {
+			if text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+				bearer = text
+			}
+			return r.RequestURI + "\n"
+		})
+		slept := time.Duration(0)
+		report, err := check(t.Context(), address, log, time.Minute,
+			func(_ context.Context, d time.Duration) error {
+				if slept == test.late {
+					appendTo(t, log, "error: "+bearer+"\n")
+				}
+				slept += d
+				return nil
+			})
+		if got := leaking(t, report); err != nil || got != test.want {
+			t.Errorf("%s: %q, %v, want %q", test.name, got, err, test.want)
+		}
+		if slept >= settleTime {
+			t.Errorf("%s: waited %v", test.name, slept)
+		}
+	}
+}
+
+// TestWait: a check waits for as long as it may and no longer, and ends with its context.
+func TestWait(t *testing.T) {
+	address, log := startLogger(t, func(*http.Request) string { return "" })
+	slept := time.Duration(0)
+	_, err := check(t.Context(), address, log, 5*time.Second,
+		func(_ context.Context, d time.Duration) error {
+			slept += d
+			return nil
+		})
+	if !errors.Is(err, ErrNotShown) || slept != 5*time.Second {
+		t.Errorf("%v after %v", err, slept)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := sleep(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := Check(ctx, address, log, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// TestExamineErrors: what cannot be checked is said in one line.
+func TestExamineErrors(t *testing.T) {
+	address, log := startLogger(t, func(r *http.Request) string { return r.RequestURI + "\n" })
+	for name, c := range map[string]struct{ address, log, want string }{
+		"no file":      {address, log + ".none", "cannot read the log: no such file"},
+		"a directory":  {address, filepath.Dir(log), "not a regular file"},
+		"a device":     {address, os.DevNull, "not a regular file"},
+		"no server":    {"http://127.0.0.1:1/", log, "cannot reach http://127.0.0.1:1/ ("},
+		"no URL":       {"127.0.0.1", log, "is not a URL"},
+		"a user in it": {"http://u:p@127.0.0.1/", log, "is not a URL"},
+	} {
+		_, err := check(t.Context(), c.address, c.log, time.Second, noSleep)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+// TestRemedy: the lines are those of the program that the response names, or of all programs.
+func TestRemedy(t *testing.T) {
+	leak := func(name, server string) Report {
+		return Report{Slots: []Slot{{Name: name, Leak: true}, {Name: "cookie"}}, Server: server}
+	}
+	for _, test := range []struct {
+		name         string
+		report       Report
+		want, absent string
+	}{
+		{"nginx", leak("user name", "nginx/1.22"), "log_format", "varnishncsa"},
+		{"unknown", leak("user name", ""), "varnishncsa:", "The response came through"},
+		{"another slot", leak("user name", ""), "send the token as the password", "\x00"},
+		{"the password itself", leak("password", "nginx"), "log_format", "as the password"},
+	} {
+		got := test.report.Remedy()
+		if !strings.Contains(got, test.want) || strings.Contains(got, test.absent) {
+			t.Errorf("%s: %q", test.name, got)
+		}
+	}
+	if got := (Report{Slots: []Slot{{Name: "cookie"}}}).Remedy(); got != "" {
+		t.Errorf("without a leak: %q", got)
 	}
 }

@@ -5,85 +5,129 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
+
+	"latchkey/client/internal/outbound"
 )
 
 // maxLine bounds how much of a line is held in memory, in bytes.
 const maxLine = 64 << 10
 
-// search looks for texts in what it is fed, line by line, in bounded memory.
+// search is an io.Writer that looks for texts in what is written to it, in bounded memory.
 type search struct {
-	wanted map[string][][]byte // by name: every form in which the text may be written
-	found  map[string]string   // by name: the first line that holds it
-	line   []byte
-	reach  int // length of the longest form
+	patterns map[string][][]byte // text → every form in which it may be written
+	found    map[string]string   // text → the first line that contains it
+	line     []byte              // that is being written
+	overlap  int                 // length of the longest pattern, in bytes
 }
 
-func newSearch(wanted map[string][][]byte) *search {
-	s := &search{wanted: wanted, found: map[string]string{}}
-	for _, forms := range wanted {
+func newSearch(patterns map[string][][]byte) *search {
+	s := &search{patterns: patterns, found: map[string]string{}}
+	for _, forms := range patterns {
 		for _, form := range forms {
-			s.reach = max(s.reach, len(form))
+			s.overlap = max(s.overlap, len(form))
 		}
 	}
 	return s
 }
 
-// Write takes in some more. It never fails.
+// patterns returns what to search for: the canaries' tokens in all forms, and their markers.
+func patterns(canaries []canary) map[string][][]byte {
+	p := map[string][][]byte{}
+	for _, c := range canaries {
+		p[c.token] = tokenForms(c.token)
+		p[c.marker] = [][]byte{[]byte(c.marker)}
+	}
+	return p
+}
+
+// foundAll reports whether the log has shown the requests of all canaries.
+func (s *search) foundAll(canaries []canary) bool {
+	for _, c := range canaries {
+		if _, ok := s.found[c.marker]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// foundToken reports whether the log contains any canary's token.
+func (s *search) foundToken(canaries []canary) bool {
+	for _, c := range canaries {
+		if _, ok := s.found[c.token]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Write searches text, which continues what was written before. It never fails.
 func (s *search) Write(text []byte) (int, error) {
 	for rest := text; len(rest) > 0; {
-		end := bytes.IndexByte(rest, '\n') + 1
 		part := rest[:min(len(rest), maxLine)]
-		if end > 0 && end <= len(part) {
-			part = rest[:end]
+		if end := bytes.IndexByte(part, '\n') + 1; end > 0 {
+			part = part[:end]
 		}
 		rest = rest[len(part):]
-		begin := max(0, len(s.line)-s.reach)
+		unsearched := max(0, len(s.line)-s.overlap) // a form may begin in the previous part
 		s.line = append(s.line, part...)
-		s.look(s.line[begin:])
+		s.searchPart(s.line[unsearched:])
 		switch {
 		case part[len(part)-1] == '\n':
 			s.line = s.line[:0]
-		case len(s.line) > maxLine: // what a form may begin with is kept
-			s.line = append(s.line[:0], s.line[len(s.line)-s.reach:]...)
+		case len(s.line) > maxLine:
+			s.line = append(s.line[:0], s.line[len(s.line)-s.overlap:]...)
 		}
 	}
 	return len(text), nil
 }
 
-// look notes which texts are in the part of the line that was not looked at yet.
-func (s *search) look(part []byte) {
-	for name, forms := range s.wanted {
-		if _, known := s.found[name]; known {
+func (s *search) searchPart(part []byte) {
+	for text, forms := range s.patterns {
+		if _, known := s.found[text]; known {
 			continue
 		}
 		for _, form := range forms {
 			if bytes.Contains(part, form) {
-				s.found[name] = string(s.line)
+				s.found[text] = string(s.line)
 				break
 			}
 		}
 	}
 }
 
-// forms is every way in which a log may write a token, or one half of it, if it cuts what it
-// writes: see formsOf.
-func forms(token string) [][]byte {
-	return append(formsOf(token[:len(token)/2]), formsOf(token[len(token)/2:])...)
+// tokenForms returns every form in which a log may contain a token. Half of it counts too, because
+// a log may cut long fields.
+func tokenForms(token string) [][]byte {
+	return append(encodings(token[:len(token)/2]), encodings(token[len(token)/2:])...)
 }
 
-// formsOf is a text as it is, in hexadecimal, and in base64 wherever it begins in what was encoded,
-// as in an Authorization header written whole. The characters of a token need no escapes in URLs
-// or JSON.
-func formsOf(token string) [][]byte {
-	all := [][]byte{[]byte(token), []byte(hex.EncodeToString([]byte(token))),
-		bytes.ToUpper([]byte(hex.EncodeToString([]byte(token))))}
-	for before := range 3 {
-		text := base64.StdEncoding.EncodeToString(append(make([]byte, before), token...))
-		from := (before*8 + 5) / 6          // characters that depend on what stands before
-		to := (before + len(token)) * 8 / 6 // and from here on, on what stands behind
-		for _, spelt := range []string{text, strings.NewReplacer("+", "-", "/", "_").Replace(text)} {
-			all = append(all, []byte(spelt[from:to]))
-		}
+// encodings returns a text as it is, in hexadecimal, and in base64 as part of a longer text, such
+// as an Authorization header. URLs and JSON need no escapes for the characters of a token.
+func encodings(text string) [][]byte {
+	inHex := []byte(hex.EncodeToString([]byte(text)))
+	all := [][]byte{[]byte(text), inHex, bytes.ToUpper(inHex)}
+	for before := range 3 { // bytes before the text in its group of three
+		encoded := base64.StdEncoding.EncodeToString(append(make([]byte, before), text...))
+		start := (before*8 + 5) / 6         // the characters before depend on the bytes before
+		end := (before + len(text)) * 8 / 6 // the characters from here on depend on those after
+		urlSafe := strings.NewReplacer("+", "-", "/", "_").Replace(encoded)
+		all = append(all, []byte(encoded[start:end]), []byte(urlSafe[start:end]))
 	}
 	return all
+}
+
+// redacted replaces a token in a line that is shown.
+const redacted = "[TOKEN]"
+
+// redact returns a line of a log without the token, without control characters and not too long.
+func redact(line, token string) string {
+	for _, form := range tokenForms(token) {
+		line = strings.ReplaceAll(line, string(form), redacted)
+	}
+	line = strings.ReplaceAll(line, redacted+redacted, redacted) // two halves
+	line = strings.TrimRight(line, "\r\n")
+	if at := strings.Index(line, redacted); len(line) > 300 && at >= 0 { // bytes
+		line = "…" + line[max(0, at-100):min(len(line), at+150)] + "…"
+	}
+	return outbound.Printable(line) // last, because the cut may have split a character
 }

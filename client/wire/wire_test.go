@@ -38,7 +38,7 @@ func TestIsToken(t *testing.T) {
 	}
 }
 
-// TestCookieNames: each setting has its own name, with the prefix that browsers hold to that setting.
+// TestCookieNames: each setting has its own name, with the prefix that makes browsers enforce it.
 func TestCookieNames(t *testing.T) {
 	for _, test := range []struct {
 		secure, shared bool
@@ -81,12 +81,14 @@ func TestIdentity(t *testing.T) {
 
 // TestBrokenIdentity: an identity with a missing, repeated or malformed header is nobody's.
 func TestBrokenIdentity(t *testing.T) {
-	whole := wire.Identity{UID: 7, Account: "ann@example.com", Type: 100, Scope: "UserScope", TokenID: "7-1-0"}
+	whole := wire.Identity{UID: 7, Account: "ann@example.com", Type: 100, Scope: "UserScope",
+		TokenID: "7-1-0"}
 	reject := func(name string, change func(http.Header)) {
 		t.Helper()
 		h := headers(whole)
 		change(h)
-		if got, err := wire.ParseIdentity(h); !errors.Is(err, wire.ErrUnavailable) || got != (wire.Identity{}) {
+		got, err := wire.ParseIdentity(h)
+		if !errors.Is(err, wire.ErrUnavailable) || got != (wire.Identity{}) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -102,7 +104,7 @@ func TestBrokenIdentity(t *testing.T) {
 	reject("type x", func(h http.Header) { h.Set("X-Auth-Type", "x") })
 }
 
-// TestIsScripted: navigation and programs get a challenge, scripts and subresources of pages do not.
+// TestIsScripted: programs and navigation get a challenge, a page's scripts and images do not.
 func TestIsScripted(t *testing.T) {
 	for _, test := range []struct {
 		name, header, value string

@@ -45,7 +45,9 @@ func do(t *testing.T, ctx context.Context, client *http.Client, address string) 
 }
 
 func TestUnreachable(t *testing.T) {
-	hangUp := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	hangUp := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		panic(http.ErrAbortHandler)
+	})
 	plain := httptest.NewServer(hangUp)
 	defer plain.Close()
 	untrusted := httptest.NewUnstartedServer(hangUp)
@@ -64,7 +66,8 @@ func TestUnreachable(t *testing.T) {
 	}{
 		{"refused", "http://127.0.0.1:1", t.Context(), "refused"},
 		{"closed", plain.URL, t.Context(), "(it closed the connection)"},
-		{"plain http", strings.Replace(plain.URL, "http:", "https:", 1), t.Context(), "(it speaks http, not https)"},
+		{"plain http", strings.Replace(plain.URL, "http:", "https:", 1), t.Context(),
+			"(it speaks http, not https)"},
 		{"untrusted", untrusted.URL, t.Context(), "not trusted: certificate signed by unknown authority"},
 		{"late", plain.URL, late, "(no response in time)"},
 		{"interrupted", plain.URL, canceled, "interrupted"},
