@@ -6,30 +6,30 @@ import (
 	"slices"
 )
 
-// size is what a plan is for.
+// size is what a plan is made for.
 type size struct{ users, nodes float64 }
 
-// load is what users of a size ask for in the busiest hour, and what must be kept for them.
+// load is what the users ask for in the busiest hour, and what is stored for them.
 type load struct {
-	active, tokens, ended          float64 // users of a day; rows of each table
-	logins, renewals, ends, checks float64 // a second; ends include those by renewals
-	commits                        float64 // a second, of all these
+	active, tokens, revoked                 float64 // users of a day; rows of tokens and revocations
+	logins, renewals, revocations, verified float64 // a second; revocations with those by renewals
+	writes                                  float64 // transactions a second, of all of these
 }
 
 func (in *inputs) load(s size) load {
 	l := load{active: s.users * in.active}
 	busy := l.active * in.peak / day
-	l.logins, l.renewals, l.checks = busy*in.logins, busy*in.renewals, busy*in.verifications
-	l.ends = busy * (in.renewals*in.renewalEnds + in.ends)
-	l.commits = l.logins + l.renewals + busy*in.ends
-	kept := in.forget + in.purgeEvery/2
+	l.logins, l.renewals, l.verified = busy*in.logins, busy*in.renewals, busy*in.requests
+	l.revocations = busy * (in.renewals*in.renewalRevokes + in.revocations)
+	l.writes = l.logins + l.renewals + busy*in.revocations
+	kept := in.keep + in.purgeEvery/2
 	l.tokens = (l.logins+l.renewals)/in.peak*(in.lifetime+kept) +
 		s.users*in.serviceTokens*(1+kept/in.serviceLife)
-	l.ended = l.ends / in.peak * (in.lifeLeft + kept)
+	l.revoked = l.revocations / in.peak * (in.lifeLeft + kept)
 	return l
 }
 
-// spread is over how many nodes the requests of one token go.
+// spread returns over how many nodes the requests of one token are spread.
 func (in *inputs) spread(s size) float64 {
 	if in.sticky == 1 {
 		return 1
@@ -37,154 +37,127 @@ func (in *inputs) spread(s size) float64 {
 	return s.nodes
 }
 
-// uses are the last uses that nodes store each second: one for each token, node and flush in which
-// that token came to that node at all, if requests come at random.
+// uses returns the last uses that all nodes write in a second: one for each token, node and
+// interval in which the token came to the node, if requests come at random.
 func (in *inputs) uses(s size) float64 {
-	if s.users == 0 {
-		return 0
-	}
 	l, places := in.load(s), in.spread(s)
-	each := l.checks / l.active / places * in.flushEvery // requests of a token at a node in a flush
+	each := l.verified / l.active / places * in.flushEvery // requests of a token at a node
 	return l.active * places * -math.Expm1(-each) / in.flushEvery
 }
 
-// missed are the requests a second whose account the node does not remember: k users share a slot
-// and ask equally often, so the one that asked last is the same again one time in k.
-func (in *inputs) missed(s size) float64 {
+// misses returns the requests a second whose account the node does not remember. If k users share
+// a slot and ask equally often, the next one is the last one again one time in k.
+func (in *inputs) misses(s size) float64 {
 	l := in.load(s)
 	here := l.active * in.spread(s) / s.nodes
-	return l.checks * (1 - min(1, in.slots/max(1, here)))
+	return l.verified * (1 - min(1, in.remembered/max(1, here)))
 }
 
-// notifications are those that each node gets a second.
-func (in *inputs) notifications(s size) float64 {
-	if in.notifyWork == 0 {
-		return 0
-	}
-	return in.load(s).ends
-}
-
-// readings are those of one node a second in which it learns something: by notifications one at a
-// time, and what comes meanwhile makes one more. Arrivals are at random, so that a node waits for
-// the next one with probability e^(-rate*t), t being what a reading takes. Without notifications
-// they are the polls before which something came.
-func (in *inputs) readings(s size) float64 {
-	rate := in.load(s).ends
+// reads returns the reads of one node in a second that find revocations. With notifications a node
+// reads at once, but one read at a time. A read takes t, and no notification comes during one with
+// the probability e^(-rate*t). Without notifications it is the polls that find something.
+func (in *inputs) reads(s size) float64 {
+	rate := in.load(s).revocations
 	if in.notifyWork == 0 {
 		return -math.Expm1(-rate*in.poll) / in.poll
 	}
-	t := max(in.gap, in.trip+2*in.jitter+in.readWork)
+	t := in.trip + 2*in.jitter + in.readWork
 	return 1 / (t + math.Exp(-rate*t)/rate)
 }
 
-// held is how long one end keeps the row locked.
+// held returns how long a revocation keeps its sequence locked.
 func (in *inputs) held() float64 { return in.commit + in.statements*in.trip }
 
 // use is how much of a resource is used.
 type use struct {
-	what        string
-	used, there float64
-	unit        string
-	atNode      bool // more nodes help
-	alone       bool // only separate installations help
+	what            string
+	used, available float64
+	byNodes         bool // more nodes help; otherwise only separate installations do
 }
 
-func (u use) share() float64 { return u.used / u.there }
+func (u use) share() float64 { return u.used / u.available }
 
-// bill is what a size takes.
-type bill struct {
+// plan is what a size needs.
+type plan struct {
 	size
 	load
-	uses, missed, readings float64 // a second, of all nodes together
-	resources              []use   // of which most is used first
-	start                  float64 // seconds, with all ended tokens
-	hashCores, checkCores  float64 // of all nodes together
+	uses, misses, reads    float64 // a second, of all nodes
+	resources              []use   // the most used first
+	start                  float64 // seconds in which a node reads all revocations
+	hashCores, verifyCores float64 // of all nodes
 }
 
-// bill reckons what a size takes.
-func (in *inputs) bill(s size) bill {
-	b := bill{size: s, load: in.load(s), uses: in.uses(s), missed: in.missed(s)}
-	b.readings = s.nodes * (in.readings(s) + 1/in.poll)
-	b.commits += s.nodes / in.flushEvery
-	b.start = b.ended * in.startEnding
-	b.hashCores, b.checkCores = b.logins/in.loginRate, b.checks/in.verifyRate
-	b.resources = append(in.atNode(b), in.atDatabase(b)...)
-	slices.SortStableFunc(b.resources, func(x, y use) int { return cmp.Compare(y.share(), x.share()) })
-	return b
+func (in *inputs) plan(s size) plan {
+	p := plan{size: s, load: in.load(s), uses: in.uses(s), misses: in.misses(s)}
+	p.reads = s.nodes * (in.reads(s) + 1/in.poll)
+	p.writes += s.nodes / in.flushEvery
+	p.start = p.revoked * in.startRevocation
+	p.hashCores, p.verifyCores = p.logins/in.hashRate, p.verified/in.verifyRate
+	p.resources = append(in.nodeUse(p), in.databaseUse(p)...)
+	slices.SortStableFunc(p.resources, func(x, y use) int { return cmp.Compare(y.share(), x.share()) })
+	return p
 }
 
-func (in *inputs) atNode(b bill) []use {
+func (in *inputs) nodeUse(p plan) []use {
+	const accountBytes = 100 // of a remembered account
 	hashing := in.nodeCores - 1
+	memory := in.nodeMemory + p.revoked*in.revocationMemory + hashing*in.hashMemory +
+		in.remembered*accountBytes
 	return []use{
-		{"hashing", b.hashCores, b.nodes * hashing, "cores", true, false},
-		{"node cores", b.hashCores + b.checkCores, b.nodes * in.nodeCores, "cores", true, false},
-		{"node memory", in.nodeMemory + b.ended*in.endingMemory + hashing*in.hashMemory +
-			in.slots*100, in.nodeRAM, "B", false, true},
+		{"hashing", p.hashCores, p.nodes * hashing, true},
+		{"node cores", p.hashCores + p.verifyCores, p.nodes * in.nodeCores, true},
+		{"node memory", memory, in.nodeRAM, false},
 	}
 }
 
-func (in *inputs) atDatabase(b bill) []use {
-	issued := b.logins + b.renewals
-	work := issued*in.loginWork + b.ends*in.endWork + b.uses*in.useWork + issued/in.peak*in.purgeWork +
-		b.missed*in.userWork + b.nodes/in.poll*in.pollWork +
-		b.nodes*in.readings(b.size)*in.readWork + b.nodes*in.notifications(b.size)*in.notifyWork
-	rows := b.users*in.userBytes + b.tokens*in.tokenBytes + b.ended*in.endingBytes
-	connections := b.nodes * (in.pool + 1)
-	if in.pool == 0 {
-		connections = pooled
+func (in *inputs) databaseUse(p plan) []use {
+	issued, notified := p.logins+p.renewals, p.revocations
+	if in.notifyWork == 0 {
+		notified = 0
 	}
+	work := issued*in.loginWork + p.revocations*in.revokeWork + p.uses*in.useWork +
+		issued/in.peak*in.purgeWork + p.misses*in.userWork + p.nodes/in.poll*in.pollWork +
+		p.nodes*in.reads(p.size)*in.readWork + p.nodes*notified*in.notifyWork
+	rows := p.users*in.userBytes + p.tokens*in.tokenBytes + p.revoked*in.revocationBytes
+	connections := cmp.Or(in.pooled, p.nodes*(in.pool+1))
+	network := p.nodes*notified*in.notifyWire + p.reads*in.readWire +
+		p.nodes*p.revocations*in.revocationWire +
+		((issued+p.revocations)*6+p.uses+p.misses)*in.readWire
 	return []use{
-		{"database cores", work, in.dbCores, "cores", false, true},
-		{"lock of ended tokens", b.ends * in.held(), in.lanes, "", false, true},
-		{"disk", rows * in.slack, in.disk, "B", false, true},
-		{"log", issued*in.loginLog + b.ends*in.endLog + b.uses*in.useLog, in.logRate, "B/s", false, true},
-		{"connections", connections, in.connections, "", false, true},
-		{"connections' memory", connections * in.connectionMemory, in.dbRAM / 2, "B", false, true},
-		{"database network", in.network(b), in.dbNet, "B/s", false, true},
+		{"database cores", work, in.dbCores, false},
+		{"lock", p.revocations * in.held(), in.lanes, false},
+		{"disk", rows * in.slack, in.disk, false},
+		{"log", issued*in.loginLog + p.revocations*in.revokeLog + p.uses*in.useLog, in.logRate, false},
+		{"connections", connections, in.connections, false},
+		{"connections' memory", connections * in.connectionMemory, in.dbRAM / 2, false},
+		{"network", network, in.dbNet, false},
 	}
 }
 
-// network is what goes to and from the database, in bytes a second, the following of ended tokens
-// and the rows that are written and read.
-func (in *inputs) network(b bill) float64 {
-	following := b.nodes*in.notifications(b.size)*in.notifyWire + b.readings*in.readWire +
-		b.nodes*b.ends*in.endWire
-	return following + (b.logins+b.renewals+b.ends)*6*in.readWire + (b.uses+b.missed)*in.readWire
+// of returns a resource by its name.
+func (p plan) of(what string) use {
+	return p.resources[slices.IndexFunc(p.resources, func(u use) bool { return u.what == what })]
 }
 
-// of finds a resource.
-func (b bill) of(what string) use {
-	for _, u := range b.resources {
-		if u.what == what {
-			return u
-		}
-	}
-	return use{}
-}
-
-// full is the share above which nothing should be planned.
+// full is the largest share of a resource that a plan should use.
 const full = 0.7
 
-// divided is the smallest number of separate installations, each with its part of the users and of
-// the nodes, at which the database and the nodes' memory suffice, and how many nodes they need
-// together for hashing and verifying. It is at most 10,000.
-func (in *inputs) divided(users float64) (installations, nodes float64) {
-	b := in.bill(size{users, 1})
+// divide returns the smallest number of separate installations, each with its part of the users and
+// nodes, that use no more than full of their database and node memory, and the nodes that all of
+// them need for hashing and verifying.
+func (in *inputs) divide(users float64) (installations, nodes float64) {
 	nodes = 1
-	for _, u := range b.resources {
-		if u.atNode {
+	for _, u := range in.plan(size{users, 1}).resources {
+		if u.byNodes {
 			nodes = max(nodes, math.Ceil(u.share()/full))
 		}
 	}
-	for installations = 1; installations < 10000; installations++ {
+	for installations = 1; ; installations++ {
 		each := size{users / installations, max(2, math.Ceil(nodes/installations))}
-		fits := true
-		for _, u := range in.bill(each).resources {
-			fits = fits && (!u.alone || u.share() <= full)
-		}
-		if fits {
+		if !slices.ContainsFunc(in.plan(each).resources, use.overfull) {
 			return installations, each.nodes * installations
 		}
 	}
-	return installations, nodes
 }
+
+func (u use) overfull() bool { return !u.byNodes && u.share() > full }
