@@ -102,7 +102,23 @@ func (markdown) command(node *kong.Node, usage string) string {
 
 func (markdown) section(title string) string { return "\n## " + title + "\n\n" }
 
-func (markdown) option(term, help string) string { return "- `" + term + "`: " + help + "\n" }
+func (markdown) option(term, help string) string { return wrap("- `"+term+"`: "+help, "  ") }
+
+// wrap breaks a paragraph at 100 columns and indents its further lines.
+func wrap(text, indent string) string {
+	var out, line strings.Builder
+	for _, word := range strings.Fields(text) {
+		if line.Len() > 0 && line.Len()+1+len(word) > 100 {
+			out.WriteString(line.String() + "\n")
+			line.Reset()
+			line.WriteString(indent)
+		} else if line.Len() > 0 {
+			line.WriteString(" ")
+		}
+		line.WriteString(word)
+	}
+	return out.String() + line.String() + "\n"
+}
 
 // roff writes a manual page in the macros of man(7).
 type roff struct{}
