@@ -7,11 +7,18 @@ LINT    := .cache/bin/golangci-lint
 # What else of the end-to-end tests is run on PostgreSQL; its own are TestNodes….
 ON_POSTGRES := ^Test(Carriers|Scripts|Revoked|Command|KeyRotation|Kill|Restart|StopIsQuick|Upgrade|Passwords)
 
-.PHONY: build test provision lint unit fuzz e2e bench torture
+.PHONY: build client test provision lint unit fuzz e2e bench torture
 .NOTPARALLEL: # the steps of "make test" follow each other under -j too
 
 build:
 	go build -trimpath -ldflags "-X latchkey/commands.version=$(VERSION) -X latchkey/commands.commit=$(COMMIT)" -o latchkey .
+
+client: # the commands for one's own machine, without cgo: build/latchkey-OS-ARCH
+	for target in linux/amd64 linux/arm64 darwin/arm64 windows/amd64; do \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -trimpath -tags client \
+			-ldflags "-X latchkey/commands.version=$(VERSION) -X latchkey/commands.commit=$(COMMIT)" \
+			-o build/latchkey-$${target%/*}-$${target#*/}$$([ $${target%/*} = windows ] && echo .exe) . || exit 1; \
+	done
 
 test: provision lint unit fuzz e2e
 

@@ -9,7 +9,7 @@ packages='
     aria2 apache2 apache2-utils cadaver caddy chromium curl faketime git gunicorn haproxy httpie
     libwww-perl lighttpd lua-socket lynx maven mercurial nginx openjdk-17-jdk-headless openssl perl pgbouncer php-cli
     php-curl postgresql prometheus python3 python3-aiohttp python3-httpx python3-pip python3-requests rclone restic ruby skopeo squid strace
-    subversion varnish w3m wget wget2'
+    man-db subversion varnish w3m wget wget2 zsh fish'
 missing=
 command -v npm >/dev/null || missing=npm # it may come with another Node than Debian's
 for package in $packages "$@"; do
