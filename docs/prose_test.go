@@ -98,6 +98,28 @@ func TestErrorTexts(t *testing.T) {
 	}
 }
 
+// TestDecisions fails when a decision lacks its number, a status with a date, or a section.
+func TestDecisions(t *testing.T) {
+	tree := repository(t)
+	files, err := fs.Glob(tree, "docs/adr/0*.md")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d decisions, %v", len(files), err)
+	}
+	status := regexp.MustCompile(`^# (\d{4}): .+\n\nStatus: (?:Accepted|Superseded by .+), \d{4}-\d\d-\d\d`)
+	for _, file := range files {
+		text := readPage(t, tree, file)
+		head := status.FindStringSubmatch(text)
+		if head == nil || !strings.HasPrefix(path.Base(file), head[1]+"-") {
+			t.Errorf("%s does not begin with its number and a status", file)
+		}
+		for _, section := range []string{"Context", "Decision", "Consequences"} {
+			if !strings.Contains(text, "\n## "+section+"\n") {
+				t.Errorf("%s has no section %s", file, section)
+			}
+		}
+	}
+}
+
 // maxColumns is the width at which prose wraps.
 const maxColumns = 100
 
