@@ -105,7 +105,8 @@ func TestDecisions(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d decisions, %v", len(files), err)
 	}
-	status := regexp.MustCompile(`^# (\d{4}): .+\n\nStatus: (?:Accepted|Superseded by .+), \d{4}-\d\d-\d\d`)
+	status := regexp.MustCompile(
+		`^# (\d{4}): .+\n\nStatus: (?:Accepted|Superseded by .+), \d{4}-\d\d-\d\d`)
 	for _, file := range files {
 		text := readPage(t, tree, file)
 		head := status.FindStringSubmatch(text)
