@@ -87,7 +87,7 @@ func TestFewDescriptors(t *testing.T) {
 func TestTooFewDescriptors(t *testing.T) {
 	out, err := exec.Command(limitOpenFiles(t, 63), "serve", "--addr", "127.0.0.1:0", "--data",
 		t.TempDir()).CombinedOutput()
-	want := "latchkey: 63 open files are allowed (ulimit -n): at least 64 are needed\n"
+	want := "latchkey: the limit of open files is 63: raise it to at least 64 (ulimit -n)\n"
 	if err == nil || string(out) != want {
 		t.Errorf("%v: %q, want an error and %q", err, out, want)
 	}

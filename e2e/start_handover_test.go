@@ -112,10 +112,10 @@ func TestUpgradeFails(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "bad")
 		must(t, os.WriteFile(path, []byte(bad), 0o700))
 		u.install(t, path)
-		before := strings.Count(u.logged(t), "the upgrade failed")
+		before := strings.Count(u.logged(t), "the hand-over failed")
 		must(t, syscall.Kill(u.pid, syscall.SIGUSR2))
 		await(t, "the upgrade to fail",
-			func() bool { return strings.Count(u.logged(t), "the upgrade failed") > before })
+			func() bool { return strings.Count(u.logged(t), "the hand-over failed") > before })
 		if got := request(t, "GET", u.url+"/healthz", ""); got.Status != 200 || len(u.processes(t)) != 1 {
 			t.Errorf("after a failed upgrade: status %d, processes %v, want 200 and one", got.Status,
 				u.processes(t))
