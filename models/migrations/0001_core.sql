@@ -1,7 +1,9 @@
 -- +goose Up
 
--- The next number of each kind, drawn inside the transaction that uses it: never reused, and, because the row
--- stays locked until the commit, visible in the order of the numbers.
+-- Names that the Go code no longer uses are explained in the package comment of models.
+
+-- The newest number of each kind. A number is drawn in the transaction that uses it. The row stays
+-- locked until the commit, so numbers are never reused and become visible in their order.
 CREATE TABLE sequences (
     name  TEXT   PRIMARY KEY,
     value BIGINT NOT NULL
@@ -18,8 +20,8 @@ CREATE TABLE users (
     role          SMALLINT NOT NULL CHECK (role IN (1, 2)),
     state         SMALLINT NOT NULL CHECK (state IN (1, 2)),
     secret_hash   TEXT     NOT NULL,            -- PHC string
-    epoch         BIGINT   NOT NULL,            -- grows when secret, role or state change
-    ended_through BIGINT   NOT NULL,            -- tokens up to this order have ended
+    epoch         BIGINT   NOT NULL,            -- grows when password, role or state change
+    ended_through BIGINT   NOT NULL,            -- tokens up to this order are revoked
     created_at    BIGINT   NOT NULL,
     updated_at    BIGINT   NOT NULL,
     last_login_at BIGINT   NOT NULL             -- 0: never
@@ -36,20 +38,20 @@ CREATE TABLE tokens (
     scope       SMALLINT NOT NULL,
     user_agent  TEXT     NOT NULL,
     address     TEXT     NOT NULL,
-    ended_at    BIGINT   NOT NULL,              -- 0: not ended
+    ended_at    BIGINT   NOT NULL,              -- 0: not revoked
     PRIMARY KEY (uid, issued_at, serial)
 );
 
 CREATE INDEX tokens_expires_at ON tokens (expires_at);
 
--- What servers follow to know which tokens have ended. No reference to users: the entry of a deleted user must
--- outlive it.
+-- The revocations, which each server reads in the order of seq. No reference to users: a
+-- revocation outlives a deleted user.
 CREATE TABLE endings (
     seq         BIGINT   PRIMARY KEY,
     uid         BIGINT   NOT NULL,
     token_order BIGINT   NOT NULL,              -- issued_at * 4096 + serial
     earlier_too SMALLINT NOT NULL,              -- 1: every token of uid up to token_order
-    expires_at  BIGINT   NOT NULL,              -- when the last of these tokens would have expired
+    expires_at  BIGINT   NOT NULL,              -- when the last of these tokens expires
     ended_at    BIGINT   NOT NULL,
     reason      TEXT     NOT NULL
 );
@@ -59,5 +61,5 @@ CREATE INDEX endings_expires_at ON endings (expires_at);
 CREATE TABLE keys (
     id         BIGINT PRIMARY KEY,
     created_at BIGINT NOT NULL,
-    sealed     TEXT   NOT NULL                  -- base64, readable only with the secret of the data directory
+    sealed     TEXT   NOT NULL                  -- base64, encrypted under the master key
 );
