@@ -1,4 +1,4 @@
-// Package modelstest opens stores for tests of other packages, on the engine that is asked for.
+// Package modelstest opens stores for the tests of other packages, on SQLite or PostgreSQL.
 package modelstest
 
 import (
@@ -9,8 +9,8 @@ import (
 	"latchkey/models/postgrestest"
 )
 
-// Open opens the store of a data directory, SQLite's or the PostgreSQL database in its place, and
-// migrates it.
+// Open opens and migrates the store of a data directory: its SQLite database, or the PostgreSQL
+// database that takes its place if postgrestest.Asked.
 func Open(ctx context.Context, dir string) (*models.Store, error) {
 	store, err := open(ctx, dir)
 	if err != nil {

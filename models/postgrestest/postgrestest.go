@@ -1,4 +1,4 @@
-// Package postgrestest runs real PostgreSQL servers for tests.
+// Package postgrestest runs PostgreSQL servers for tests.
 package postgrestest
 
 import (
@@ -20,15 +20,16 @@ import (
 	"time"
 )
 
-// Variable asks tests to use PostgreSQL when it is set; then it holds the directory of the server.
+// Variable is the environment variable that makes tests use PostgreSQL. Main sets it to the
+// directory of the server.
 const Variable = "LATCHKEY_TEST_POSTGRES"
 
-// Asked says whether tests are to use PostgreSQL.
+// Asked reports whether tests use PostgreSQL.
 func Asked() bool { return os.Getenv(Variable) != "" }
 
-// Main starts the server of a package's tests, if they are asked to use PostgreSQL. Its result ends
-// them.
-func Main() (end func(code int)) {
+// Main starts the server of a package's tests if they use PostgreSQL. It returns a function for the
+// end of TestMain, which stops the server and exits.
+func Main() (exit func(code int)) {
 	if !Asked() {
 		return os.Exit
 	}
@@ -49,19 +50,19 @@ func Main() (end func(code int)) {
 	}
 }
 
-// Running is the server that Main has started.
+// Running returns the server that Main has started.
 func Running() *Cluster { return &Cluster{Dir: os.Getenv(Variable)} }
 
-// Cluster is a PostgreSQL server of its own, in a new directory, that listens on a socket in it and
-// on no network.
+// Cluster is a PostgreSQL server in a directory of its own. It listens on a socket in the directory
+// and on no network.
 type Cluster struct {
-	Dir    string // of its data and its socket
+	Dir    string // contains the data and the socket
 	server *exec.Cmd
 	output bytes.Buffer
-	ended  chan struct{}
+	exited chan struct{}
 }
 
-// New makes a cluster and starts it with settings such as "max_connections=50".
+// New creates a cluster and starts it with settings such as "max_connections=50".
 func New(ctx context.Context, settings ...string) (*Cluster, error) {
 	return build(ctx, settings, func(c *Cluster) error {
 		return c.run(ctx, "initdb", "--no-sync", "--auth=trust", "--username=postgres",
@@ -69,7 +70,7 @@ func New(ctx context.Context, settings ...string) (*Cluster, error) {
 	})
 }
 
-// Standby makes a cluster that follows this one, and starts it.
+// Standby creates a cluster that replicates this one, and starts it.
 func (c *Cluster) Standby(ctx context.Context, settings ...string) (*Cluster, error) {
 	return build(ctx, settings, func(s *Cluster) error {
 		err := s.run(ctx, "pg_basebackup", "--no-sync", "--checkpoint=fast", "--write-recovery-conf",
@@ -82,17 +83,17 @@ func (c *Cluster) Standby(ctx context.Context, settings ...string) (*Cluster, er
 		if err != nil {
 			return err
 		}
-		// Once it leads, it waits for nobody, until it is told to.
+		// After a promotion it must not wait for a standby, unless a test asks for it.
 		_, err = f.WriteString("synchronous_standby_names = ''\n")
 		return errors.Join(err, f.Close())
 	})
 }
 
-// build starts a cluster whose data initialize makes.
+// build creates a cluster's directory, lets initialize create the data, and starts the server.
 func build(
 	ctx context.Context, settings []string, initialize func(*Cluster) error,
 ) (*Cluster, error) {
-	memory := "/dev/shm" // what is to survive here is no more than a process
+	memory := "/dev/shm" // the data need only survive a process, not the machine
 	if _, err := os.Stat(memory); err != nil {
 		memory = ""
 	}
@@ -101,7 +102,7 @@ func build(
 		return nil, err
 	}
 	c := &Cluster{Dir: dir}
-	if err = c.give(); err == nil {
+	if err = c.chown(); err == nil {
 		err = initialize(c)
 	}
 	if err == nil {
@@ -113,7 +114,7 @@ func build(
 	return c, nil
 }
 
-// run runs one of PostgreSQL's programs.
+// run runs a program of PostgreSQL.
 func (c *Cluster) run(ctx context.Context, name string, args ...string) error {
 	if out, err := c.Command(ctx, name, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", name, err, out)
@@ -123,8 +124,8 @@ func (c *Cluster) run(ctx context.Context, name string, args ...string) error {
 
 func (c *Cluster) data() string { return filepath.Join(c.Dir, "data") }
 
-// give makes the directory the user's whom the server runs as.
-func (c *Cluster) give() error {
+// chown gives the directory to the user that the server runs as.
+func (c *Cluster) chown() error {
 	owner, err := account()
 	if err != nil || owner == nil {
 		return err
@@ -132,10 +133,11 @@ func (c *Cluster) give() error {
 	return os.Chown(c.Dir, int(owner.Uid), int(owner.Gid))
 }
 
-// account is whom the server runs as: it refuses to run as root. Nil: as this process.
+// account returns the user that the server runs as, because it refuses to run as root. Nil means
+// the user of this process.
 func account() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
-		return nil, nil //nolint:nilnil // nobody else
+		return nil, nil //nolint:nilnil // this process's
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
@@ -146,20 +148,20 @@ func account() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, errors.Join(err1, err2)
 }
 
-// Command is one of PostgreSQL's programs, run as the server is.
+// Command returns a program of PostgreSQL, which will run as the server's user.
 func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name) // errs for a bad pattern only
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name) // the pattern is valid
 	if len(found) > 0 {
 		name = slices.Max(found)
 	}
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // a test's own words
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the test's own arguments
 	cmd.Dir = c.Dir
-	owner, _ := account() // New has told
+	owner, _ := account() // New has returned the error
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
 	return cmd
 }
 
-// Start starts the server and waits until it answers.
+// Start starts the server and waits until it accepts connections.
 func (c *Cluster) Start(ctx context.Context, settings ...string) error {
 	args, port := []string{"-D", c.data(), "-k", c.Dir, "-h", ""}, "5432"
 	for _, setting := range settings {
@@ -175,19 +177,19 @@ func (c *Cluster) Start(ctx context.Context, settings ...string) error {
 	if err := c.server.Start(); err != nil {
 		return err
 	}
-	ended, server := make(chan struct{}), c.server
-	c.ended = ended
+	exited, server := make(chan struct{}), c.server
+	c.exited = exited
 	go func() {
-		defer close(ended)
-		_ = server.Wait() // what it printed tells
+		defer close(exited)
+		_ = server.Wait() // its output says why
 	}()
 	for {
 		if c.Command(ctx, "pg_isready", "-q", "-h", c.Dir, "-p", port).Run() == nil {
 			return nil
 		}
 		select {
-		case <-ended:
-			return fmt.Errorf("postgres has ended: %s", c.output.String())
+		case <-exited:
+			return fmt.Errorf("postgres has exited: %s", c.output.String())
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(5 * time.Millisecond):
@@ -195,7 +197,7 @@ func (c *Cluster) Start(ctx context.Context, settings ...string) error {
 	}
 }
 
-// Stop stops the server by a signal: SIGQUIT is its immediate shutdown, which is as a crash.
+// Stop stops the server by a signal. SIGQUIT is its immediate shutdown, which equals a crash.
 func (c *Cluster) Stop(signal syscall.Signal) error {
 	if c.server == nil {
 		return nil
@@ -203,17 +205,17 @@ func (c *Cluster) Stop(signal syscall.Signal) error {
 	if err := c.server.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-c.ended
+	<-c.exited
 	c.server = nil
 	return nil
 }
 
-// Close stops the server and removes everything.
+// Close stops the server and removes its directory.
 func (c *Cluster) Close() error {
 	return errors.Join(c.Stop(syscall.SIGQUIT), os.RemoveAll(c.Dir))
 }
 
-// SQL runs statements in a database and returns what they print.
+// SQL runs statements in a database and returns their output.
 func (c *Cluster) SQL(ctx context.Context, database, statements string) (string, error) {
 	out, err := c.psql(ctx, database, "-c", statements).CombinedOutput()
 	if err != nil {
@@ -227,7 +229,7 @@ func (c *Cluster) psql(ctx context.Context, database string, args ...string) *ex
 		"-h", c.Dir, "-U", "postgres", "-d", database}, args...)...)
 }
 
-// Hold begins a transaction of one statement, which keeps its locks until release is called.
+// Hold begins a transaction with one statement. It keeps its locks until release is called.
 func (c *Cluster) Hold(
 	ctx context.Context, database, statement string,
 ) (release func() error, err error) {
@@ -242,7 +244,7 @@ func (c *Cluster) Hold(
 	_, err = fmt.Fprintf(in, "BEGIN;\n%s;\n\\echo %s\n", statement, held)
 	for lines := bufio.NewScanner(out); err == nil && lines.Text() != held; {
 		if !lines.Scan() {
-			err = fmt.Errorf("psql ended: %w", io.ErrUnexpectedEOF)
+			err = fmt.Errorf("psql exited: %w", io.ErrUnexpectedEOF)
 		}
 	}
 	if err != nil {
@@ -251,7 +253,8 @@ func (c *Cluster) Hold(
 	return release, nil
 }
 
-// Database makes a new database, empty or as a copy, and returns its URL.
+// Database creates a database as a copy of template and returns its URL. A copy of template1 is
+// empty.
 func (c *Cluster) Database(ctx context.Context, template string) (address string, err error) {
 	unique, err := os.CreateTemp(c.Dir, "database_")
 	if err != nil {
@@ -265,11 +268,11 @@ func (c *Cluster) Database(ctx context.Context, template string) (address string
 	return c.URL(name), err
 }
 
-// InPlaceOf is the database that is used in the place of a data directory's, which is made when
-// there is none.
+// InPlaceOf returns the URL of the database that takes the place of a data directory's. The first
+// call for a directory creates it.
 func (c *Cluster) InPlaceOf(ctx context.Context, dir string) (address string, err error) {
 	path := filepath.Join(dir, "postgres")
-	known, err := os.ReadFile(path) //nolint:gosec // a test's own
+	known, err := os.ReadFile(path) //nolint:gosec // the test's own path
 	if err == nil {
 		return string(known), nil
 	}
@@ -279,12 +282,12 @@ func (c *Cluster) InPlaceOf(ctx context.Context, dir string) (address string, er
 	return address, os.WriteFile(path, []byte(address), 0o600)
 }
 
-// NameIn is the name of the database in an address that URL has made.
+// NameIn returns the name of the database in a URL that URL has returned.
 func NameIn(address string) string {
 	return strings.TrimPrefix(strings.Split(address, "?")[0], "postgres:///")
 }
 
-// URL is the address of a database.
+// URL returns the URL of a database.
 func (c *Cluster) URL(database string) string {
 	return "postgres:///" + database + "?" + url.Values{"host": {c.Dir}, "user": {"postgres"}}.Encode()
 }
