@@ -1,0 +1,42 @@
+package models
+
+import (
+	"errors"
+	"testing"
+)
+
+// TestClockBehind: with the clock before the newest ended token no token is issued that would be ended at birth.
+func TestClockBehind(t *testing.T) {
+	s := storeWithKey(t)
+	u := newUser(t, s, "a@b.cn")
+	ahead := (TokenID{IssuedAt: now() + 3600}).Order()
+	err := s.inTransaction(t.Context(), func(tx *transaction) error {
+		row, err := tx.lockUser(u.ID)
+		if err != nil {
+			return err
+		}
+		row.revokedThrough = ahead
+		return tx.storeUser(row)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 1}, signed)
+	if !errors.Is(err, ErrClock) {
+		t.Errorf("%v, want ErrClock", err)
+	}
+}
+
+func TestSignErrorStoresNothing(t *testing.T) {
+	s := storeWithKey(t)
+	u := newUser(t, s, "a@b.cn")
+	sour := errors.New("sour")
+	k, _, err := s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 60},
+		func(Token) (int64, error) { return 0, sour })
+	if !errors.Is(err, sour) {
+		t.Errorf("%v, want sour", err)
+	}
+	if _, err := s.TokenByID(t.Context(), k.ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the token is there: %v", err)
+	}
+}

@@ -1,0 +1,79 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+)
+
+// TestNoText: what is no text is nobody's account.
+func TestNoText(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	for _, account := range []string{"\x00", "a\x00@b.cn", "a\xff@b.cn"} {
+		if _, err := s.Credentials(t.Context(), account); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q: %v", account, err)
+		}
+	}
+}
+
+func TestUsers(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	u := newUser(t, s, "Ann@Example.com")
+	got, err := s.UserByID(t.Context(), u.ID)
+	if err != nil || got != u {
+		t.Errorf("%+v, %v, want %+v", got, err, u)
+	}
+	if _, err := s.CreateUser(t.Context(), NewUser{Account: "ANN@example.COM"}); err == nil {
+		t.Error("an invalid role was stored")
+	}
+	_, err = s.CreateUser(t.Context(), NewUser{Account: "ANN@example.COM", Role: RoleUser})
+	if !errors.Is(err, ErrAccountTaken) {
+		t.Errorf("another spelling: %v", err)
+	}
+	if _, err := s.DeleteUser(t.Context(), u.ID); err != nil {
+		t.Fatal(err)
+	}
+	if again := newUser(t, s, "ann@example.com"); again.ID <= u.ID {
+		t.Errorf("id %d was used again for %d", u.ID, again.ID)
+	}
+	for name, err := range map[string]error{
+		"UserByID":      second(s.UserByID(t.Context(), u.ID)),
+		"UserByAccount": second(s.UserByAccount(t.Context(), "nobody@example.com")),
+		"DeleteUser":    second(s.DeleteUser(t.Context(), u.ID)),
+		"UpdateUser":    second(s.UpdateUser(t.Context(), u.ID, UserUpdate{})),
+	} {
+		if !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: %v, want ErrNotFound", name, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestSameAccountAtOnce: of many registrations of one account exactly one succeeds.
+func TestSameAccountAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	stores := []*Store{openStore(t, dir), openStore(t, dir)}
+	var wait sync.WaitGroup
+	errs := make(chan error, 20)
+	for n := range cap(errs) {
+		wait.Go(func() {
+			_, err := stores[n%2].CreateUser(context.Background(), NewUser{Account: "a@b.cn", Role: RoleUser})
+			errs <- err
+		})
+	}
+	wait.Wait()
+	close(errs)
+	won := 0
+	for err := range errs {
+		if err == nil {
+			won++
+		} else if !errors.Is(err, ErrAccountTaken) {
+			t.Error(err)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of 20 succeeded", won)
+	}
+}
