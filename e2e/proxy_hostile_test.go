@@ -243,45 +243,17 @@ func oddHeaders() []string {
 
 // oddShapes are requests that are malformed as a whole.
 func oddShapes(forged string) []string {
-	const host, smuggled = "Host: app.example.com\r\n",
-		"GET /smuggled HTTP/1.1\r\nHost: app.example.com\r\nX-Auth-Uid: 1\r\n\r\n"
-	length := fmt.Sprintf("Content-Length: %d\r\n", len(smuggled))
+	const host = "Host: app.example.com\r\n"
+	const get, post = "GET / HTTP/1.1\r\n" + host, "POST / HTTP/1.1\r\n" + host
 	many := strings.Repeat("X-Padding: "+strings.Repeat("y", 50)+"\r\n", 2000)
-	list := []string{
+	return append(smuggling(), []string{
 		"GET /\r\n", "GET /\r\n\r\n", "GET / \r\n\r\n", "\r\n\r\nGET / HTTP/1.1\r\n" + host + "\r\n",
 		"GET / HTTP/1.0\r\n\r\n", "\n", "\x00", " ", "GET",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
 		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
 		"PROXY TCP4 127.0.0.1 127.0.0.1 1 1\r\nGET / HTTP/1.1\r\n" + host + "\r\n",
 		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x01\x00\x01\x00\x01",
-		"CONNECT app.example.com:80 HTTP/1.1\r\n" + host + "\r\n" + smuggled,
-		"CONNECT 127.0.0.1:3000 HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n\r\n" + smuggled,
-		"OPTIONS * HTTP/1.1\r\n" + host + "\r\n", "TRACE / HTTP/1.1\r\n" + host +
-			"Max-Forwards: 0\r\n\r\n",
-		"POST / HTTP/1.1\r\n" + host + length + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled,
-		"POST / HTTP/1.1\r\n" + host + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n5c\r\n" +
-			smuggled + "\r\n0\r\n\r\n",
-		"POST / HTTP/1.1\r\n" + host +
-			"Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n" + smuggled,
-		"POST / HTTP/1.1\r\n" + host +
-			"Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled,
-		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n" + smuggled,
-		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0;x=\"\n\"\r\n\r\n" + smuggled,
-		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Auth-Uid: 1\r\n" +
-			"Authorization: Bearer x\r\n\r\n",
-		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff0\r\n",
-		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
-		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\n\n" + smuggled,
-		"POST / HTTP/1.0\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled,
-		"POST / HTTP/1.1\r\n" + host + "Content-Length: 0\r\n" + length + "\r\n" + smuggled,
-		"POST / HTTP/1.1\r\n" + host + length + "Content-Length: 0\r\n\r\n" + smuggled,
-		"POST / HTTP/1.1\r\n" + host + "Content-Length: 0\r\n\r\n" + smuggled,
-		"GET / HTTP/1.1\r\n" + host + length + "\r\n" + smuggled,
-		"HEAD / HTTP/1.1\r\n" + host + "\r\n" + smuggled,
-		"POST / HTTP/1.1\r\n" + host + "Expect: 100-continue\r\n" + length + "\r\n" + smuggled,
-		"GET / HTTP/1.1\r\n" + host + "Upgrade: websocket\r\nConnection: Upgrade\r\n" +
-			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" + smuggled,
-		"GET / HTTP/1.1\r\n" + host + "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n" +
+		get + "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n" +
 			"HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: app.example.com\r\nHost: login.example.com\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: login.example.com\r\nHost: app.example.com\r\n\r\n",
@@ -289,18 +261,51 @@ func oddShapes(forged string) []string {
 		"GET / HTTP/1.1\r\nHost: app.example.com/../\r\n\r\n", "GET / HTTP/1.1\r\nHost: \x00\r\n\r\n",
 		"GET / HTTP/1.1\r\n\r\n", "GET http://login.example.com/ HTTP/1.1\r\n" + host + "\r\n",
 		"GET http://app.example.com/ HTTP/1.1\r\nHost: login.example.com\r\n\r\n",
-		"GET / HTTP/1.1\r\n" + host + many + "\r\n",
-		"GET / HTTP/1.1\r\n" + host + "X: " + strings.Repeat("y", 2<<20) + "\r\n\r\n",
+		get + many + "\r\n",
+		get + "X: " + strings.Repeat("y", 2<<20) + "\r\n\r\n",
 		"GET /" + strings.Repeat("a", 2<<20) + " HTTP/1.1\r\n" + host + "\r\n",
-		"GET / HTTP/1.1\r\n" + host + "Authorization: Bearer\r\n " + forged + "\r\n\r\n",
-		"GET / HTTP/1.1\r\n X: y\r\n" + host + "\r\n", "GET / HTTP/1.1\r\n" + host +
-			"X: y\rX-Auth-Uid: 1\r\n\r\n",
-		"GET / HTTP/1.1\r\n" + host + "X: y\nX-Auth-Uid: 1\n\n",
-		"GET / HTTP/1.1\r\n" + host + "\r\n" +
+		get + "Authorization: Bearer\r\n " + forged + "\r\n\r\n",
+		"GET / HTTP/1.1\r\n X: y\r\n" + host + "\r\n", get + "X: y\rX-Auth-Uid: 1\r\n\r\n",
+		get + "X: y\nX-Auth-Uid: 1\n\n",
+		get + "\r\n" +
 			strings.Repeat("GET / HTTP/1.1\r\n"+host+bearer(forged)+"\r\n\r\n", 20),
-		"POST / HTTP/1.1\r\n" + host + "Content-Length: 10\r\n\r\nabc", "GET /\xff HTTP/1.1\r\n" + host +
+		post + "Content-Length: 10\r\n\r\nabc", "GET /\xff HTTP/1.1\r\n" + host +
 			"\r\n",
-		"GET / HTTP/1.1\r\n" + host + "Authorization: \r\n\r\n",
+		get + "Authorization: \r\n\r\n",
+	}...)
+}
+
+// smuggling are requests that hide a second request.
+func smuggling() []string {
+	const host = "Host: app.example.com\r\n"
+	const get, post = "GET / HTTP/1.1\r\n" + host, "POST / HTTP/1.1\r\n" + host
+	const hidden = "GET /smuggled HTTP/1.1\r\n" + host + "X-Auth-Uid: 1\r\n\r\n"
+	length := fmt.Sprintf("Content-Length: %d\r\n", len(hidden))
+	return []string{
+		"CONNECT app.example.com:80 HTTP/1.1\r\n" + host + "\r\n" + hidden,
+		"CONNECT 127.0.0.1:3000 HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n\r\n" + hidden,
+		"OPTIONS * HTTP/1.1\r\n" + host + "\r\n", "TRACE / HTTP/1.1\r\n" + host +
+			"Max-Forwards: 0\r\n\r\n",
+		post + length + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
+		post + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n5c\r\n" +
+			hidden + "\r\n0\r\n\r\n",
+		post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n" + hidden,
+		post + "Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
+		post + "Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n" + hidden,
+		post + "Transfer-Encoding: chunked\r\n\r\n0;x=\"\n\"\r\n\r\n" + hidden,
+		post + "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Auth-Uid: 1\r\n" +
+			"Authorization: Bearer x\r\n\r\n",
+		post + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff0\r\n",
+		post + "Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
+		post + "Transfer-Encoding: chunked\r\n\r\n0\n\n" + hidden,
+		"POST / HTTP/1.0\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
+		post + "Content-Length: 0\r\n" + length + "\r\n" + hidden,
+		post + length + "Content-Length: 0\r\n\r\n" + hidden,
+		post + "Content-Length: 0\r\n\r\n" + hidden,
+		get + length + "\r\n" + hidden,
+		"HEAD / HTTP/1.1\r\n" + host + "\r\n" + hidden,
+		post + "Expect: 100-continue\r\n" + length + "\r\n" + hidden,
+		get + "Upgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" + hidden,
 	}
-	return list
 }
