@@ -98,6 +98,22 @@ func TestErrorTexts(t *testing.T) {
 	}
 }
 
+// TestProvisionedPackages fails when CONTRIBUTING.md does not name a package that the tests need.
+func TestProvisionedPackages(t *testing.T) {
+	tree := repository(t)
+	page := readPage(t, tree, "docs/CONTRIBUTING.md")
+	packages := regexp.MustCompile(`(?s)\npackages='(.*?)'`).FindStringSubmatch(
+		readPage(t, tree, "e2e/provision.sh"))
+	if packages == nil {
+		t.Fatal("provision.sh has no list of packages")
+	}
+	for _, name := range strings.Fields(packages[1]) {
+		if !regexp.MustCompile(`[ \n]` + regexp.QuoteMeta(name) + `[,;:]`).MatchString(page) {
+			t.Errorf("CONTRIBUTING.md does not name %s", name)
+		}
+	}
+}
+
 // TestDecisions fails when a decision lacks its number, a status with a date, or a section.
 func TestDecisions(t *testing.T) {
 	tree := repository(t)

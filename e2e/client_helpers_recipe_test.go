@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestHelpersRecipe runs docs/howto/clients/helpers.md line by line: curl, git, .netrc and a registry's client present a
-// token that nobody pasted.
+// TestHelpersRecipe runs docs/howto/clients/helpers.md line by line: curl, git, .netrc and a
+// registry's client present a token that nobody pasted.
 func TestHelpersRecipe(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	account(t, s, "ann@example.com")

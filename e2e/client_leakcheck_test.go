@@ -142,8 +142,8 @@ func examine(t *testing.T, url, log string) (leaks []string, remedy string) {
 	return leaks, report.Remedy
 }
 
-// TestDoctor: what docs/howto/proxies/logs.md says of each program is what the doctor finds, before its masking lines and
-// after.
+// TestDoctor compares what docs/howto/proxies/logs.md says of each program with what the leak check
+// finds, with the program's default log format and with the recommended one.
 func TestDoctor(t *testing.T) {
 	behind := newService(t)
 	for _, l := range loggers {

@@ -16,11 +16,14 @@ import (
 func TestTutorial(t *testing.T) {
 	page, err := os.ReadFile("../docs/tutorial.md")
 	must(t, err)
-	blocks := regexp.MustCompile("(?ms)^```sh \\w+\n(.*?)^```$").FindAllStringSubmatch(string(page), -1)
-	commands := "trap 'kill $(jobs -p) || :; /usr/sbin/nginx -p $PWD -c nginx.conf -s stop || :' EXIT\n"
-	for _, block := range blocks {
-		commands += block[1]
+	block := regexp.MustCompile("(?ms)^```sh \\w+\n(.*?)^```$")
+	var script strings.Builder
+	script.WriteString("stop() { kill $(jobs -p) || :; /usr/sbin/nginx -p $PWD -c nginx.conf -s stop || :; }\n")
+	script.WriteString("trap stop EXIT\n")
+	for _, found := range block.FindAllStringSubmatch(string(page), -1) {
+		script.WriteString(found[1])
 	}
+	commands := script.String()
 	const wait = "&\ncurl -s -o wait --retry 50 --retry-connrefused --retry-delay 1 http://"
 	for _, swap := range [][2]string{
 		{"make build\n", "cp " + binary + " .\n"},
