@@ -18,8 +18,8 @@ func TestTutorial(t *testing.T) {
 	must(t, err)
 	block := regexp.MustCompile("(?ms)^```sh \\w+\n(.*?)^```$")
 	var script strings.Builder
-	script.WriteString("stop() { kill $(jobs -p) || :; /usr/sbin/nginx -p $PWD -c nginx.conf -s stop || :; }\n")
-	script.WriteString("trap stop EXIT\n")
+	script.WriteString("trap 'kill $(jobs -p) || :; " +
+		"/usr/sbin/nginx -p $PWD -c nginx.conf -s stop || :' EXIT\n")
 	for _, found := range block.FindAllStringSubmatch(string(page), -1) {
 		script.WriteString(found[1])
 	}
@@ -38,8 +38,10 @@ func TestTutorial(t *testing.T) {
 		commands = strings.ReplaceAll(commands, swap[0], swap[1])
 	}
 	home, service := t.TempDir(), freeAddress(t)
-	commands = strings.NewReplacer("127.0.0.1:8080", freeAddress(t), "127.0.0.1:8000", freeAddress(t),
-		"127.0.0.1:3000", service, `("127.0.0.1", 3000)`, `("127.0.0.1", `+portOf(t, service)+`)`).Replace(commands)
+	commands = strings.NewReplacer(
+		"127.0.0.1:8080", freeAddress(t), "127.0.0.1:8000", freeAddress(t),
+		"127.0.0.1:3000", service, `("127.0.0.1", 3000)`, `("127.0.0.1", `+portOf(t, service)+`)`,
+	).Replace(commands)
 	out, code := execute(t, t.TempDir(), []string{"HOME=" + home}, "", "bash", "-euc", commands)
 	if code != 0 {
 		t.Errorf("exit %d", code)
@@ -78,7 +80,8 @@ func TestReadmeGuard(t *testing.T) {
 	s, behind := start(t, t.TempDir(), cheapHashes...), newService(t)
 	token := account(t, s, "ann@example.com")
 	address, dir := freeAddress(t), t.TempDir()
-	lines = strings.NewReplacer("127.0.0.1:8080", bare(s.URL), "127.0.0.1:3000", bare(behind.URL)).Replace(lines)
+	lines = strings.NewReplacer("127.0.0.1:8080", bare(s.URL),
+		"127.0.0.1:3000", bare(behind.URL)).Replace(lines)
 	config := write(t, dir, "Caddyfile", "{\n\tadmin off\n}\nhttp://"+address+"\n"+lines)
 	daemon(t, address, dir, "env", "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir,
 		"caddy", "run", "--config", config, "--adapter", "caddyfile")
