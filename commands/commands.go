@@ -175,7 +175,9 @@ func describe(v *kong.Value) string {
 // defaultNote names the default of a flag, unless its help does.
 func defaultNote(v *kong.Value) string {
 	switch {
-	case v.Flag == nil || v.Name == "help" || v.Name == "version" || strings.Contains(v.Help, "default"):
+	case v.Flag == nil || v.Name == "help" || v.Name == "version":
+		return ""
+	case strings.Contains(v.Help, "default"):
 		return ""
 	case v.Required:
 		return "required"
@@ -205,7 +207,7 @@ func checkCommand(app *kong.Node, args []string) error {
 	return fmt.Errorf("unknown command %q: did you mean %q?", args[0], best)
 }
 
-// editDistance is the number of letters to insert, delete or replace to turn a into b (Levenshtein).
+// editDistance is the number of letters to insert, delete or replace to turn a into b.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -176,7 +176,8 @@ func TestLastAdministrator(t *testing.T) {
 	if _, said, code := run(t, "", "user", "disable", "second@example.com"); code != 0 {
 		t.Errorf("disable one of two: %s", said)
 	}
-	for _, step := range []string{"role root@example.com user", "disable root@example.com", "delete root@example.com --yes"} {
+	for _, step := range []string{"role root@example.com user", "disable root@example.com",
+		"delete root@example.com --yes"} {
 		_, said, code := run(t, "", strings.Fields("user "+step)...)
 		if code != 1 || !strings.Contains(said, "last active administrator") {
 			t.Errorf("%s: exit %d, %s", step, code, said)

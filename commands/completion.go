@@ -72,7 +72,7 @@ func complete(app *kong.Node, words []string) (found []candidate) {
 	return matching(candidatesAt(node, pending, words[last]), words[last])
 }
 
-// candidatesAt returns what may follow: values of a flag, flags, subcommands or values of arguments.
+// candidatesAt returns what may follow: values of a flag, flags, commands or values of arguments.
 func candidatesAt(node *kong.Node, pending *kong.Flag, word string) (all []candidate) {
 	switch {
 	case pending != nil:

@@ -93,7 +93,8 @@ func (k *keyRotateCmd) Run(ctx context.Context, std Console) error {
 		case k.JSON:
 			return printJSON(std.Out, keyJSON(key))
 		}
-		_, err = fmt.Fprintf(std.Out, "key %d signs from %s (in %s)\n", key.ID, stamp(key.SignsAt), d.name)
+		_, err = fmt.Fprintf(std.Out, "key %d signs from %s (in %s)\n", key.ID, stamp(key.SignsAt),
+			d.name)
 		return err
 	})
 }
@@ -150,7 +151,7 @@ func (k *keyResealCmd) Run(ctx context.Context, std Console) error {
 	return k.withKeys(ctx, func(d directory) error {
 		err := d.authority.Reseal(ctx)
 		if err == nil {
-			fmt.Fprintf(std.Out, "the signing keys are sealed under a new master key, %s: back it up (in %s)\n",
+			fmt.Fprintf(std.Out, "the signing keys are sealed under a new master key: back up %s (in %s)\n",
 				k.masterKeyFile(), d.name)
 		}
 		return err

@@ -84,8 +84,8 @@ func (m *moveCmd) move(
 		return err
 	}
 	took := time.Since(began)
-	_, err = fmt.Fprintf(std.Out, "moved %d rows to %s in %s (%.0f a second); the master key stays the same\n",
-		progress.count, to, took.Round(time.Millisecond), float64(progress.count)/took.Seconds())
+	_, err = fmt.Fprintf(std.Out,
+		"moved %d rows to %s in %s (%.0f a second); the master key stays the same\n", progress.count, to, took.Round(time.Millisecond), float64(progress.count)/took.Seconds())
 	return err
 }
 

@@ -47,6 +47,7 @@ func (r *recoverCmd) Run(ctx context.Context, std Console) error {
 	if r.JSON {
 		return printJSON(std.Out, map[string]any{"damaged": accounts, "where": d.name})
 	}
-	_, err = fmt.Fprintf(std.Out, "every token and every link is revoked: log in again (in %s)\n", d.name)
+	_, err = fmt.Fprintf(std.Out, "every token and every link is revoked: log in again (in %s)\n",
+		d.name)
 	return err
 }

@@ -203,7 +203,7 @@ func (s *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr)
 		return listener, s.explainListen(err)
 	case len(inherited) > 1 || inherited[0] == nil:
-		return nil, errors.New("systemd passed other sockets than one that listens: check the .socket unit")
+		return nil, errors.New("systemd must pass one listening socket: check the .socket unit")
 	}
 	return inherited[0], nil
 }
