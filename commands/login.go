@@ -146,6 +146,7 @@ type tokenGetCmd struct {
 	credstoreFlags
 	Host   string `arg:"" optional:"" help:"Host that gets the token (default: the newest login's)."`
 	Header bool   `help:"Print a whole Authorization header, with the token as the password."`
+	JSON   bool   `name:"json" help:"Print JSON, with the time of expiry."`
 }
 
 // Run prints the token of a login, or the header that carries it.
@@ -153,6 +154,10 @@ func (t *tokenGetCmd) Run(ctx context.Context, std Console) error {
 	login, err := t.loginFor(ctx, t.Host)
 	if err != nil {
 		return err
+	}
+	if t.JSON {
+		return printJSON(std.Out, map[string]any{"token": login.Token, "url": login.URL,
+			"account": login.Account, "expires_at": login.ExpiresAt})
 	}
 	text := login.Token
 	if t.Header {

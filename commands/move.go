@@ -85,7 +85,8 @@ func (m *moveCmd) move(
 	}
 	took := time.Since(began)
 	_, err = fmt.Fprintf(std.Out,
-		"moved %d rows to %s in %s (%.0f a second); the master key stays the same\n", progress.count, to, took.Round(time.Millisecond), float64(progress.count)/took.Seconds())
+		"moved %d rows to %s in %s (%.0f a second); the master key stays the same\n", progress.count,
+		to, took.Round(time.Millisecond), float64(progress.count)/took.Seconds())
 	return err
 }
 

@@ -113,7 +113,7 @@ func (s *serveCmd) validateCookieDomain(host string) error {
 		return nil
 	}
 	if suffix, _ := publicsuffix.PublicSuffix(domain); suffix == domain {
-		return fmt.Errorf("--cookie-domain: %s is a public suffix; browsers reject cookies for it", domain)
+		return fmt.Errorf("--cookie-domain: %s is a public suffix; browsers reject its cookies", domain)
 	}
 	if !domainName.MatchString(domain) || host != domain && !strings.HasSuffix(host, "."+domain) {
 		return fmt.Errorf("--cookie-domain is a domain, such as example.com, that contains %s", host)
@@ -214,7 +214,7 @@ func (s *serveCmd) explainListen(err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("address %s is already in use: choose another with --addr", s.Addr)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("address %s needs more privileges: choose a port above 1023 with --addr", s.Addr)
+		return fmt.Errorf("address %s needs privileges: choose a port above 1023 with --addr", s.Addr)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("address %s is not one of this machine: choose another with --addr", s.Addr)
 	}
