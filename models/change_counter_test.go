@@ -10,59 +10,61 @@ import (
 	"testing"
 )
 
-// TestMark: the highest number counts, whatever of the file is gone.
-func TestMark(t *testing.T) {
+// TestChangeCounter: the highest intact number counts, whatever part of the file is damaged or
+// missing.
+func TestChangeCounter(t *testing.T) {
 	dir := t.TempDir()
-	m, err := openChangeCounter(dir)
+	c, err := openChangeCounter(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.close()
-	requireNumber := func(want int64) {
+	defer c.close()
+	requireValue := func(want int64) {
 		t.Helper()
-		if got, err := m.value(); err != nil || got != want {
+		if got, err := c.value(); err != nil || got != want {
 			t.Errorf("%d, %v, want %d", got, err, want)
 		}
 	}
-	requireNumber(0)
-	for _, step := range []struct{ raise, want int64 }{{1, 1}, {2, 2}, {5, 5}, {4, 5}, {7, 7}} {
-		if err := m.advance(step.raise); err != nil {
+	requireValue(0)
+	for _, step := range []struct{ advance, want int64 }{{1, 1}, {2, 2}, {5, 5}, {4, 5}, {7, 7}} {
+		if err := c.advance(step.advance); err != nil {
 			t.Fatal(err)
 		}
-		requireNumber(step.want)
+		requireValue(step.want)
 	}
 	whole, err := os.ReadFile(filepath.Join(dir, changeCounterFile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for at := range whole {
-		spoilt := slices.Clone(whole)
-		spoilt[at] ^= 1
-		if _, err := m.file.WriteAt(spoilt, 0); err != nil {
+		damaged := slices.Clone(whole)
+		damaged[at] ^= 1
+		if _, err := c.file.WriteAt(damaged, 0); err != nil {
 			t.Fatal(err)
 		}
 		want := int64(7)
-		if at >= slotSize { // the place of 7
+		if at >= slotSize { // in the slot of 7
 			want = 5
 		}
-		requireNumber(want)
+		requireValue(want)
 	}
 	for size := range whole {
-		if err := m.file.Truncate(int64(size)); err != nil {
+		if err := c.file.Truncate(0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.file.WriteAt(whole[:size], 0); err != nil {
 			t.Fatal(err)
 		}
 		want := int64(0)
 		if size >= slotSize {
 			want = 5
 		}
-		if _, err := m.file.WriteAt(whole[:size], 0); err != nil {
-			t.Fatal(err)
-		}
-		requireNumber(want)
+		requireValue(want)
 	}
 }
 
-// TestLostChanges: a database that lacks a change which was acknowledged is refused; a newer one is not.
+// TestLostChanges: a database that lacks an acknowledged change is refused. One that has more
+// changes than are counted is not.
 func TestLostChanges(t *testing.T) {
 	onSQLite(t)
 	s := storeWithKey(t)
@@ -72,43 +74,46 @@ func TestLostChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
-		change int64
-		want   error
+		add  int64
+		want error
 	}{{0, nil}, {-1, ErrDamaged}, {2, nil}} {
-		_, err := s.write.Exec("UPDATE sequences SET value = value + ?1 WHERE name = 'change'", step.change)
+		_, err := s.write.Exec("UPDATE sequences SET value = value + ?1 WHERE name = 'change'", step.add)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := s.CheckChanges(t.Context()); !errors.Is(err, step.want) {
-			t.Errorf("%+d: %v", step.change, err)
+			t.Errorf("%+d: %v", step.add, err)
 		}
 	}
 }
 
-// TestWhatIsMarked: whatever takes something away is marked before it is acknowledged; what does not costs no sync.
-func TestWhatIsMarked(t *testing.T) {
+// TestCountedChanges: destructive changes are counted before they are acknowledged. Other changes
+// cost no sync.
+func TestCountedChanges(t *testing.T) {
 	onSQLite(t)
 	s := storeWithKey(t)
 	ctx := t.Context()
 	u := newUser(t, s, "a@b.cn")
 	var token Token
 	disabled, hash := Disabled, "other"
-	steps := []struct {
-		name   string
-		marked int64
-		do     func() error
+	update := func(up UserUpdate) error { return second(s.UpdateUser(ctx, u.ID, up)) }
+	for _, step := range []struct {
+		name    string
+		counted int64
+		do      func() error
 	}{
 		{"a new account", 0, func() error { newUser(t, s, "b@b.cn"); return nil }},
 		{"a new token", 0, func() error { token = newToken(t, s, u.ID); return nil }},
-		{"a token's use", 0, func() error { return s.UpdateLastUsed(ctx, map[TokenID]int64{token.ID: now()}) }},
-		{"an ended token", 1, func() error { _, err := s.RevokeToken(ctx, token.ID, "x"); return err }},
-		{"an ended token again", 0, func() error { _, err := s.RevokeToken(ctx, token.ID, "x"); return err }},
-		{"a secret", 1, func() error { _, err := s.UpdateUser(ctx, u.ID, UserUpdate{PasswordHash: &hash}); return err }},
-		{"a state", 1, func() error { _, err := s.UpdateUser(ctx, u.ID, UserUpdate{State: &disabled}); return err }},
-		{"a key", 1, func() error { return s.RetireKey(ctx, 1, 1, sealed) }},
-		{"an account that never logged in", 1, func() error { _, err := s.DeleteUser(ctx, u.ID+1); return err }},
-	}
-	for _, step := range steps {
+		{"a last use", 0, func() error {
+			return s.UpdateLastUsed(ctx, map[TokenID]int64{token.ID: now()})
+		}},
+		{"a revocation", 1, func() error { return second(s.RevokeToken(ctx, token.ID, "x")) }},
+		{"the same again", 0, func() error { return second(s.RevokeToken(ctx, token.ID, "x")) }},
+		{"a new password", 1, func() error { return update(UserUpdate{PasswordHash: &hash}) }},
+		{"a new state", 1, func() error { return update(UserUpdate{State: &disabled}) }},
+		{"a retired key", 1, func() error { return s.RetireKey(ctx, 1, 1, sealed) }},
+		{"a deleted account", 1, func() error { return second(s.DeleteUser(ctx, u.ID+1)) }},
+	} {
 		before, err := s.changes.value()
 		if err != nil {
 			t.Fatal(err)
@@ -116,14 +121,14 @@ func TestWhatIsMarked(t *testing.T) {
 		if err := step.do(); err != nil {
 			t.Fatal(step.name, err)
 		}
-		if after, err := s.changes.value(); err != nil || after-before != step.marked {
+		if after, err := s.changes.value(); err != nil || after-before != step.counted {
 			t.Errorf("%s: from %d to %d, %v", step.name, before, after, err)
 		}
 	}
 }
 
-// TestCheckWhileOthersChange: a check is right while another process makes changes.
-func TestCheckWhileOthersChange(t *testing.T) {
+// TestCheckDuringChanges: CheckChanges accepts a database while another process changes it.
+func TestCheckDuringChanges(t *testing.T) {
 	dir := t.TempDir()
 	writer, reader := openStore(t, dir), openStore(t, dir)
 	u := newUser(t, writer, "a@b.cn")

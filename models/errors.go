@@ -44,5 +44,6 @@ var (
 	ErrNotEmpty = errors.New("the database to move to is not empty")
 	ErrNodes    = errors.New("nodes use the database to move from: stop them first, or wait until " +
 		"one that crashed is no longer counted")
-	ErrDiffers = errors.New("the copy differs from the database to move from: start again with --again")
+	ErrDiffers = errors.New("the copy differs from the database to move from: " +
+		"start again with --again")
 )

@@ -3,12 +3,13 @@ package models
 import (
 	"errors"
 	"fmt"
-	"latchkey/models/postgrestest"
 	"testing"
+
+	"latchkey/models/postgrestest"
 )
 
-// TestNoteUseInParts: what cannot be stored of many last uses keeps no other from being stored.
-func TestNoteUseInParts(t *testing.T) {
+// TestUpdateLastUsedInParts: last uses that cannot be stored keep no others from being stored.
+func TestUpdateLastUsedInParts(t *testing.T) {
 	c := onPostgres(t)
 	dir := t.TempDir()
 	s := openStore(t, dir)
@@ -18,18 +19,24 @@ func TestNoteUseInParts(t *testing.T) {
 	first, last := newUser(t, s, "ann@example.com"), newUser(t, s, "zoe@example.com")
 	used := map[TokenID]int64{newToken(t, s, first.ID).ID: now(), newToken(t, s, last.ID).ID: now()}
 	for n := range 1000 {
-		used[TokenID{UID: first.ID, IssuedAt: now() + 1 + int64(n)}] = now() // no longer there
+		used[TokenID{UID: first.ID, IssuedAt: now() + 1 + int64(n)}] = now() // not stored
 	}
 	address, err := c.InPlaceOf(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	release, err := c.Hold(t.Context(), postgrestest.NameIn(address),
+	name := postgrestest.NameIn(address)
+	_, err = c.SQL(t.Context(), name, "ALTER DATABASE "+name+" SET lock_timeout = '100ms'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	impatient := openStore(t, dir)
+	release, err := c.Hold(t.Context(), name,
 		fmt.Sprintf("SELECT 1 FROM tokens WHERE uid = %d FOR UPDATE", last.ID))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.UpdateLastUsed(t.Context(), used); !errors.Is(err, ErrUnavailable) {
+	if err := impatient.UpdateLastUsed(t.Context(), used); !errors.Is(err, ErrUnavailable) {
 		t.Error(err)
 	}
 	requireUsed := func(uid uint32, want bool) {

@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -13,15 +14,25 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(postgrestest.Main()), goleak.IgnoreCurrent())
 }
 
-// onSQLite is for a test of what there is with SQLite only.
+// onSQLite skips a test of something that only SQLite has.
 func onSQLite(t *testing.T) {
 	t.Helper()
 	if postgrestest.Asked() {
-		t.Skip("SQLite's own")
+		t.Skip("only for SQLite")
 	}
 }
 
-// openStore is a new store, or the one that a data directory has.
+// onPostgres skips a test of something that only PostgreSQL has. "go test" uses SQLite; "make test"
+// runs the tests with both.
+func onPostgres(t *testing.T) *postgrestest.Cluster {
+	t.Helper()
+	if !postgrestest.Asked() {
+		t.Skip("only for PostgreSQL")
+	}
+	return postgrestest.Running()
+}
+
+// openStore opens and migrates the store of a data directory, a new one if there is none.
 func openStore(t testing.TB, dir string) *Store {
 	t.Helper()
 	var s *Store
@@ -31,7 +42,8 @@ func openStore(t testing.TB, dir string) *Store {
 	} else {
 		var address string
 		if address, err = postgrestest.Running().InPlaceOf(context.Background(), dir); err == nil {
-			s, err = OpenPostgres(context.Background(), address, PostgresOptions{Connections: 4})
+			s, err = OpenPostgres(context.Background(), address,
+				PostgresOptions{Connections: 4, Timeout: time.Minute})
 		}
 	}
 	if err != nil {
@@ -44,14 +56,17 @@ func openStore(t testing.TB, dir string) *Store {
 	return s
 }
 
-// firstKey is the id of the key that signs tokens in these tests.
+// lifetime is that of the tokens of these tests, in seconds: longer than any test takes.
+const lifetime = 24 * 3600
+
+// firstKey is the id of the key that signs the tokens of these tests.
 const firstKey = 1
 
 func signed(Token) (int64, error) { return firstKey, nil }
 
 func sealed(int64, int64) ([]byte, error) { return []byte("sealed"), nil }
 
-// storeWithKey is a new store with its first key.
+// storeWithKey opens a new store with its first signing key.
 func storeWithKey(t testing.TB) *Store {
 	t.Helper()
 	s := openStore(t, t.TempDir())
@@ -63,8 +78,8 @@ func storeWithKey(t testing.TB) *Store {
 
 func newUser(t testing.TB, s *Store, account string) User {
 	t.Helper()
-	u, err := s.CreateUser(context.Background(), NewUser{Account: account, ClientType: TypeOf(account),
-		Nickname: "Ann", Role: RoleUser, PasswordHash: "hash"})
+	u, err := s.CreateUser(context.Background(), NewUser{Account: account,
+		ClientType: TypeOf(account), Nickname: "Ann", Role: RoleUser, PasswordHash: "hash"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,19 +88,13 @@ func newUser(t testing.TB, s *Store, account string) User {
 
 func newToken(t testing.TB, s *Store, uid uint32) Token {
 	t.Helper()
-	k, _, err := s.CreateToken(context.Background(), NewToken{UID: uid, Kind: LoginToken,
-		ClientType: EMail, Scope: UserScope, Lifetime: 60}, signed)
+	token, _, err := s.CreateToken(context.Background(), NewToken{UID: uid, Kind: LoginToken,
+		ClientType: EMail, Scope: UserScope, Lifetime: lifetime}, signed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return k
+	return token
 }
 
-// onPostgres is for a test of what there is with PostgreSQL only: go test does without, make test has it.
-func onPostgres(t *testing.T) *postgrestest.Cluster {
-	t.Helper()
-	if !postgrestest.Asked() {
-		t.Skip("PostgreSQL's own")
-	}
-	return postgrestest.Running()
-}
+// second returns the error of a call that returns a value, too.
+func second[T any](_ T, err error) error { return err }

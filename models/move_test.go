@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// filled is a SQLite store with so many users, two tokens of each, and some of everything else.
+// filled returns a SQLite store with users, two tokens of each, and some of everything else.
 func filled(t testing.TB, users int) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), t.TempDir(), true)
@@ -15,17 +15,18 @@ func filled(t testing.TB, users int) *Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
+	failed := []Failures{{Key: []byte{0, 1, 0xff}, FailedAt: 5, ClearsAt: 9}}
 	if err := errors.Join(s.Migrate(t.Context()), s.CreateFirstKey(t.Context(), 0, sealed),
-		s.NameScopes(t.Context(), []string{"read"}), s.RecordFailures(t.Context(),
-			[]Failures{{Key: []byte{0, 1, 0xff}, FailedAt: 5, ClearsAt: 9}}, func(Failures) {})); err != nil {
+		s.NameScopes(t.Context(), []string{"read"}),
+		s.RecordFailures(t.Context(), failed, func(Failures) {})); err != nil {
 		t.Fatal(err)
 	}
 	for n := range users {
 		u := newUser(t, s, fmt.Sprintf("Ünï%d@example.com", n))
-		k := newToken(t, s, u.ID)
+		token := newToken(t, s, u.ID)
 		newToken(t, s, u.ID)
 		if n%3 == 0 {
-			_, err = s.RevokeToken(t.Context(), k.ID, "it's over")
+			_, err = s.RevokeToken(t.Context(), token.ID, "it's over")
 		} else {
 			_, err = s.CreateReset(t.Context(), u.ID)
 		}
@@ -45,6 +46,8 @@ func emptyPostgres(t testing.TB) *Store {
 	return s
 }
 
+func noProgress(string, int) {}
+
 func requireSame(t testing.TB, a, b *Store) {
 	t.Helper()
 	for _, table := range movedTables() {
@@ -56,26 +59,28 @@ func requireSame(t testing.TB, a, b *Store) {
 	}
 }
 
-// TestMove: everything goes to PostgreSQL and back; both ways it is the same afterwards, what was left is used no more,
-// and the numbers go on where they were.
+// TestMove moves everything to PostgreSQL and back. The rows stay the same, the sequences continue,
+// and the database that was moved can no longer be used.
 func TestMove(t *testing.T) {
 	onPostgres(t)
 	from, to := filled(t, 30), emptyPostgres(t)
 	plan, err := PlanMove(t.Context(), from, to, false)
-	if err != nil || len(plan) != len(movedTables()) || plan[0] != (MovedTable{Table: "users", Rows: 30}) {
+	if err != nil || len(plan) != len(movedTables()) ||
+		plan[0] != (MovedTable{Table: "users", Rows: 30}) {
 		t.Fatalf("%v, %v", plan, err)
 	}
 	rows := 0
-	if _, err := Move(t.Context(), from, to, false, func(_ string, n int) { rows += n }); err != nil || rows < 100 {
+	_, err = Move(t.Context(), from, to, false, func(_ string, n int) { rows += n })
+	if err != nil || rows < 100 {
 		t.Fatalf("%d rows, %v", rows, err)
 	}
 	requireSame(t, from, to)
 	if err := from.CheckMoved(t.Context()); !errors.Is(err, ErrMoved) {
-		t.Errorf("what was left: %v", err)
+		t.Errorf("the moved one: %v", err)
 	}
-	if _, err := from.CreateUser(t.Context(), NewUser{Account: "late@example.com"}); !errors.Is(err, ErrMoved) ||
-		!errors.Is(err, ErrUnavailable) {
-		t.Errorf("a write to what was left: %v", err)
+	_, err = from.CreateUser(t.Context(), NewUser{Account: "late@example.com"})
+	if !errors.Is(err, ErrMoved) || !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a write to the moved one: %v", err)
 	}
 	if err := to.CheckMoved(t.Context()); err != nil {
 		t.Error(err)
@@ -83,9 +88,16 @@ func TestMove(t *testing.T) {
 	if u := newUser(t, to, "next@example.com"); u.ID != 31 {
 		t.Errorf("the next user is %d", u.ID)
 	}
-	if _, err := Move(t.Context(), from, emptyPostgres(t), false, func(string, int) {}); !errors.Is(err, ErrMoved) {
+	_, err = Move(t.Context(), from, emptyPostgres(t), false, noProgress)
+	if !errors.Is(err, ErrMoved) {
 		t.Errorf("moved again: %v", err)
 	}
+	requireMoveBack(t, to)
+}
+
+// requireMoveBack moves a database to SQLite.
+func requireMoveBack(t *testing.T, from *Store) {
+	t.Helper()
 	back, err := Open(t.Context(), t.TempDir(), true)
 	if err != nil {
 		t.Fatal(err)
@@ -94,56 +106,58 @@ func TestMove(t *testing.T) {
 	if err := back.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Move(t.Context(), to, back, false, func(string, int) {}); err != nil {
+	if _, err := Move(t.Context(), from, back, false, noProgress); err != nil {
 		t.Fatal(err)
 	}
-	requireSame(t, to, back)
-	if found, err := back.UserByAccount(t.Context(), "ÜNÏ7@example.com"); err != nil || found.ID != 8 {
+	requireSame(t, from, back)
+	found, err := back.UserByAccount(t.Context(), "ÜNÏ7@example.com")
+	if err != nil || found.ID != 8 {
 		t.Errorf("%v, %v", found, err)
 	}
-	if found, noted := sumOfEndings(t, back); found != noted {
-		t.Error("the endings' checksum is not theirs")
+	if found, stored := checksums(t, back); found != stored {
+		t.Error("the checksum of the revocations is wrong")
 	}
 }
 
-// TestMoveCutShort: a move that was cut short is refused by servers, goes on where it stopped, and begins anew when
-// what was moved has changed since.
+// TestMoveCutShort interrupts a move. Servers refuse the unfinished copy; the move continues where
+// it stopped, and starts again if the copied rows have changed.
 func TestMoveCutShort(t *testing.T) {
 	onPostgres(t)
 	from, to := filled(t, 20), emptyPostgres(t)
-	cut := func(again bool, at string) {
+	interrupt := func(restart bool, at string) {
 		t.Helper()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		_, err := Move(ctx, from, to, again, func(table string, _ int) {
+		_, err := Move(ctx, from, to, restart, func(table string, _ int) {
 			if table == at {
 				cancel()
 			}
 		})
 		if !errors.Is(err, context.Canceled) {
-			t.Fatalf("cut short: %v", err)
+			t.Fatalf("interrupted: %v", err)
 		}
 		if err := to.CheckMoved(t.Context()); !errors.Is(err, ErrMoving) {
-			t.Fatalf("half moved: %v", err)
+			t.Fatalf("unfinished: %v", err)
 		}
 		if err := from.CheckMoved(t.Context()); err != nil {
-			t.Fatalf("what is still in use: %v", err)
+			t.Fatalf("still in use: %v", err)
 		}
 	}
-	cut(false, "tokens")
+	interrupt(false, "tokens")
 	plan, err := PlanMove(t.Context(), from, to, false)
 	if err != nil || plan[0].Copied != 20 || plan[2].Copied != 0 {
 		t.Errorf("%v, %v", plan, err)
 	}
-	cut(false, "endings")
+	interrupt(false, "endings")
 	if _, err := from.RevokeToken(t.Context(), newToken(t, from, 1).ID, "meanwhile"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Move(t.Context(), from, to, false, func(string, int) {}); !errors.Is(err, ErrDiffers) {
-		t.Errorf("changed meanwhile: %v", err)
+	_, err = Move(t.Context(), from, to, false, noProgress)
+	if !errors.Is(err, ErrDiffers) {
+		t.Errorf("changed since: %v", err)
 	}
-	cut(true, "users")
-	if _, err := Move(t.Context(), from, to, false, func(string, int) {}); err != nil {
+	interrupt(true, "users")
+	if _, err := Move(t.Context(), from, to, false, noProgress); err != nil {
 		t.Fatal(err)
 	}
 	requireSame(t, from, to)
@@ -152,18 +166,18 @@ func TestMoveCutShort(t *testing.T) {
 	}
 }
 
-// TestMoveRefuses: nothing is moved from under a node, or to where something is.
+// TestMoveRefuses: a move needs a database without nodes and an empty one.
 func TestMoveRefuses(t *testing.T) {
 	onPostgres(t)
 	from, to := filled(t, 3), emptyPostgres(t)
 	newUser(t, to, "ann@example.com")
-	if _, err := Move(t.Context(), from, to, true, func(string, int) {}); !errors.Is(err, ErrNotEmpty) {
-		t.Errorf("to where a user is: %v", err)
+	if _, err := Move(t.Context(), from, to, true, noProgress); !errors.Is(err, ErrNotEmpty) {
+		t.Errorf("to a database with a user: %v", err)
 	}
-	if err := to.Heartbeat(t.Context(), Node{ID: "x", Name: "host", Lag: 60}); err != nil {
+	if err := to.Heartbeat(t.Context(), Node{ID: "x", Name: "host", Lag: 3600}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := PlanMove(t.Context(), to, filled(t, 1), false); !errors.Is(err, ErrNodes) {
-		t.Errorf("from under a node: %v", err)
+		t.Errorf("from a database with a node: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"database/sql"
@@ -24,7 +25,7 @@ type postgres struct {
 	config *pgx.ConnConfig
 }
 
-// The time limits of PostgreSQL. A client waits at most two seconds for an answer.
+// The default time limits of PostgreSQL. A client waits at most two seconds for a response.
 const (
 	postgresTimeout = 1500 * time.Millisecond // for a transaction or a read
 	connectTimeout  = time.Second
@@ -33,8 +34,9 @@ const (
 
 // PostgresOptions say how a PostgreSQL database is used.
 type PostgresOptions struct {
-	Connections int    // open at once, at least 1
-	Application string // name of the program in the server's statistics
+	Connections int           // open at once, at least 1
+	Application string        // name of the program in the server's statistics
+	Timeout     time.Duration // for a connection, transaction or read; 0: 1 to 1.5 s
 }
 
 // OpenPostgres opens and checks a PostgreSQL database by its URL; it does not migrate. A server on
@@ -48,19 +50,21 @@ func OpenPostgres(ctx context.Context, address string, o PostgresOptions) (*Stor
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = o.Application
 	}
+	config.ConnectTimeout = cmp.Or(o.Timeout, config.ConnectTimeout)
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(o.Connections)
 	pool.SetMaxIdleConns(o.Connections) // each new connection costs the server a process
 	pool.SetConnMaxLifetime(time.Hour)
 	e := &postgres{config: config}
-	s := &Store{engine: e, traits: postgresTraits(), write: pool, read: pool}
+	s := &Store{engine: e, traits: postgresTraits(cmp.Or(o.Timeout, postgresTimeout)), write: pool,
+		read: pool}
 	if err := e.check(ctx, pool); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", e, e.classify(err)), s.Close())
 	}
 	return s, nil
 }
 
-func postgresTraits() traits {
+func postgresTraits(timeout time.Duration) traits {
 	tables := []string{sequencesTable().name}
 	for _, t := range movedTables() {
 		tables = append(tables, t.name)
@@ -74,8 +78,8 @@ func postgresTraits() traits {
 		lockTables: "LOCK TABLE " + strings.Join(tables, ", ") + " IN EXCLUSIVE MODE",
 		// A transaction's lock works through a connection pooler; a session's does not.
 		lockMigrations:     fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", applicationID),
-		transactionTimeout: postgresTimeout,
-		readTimeout:        postgresTimeout,
+		transactionTimeout: timeout,
+		readTimeout:        timeout,
 		pollInterval:       500 * time.Millisecond,
 	}
 }

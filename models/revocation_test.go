@@ -7,47 +7,47 @@ import (
 	"testing"
 )
 
-// endings are those after a number.
-func endings(t testing.TB, s *Store, seq int64) (found []Revocation) {
+// revocations returns the revocations after a number.
+func revocations(t testing.TB, s *Store, after int64) (found []Revocation) {
 	t.Helper()
-	_, err := s.Revocations(context.Background(), seq, 1<<60, func(e Revocation) { found = append(found, e) })
+	_, err := s.Revocations(context.Background(), after, 1<<60,
+		func(r Revocation) { found = append(found, r) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	return found
 }
 
-func TestTokensAndEndings(t *testing.T) {
+func TestRevocations(t *testing.T) {
 	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
 	one, two := newToken(t, s, u.ID), newToken(t, s, u.ID)
 	if one.ID == two.ID || one.ID.Order() >= two.ID.Order() {
 		t.Errorf("%s, then %s", one.ID, two.ID)
 	}
-	ending, err := s.RevokeToken(t.Context(), one.ID, "test")
-	if err != nil || ending.Through != one.ID {
-		t.Errorf("%+v, %v", ending, err)
+	first, err := s.RevokeToken(t.Context(), one.ID, "test")
+	if err != nil || first.Through != one.ID {
+		t.Errorf("%+v, %v", first, err)
 	}
 	if again, err := s.RevokeToken(t.Context(), one.ID, "test"); err != nil || !again.IsZero() {
-		t.Errorf("ended twice: %+v, %v", again, err)
+		t.Errorf("revoked twice: %+v, %v", again, err)
 	}
 	role := RoleAdministrator
 	all, err := s.UpdateUser(t.Context(), u.ID, UserUpdate{Role: &role, Reason: "test"})
 	if err != nil || !all.EarlierToo || all.Through != two.ID {
 		t.Errorf("%+v, %v", all, err)
 	}
-	if got := endings(t, s, 0); !slices.Equal(got, []Revocation{ending, all}) {
+	if got := revocations(t, s, 0); !slices.Equal(got, []Revocation{first, all}) {
 		t.Errorf("%+v", got)
 	}
-	if got := endings(t, s, 1); len(got) != 1 {
+	if got := revocations(t, s, 1); !slices.Equal(got, []Revocation{all}) {
 		t.Errorf("%+v", got)
 	}
-	k, err := s.TokenByID(t.Context(), two.ID)
-	if err != nil || k.EndsAt > now() {
-		t.Errorf("%+v, %v", k, err)
+	if token, err := s.TokenByID(t.Context(), two.ID); err != nil || token.EndsAt > now() {
+		t.Errorf("%+v, %v", token, err)
 	}
 	_, _, err = s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 1}, signed)
 	if !errors.Is(err, ErrChanged) {
-		t.Errorf("a token by an old epoch: %v", err)
+		t.Errorf("a token for an old epoch: %v", err)
 	}
 }

@@ -3,13 +3,15 @@ package models
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 )
 
-// TestScopes: a name keeps its number for ever, in whatever order names are given later.
+// TestScopes: a name keeps its number, whatever names come later and in whatever order.
 func TestScopes(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	for _, names := range [][]string{{"read", "metrics"}, {"metrics"}, {"write", "read", "read"}, nil} {
+	for _, names := range [][]string{
+		{"read", "metrics"}, {"metrics"}, {"write", "read", "read"}, nil} {
 		if err := s.NameScopes(t.Context(), names); err != nil {
 			t.Fatal(err)
 		}
@@ -19,7 +21,8 @@ func TestScopes(t *testing.T) {
 	if got := fmt.Sprint(map[Scope]string(scopes)); err != nil || got != want {
 		t.Errorf("%s, %v, want %s", got, err, want)
 	}
-	for _, name := range []string{"", "UserScope", "Read", "a b", "ä", "-a", "a123456789012345678901234567890123"} {
+	for _, name := range []string{"", "UserScope", "Read", "a b", "ä", "-a",
+		"a" + strings.Repeat("1", 32)} {
 		if err := s.NameScopes(t.Context(), []string{name}); !errors.Is(err, ErrScopeName) {
 			t.Errorf("%q: %v, want ErrScopeName", name, err)
 		}
@@ -32,7 +35,7 @@ func TestScopes(t *testing.T) {
 		many = append(many, fmt.Sprintf("scope-%d", n))
 	}
 	if err := s.NameScopes(t.Context(), many); err == nil {
-		t.Error("more scopes than a token can name")
+		t.Error("more scopes than a token can have were stored")
 	}
 }
 

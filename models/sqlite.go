@@ -31,10 +31,6 @@ func SQLiteVersion() string {
 // the database if the file is missing or empty. It does not migrate: see Migrate. Errors:
 // ErrNoDatabase, ErrForeign, ErrDamaged, ErrNewerDatabase, ErrUnavailable, or the file system's.
 func Open(ctx context.Context, dir string, create bool) (*Store, error) {
-	return open(ctx, sqliteDriver, dir, create)
-}
-
-func open(ctx context.Context, driver, dir string, create bool) (*Store, error) {
 	path := filepath.Join(dir, DatabaseFile)
 	if err := requireFile(ctx, dir, create); err != nil {
 		return nil, err
@@ -43,7 +39,7 @@ func open(ctx context.Context, driver, dir string, create bool) (*Store, error) 
 	if err != nil {
 		return nil, err
 	}
-	write, read, err := openPools(driver, path)
+	write, read, err := openPools(path)
 	if err != nil {
 		return nil, err
 	}
@@ -143,14 +139,14 @@ func dsn(path string, extra url.Values) string {
 // openPools opens two pools: one connection that writes, and several that cannot write and keep
 // their prepared statements. synchronous=FULL is needed for durability: the driver's default
 // NORMAL loses acknowledged writes at a power cut.
-func openPools(driver, path string) (write, read *sql.DB, err error) {
-	write, err = sql.Open(driver,
+func openPools(path string) (write, read *sql.DB, err error) {
+	write, err = sql.Open(sqliteDriver,
 		dsn(path, url.Values{"_journal_mode": {"WAL"}, "_txlock": {"immediate"}}))
 	if err != nil {
 		return nil, nil, err
 	}
 	write.SetMaxOpenConns(1)
-	read, err = sql.Open(driver,
+	read, err = sql.Open(sqliteDriver,
 		dsn(path, url.Values{"_query_only": {"1"}, "_stmt_cache_size": {"64"}}))
 	if err != nil {
 		return nil, nil, errors.Join(err, write.Close())

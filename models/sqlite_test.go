@@ -1,46 +1,17 @@
 package models
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
-)
 
-// TestParameters: every $n becomes ?n, and each query numbers its parameters in the order of appearance.
-func TestParameters(t *testing.T) {
-	if got := (&sqlite{}).rebind("SELECT $2, $1"); got != "SELECT ?2, ?1" {
-		t.Errorf("%q", got)
-	}
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	literal, parameter := regexp.MustCompile("`[^`]*`|\"[^\"\n]*\""), regexp.MustCompile(`\$(\d+)`)
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		for _, query := range literal.FindAllString(string(raw), -1) {
-			highest := 0
-			for _, m := range parameter.FindAllStringSubmatch(query, -1) {
-				var n int
-				if _, err := fmt.Sscan(m[1], &n); err != nil || n > highest+1 {
-					t.Errorf("%s: %s", file, query)
-				}
-				highest = max(highest, n)
-			}
-		}
-	}
-}
+	"github.com/mattn/go-sqlite3"
+)
 
 func TestOpen(t *testing.T) {
 	t.Run("ErrNoDatabase", func(t *testing.T) {
@@ -66,13 +37,43 @@ func TestOpen(t *testing.T) {
 		if _, err := s.UserByID(t.Context(), 1); !errors.Is(err, ErrUnavailable) {
 			t.Error(err)
 		}
-		if _, err := s.RevokeToken(t.Context(), TokenID{}, ""); err == nil {
-			t.Error("a write on a closed store succeeded")
+		if _, err := s.RevokeToken(t.Context(), TokenID{}, ""); !errors.Is(err, ErrUnavailable) {
+			t.Error(err)
 		}
 	})
 }
 
-// TestVacuum: a database that another program vacuums is not taken for one that was cut.
+// TestClassifySQLite: a fault of the database is explained and makes it unavailable; anything else
+// stays as it is.
+func TestClassifySQLite(t *testing.T) {
+	fault := func(code sqlite3.ErrNo) error {
+		return fmt.Errorf("query: %w", sqlite3.Error{Code: code})
+	}
+	for want, err := range map[string]error{
+		"has locked it":         fault(sqlite3.ErrBusy),
+		"the disk is full":      fault(sqlite3.ErrFull),
+		"is read-only":          fault(sqlite3.ErrReadonly),
+		"cannot be opened":      fault(sqlite3.ErrCantOpen),
+		"disk reports":          fault(sqlite3.ErrIoErr),
+		"Restore a backup":      fault(sqlite3.ErrCorrupt),
+		"SQLite reports":        fault(sqlite3.ErrMisuse),
+		"locked it for too":     context.DeadlineExceeded,
+		sql.ErrConnDone.Error(): sql.ErrConnDone,
+	} {
+		got := (&sqlite{}).classify(err)
+		if !errors.Is(got, ErrUnavailable) || !errors.Is(got, err) ||
+			!strings.Contains(got.Error(), want) {
+			t.Errorf("%v: %v, want %q", err, got, want)
+		}
+	}
+	for _, err := range []error{nil, ErrNotFound, errClosed, fault(sqlite3.ErrConstraint)} {
+		if got := (&sqlite{}).classify(err); got != err { //nolint:errorlint // the very same
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+}
+
+// TestVacuum: a database that another program vacuums is not taken for one that is cut short.
 func TestVacuum(t *testing.T) {
 	onSQLite(t)
 	dir := t.TempDir()
@@ -86,23 +87,20 @@ func TestVacuum(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	size := func() int64 {
-		info, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return info.Size()
-	}
 	sizes := []int64{}
-	for _, statement := range []string{"PRAGMA wal_checkpoint(TRUNCATE)", "DELETE FROM users WHERE id > 1", "VACUUM",
-		"PRAGMA wal_checkpoint(TRUNCATE)"} {
+	for _, statement := range []string{"PRAGMA wal_checkpoint(TRUNCATE)",
+		"DELETE FROM users WHERE id > 1", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"} {
 		if _, err := db.Exec(statement); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Ping(t.Context()); err != nil {
 			t.Errorf("after %s: %v", statement, err)
 		}
-		sizes = append(sizes, size())
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, info.Size())
 	}
 	newUser(t, s, "a@b.cn")
 	if sizes[3] >= sizes[0] {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestClockBehind: with the clock before the newest ended token no token is issued that would be ended at birth.
+// TestClockBehind: no token is issued that the user's newest revocation would cover.
 func TestClockBehind(t *testing.T) {
 	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
@@ -30,13 +30,13 @@ func TestClockBehind(t *testing.T) {
 func TestSignErrorStoresNothing(t *testing.T) {
 	s := storeWithKey(t)
 	u := newUser(t, s, "a@b.cn")
-	sour := errors.New("sour")
-	k, _, err := s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 60},
-		func(Token) (int64, error) { return 0, sour })
-	if !errors.Is(err, sour) {
-		t.Errorf("%v, want sour", err)
+	fault := errors.New("cannot sign")
+	token, _, err := s.CreateToken(t.Context(), NewToken{UID: u.ID, Lifetime: 60},
+		func(Token) (int64, error) { return 0, fault })
+	if !errors.Is(err, fault) {
+		t.Errorf("%v, want %v", err, fault)
 	}
-	if _, err := s.TokenByID(t.Context(), k.ID); !errors.Is(err, ErrNotFound) {
-		t.Errorf("the token is there: %v", err)
+	if _, err := s.TokenByID(t.Context(), token.ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the token is stored: %v", err)
 	}
 }

@@ -7,16 +7,6 @@ import (
 	"testing"
 )
 
-// TestNoText: what is no text is nobody's account.
-func TestNoText(t *testing.T) {
-	s := openStore(t, t.TempDir())
-	for _, account := range []string{"\x00", "a\x00@b.cn", "a\xff@b.cn"} {
-		if _, err := s.Credentials(t.Context(), account); !errors.Is(err, ErrNotFound) {
-			t.Errorf("%q: %v", account, err)
-		}
-	}
-}
-
 func TestUsers(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	u := newUser(t, s, "Ann@Example.com")
@@ -35,7 +25,7 @@ func TestUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again := newUser(t, s, "ann@example.com"); again.ID <= u.ID {
-		t.Errorf("id %d was used again for %d", u.ID, again.ID)
+		t.Errorf("id %d was reused for %d", u.ID, again.ID)
 	}
 	for name, err := range map[string]error{
 		"UserByID":      second(s.UserByID(t.Context(), u.ID)),
@@ -49,9 +39,17 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-func second[T any](_ T, err error) error { return err }
+// TestInvalidText: an account that a database cannot store is not found.
+func TestInvalidText(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	for _, account := range []string{"\x00", "a\x00@b.cn", "a\xff@b.cn"} {
+		if _, err := s.Credentials(t.Context(), account); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q: %v", account, err)
+		}
+	}
+}
 
-// TestSameAccountAtOnce: of many registrations of one account exactly one succeeds.
+// TestSameAccountAtOnce: of many simultaneous registrations of one account, one succeeds.
 func TestSameAccountAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	stores := []*Store{openStore(t, dir), openStore(t, dir)}
@@ -59,21 +57,22 @@ func TestSameAccountAtOnce(t *testing.T) {
 	errs := make(chan error, 20)
 	for n := range cap(errs) {
 		wait.Go(func() {
-			_, err := stores[n%2].CreateUser(context.Background(), NewUser{Account: "a@b.cn", Role: RoleUser})
+			_, err := stores[n%2].CreateUser(context.Background(),
+				NewUser{Account: "a@b.cn", Role: RoleUser})
 			errs <- err
 		})
 	}
 	wait.Wait()
 	close(errs)
-	won := 0
+	created := 0
 	for err := range errs {
 		if err == nil {
-			won++
+			created++
 		} else if !errors.Is(err, ErrAccountTaken) {
 			t.Error(err)
 		}
 	}
-	if won != 1 {
-		t.Errorf("%d of 20 succeeded", won)
+	if created != 1 {
+		t.Errorf("%d of 20 succeeded", created)
 	}
 }

@@ -4,6 +4,7 @@ package modelstest
 import (
 	"context"
 	"errors"
+	"time"
 
 	"latchkey/models"
 	"latchkey/models/postgrestest"
@@ -30,5 +31,6 @@ func open(ctx context.Context, dir string) (*models.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return models.OpenPostgres(ctx, address, models.PostgresOptions{Connections: 4})
+	return models.OpenPostgres(ctx, address,
+		models.PostgresOptions{Connections: 4, Timeout: time.Minute}) // also on a busy machine
 }
