@@ -56,8 +56,8 @@ var clockBuild = sync.OnceValues(func() (program string, err error) {
 	o.edit(filepath.Join(std, "time.go"), "sec, nsec, mono := runtimeNow\\(\\)\n",
 		"$0\tsec += testOffset()\n")
 	o.add(filepath.Join(std, "testclock.go"), clockSource)
-	follower, _ := filepath.Abs("../auth/follower.go")
-	o.edit(follower, `sweepEvery += time\.Minute`, "sweepEvery = 200 * time.Millisecond",
+	maintenance, _ := filepath.Abs("../auth/maintenance.go")
+	o.edit(maintenance, `sweepEvery += time\.Minute`, "sweepEvery = 200 * time.Millisecond",
 		`purgeEvery += time\.Hour`, "purgeEvery = 200 * time.Millisecond")
 	return o.build("latchkey-clock")
 })

@@ -46,7 +46,7 @@ func TestBrowserPasswordReset(t *testing.T) {
 	w.submit(map[string]string{"secret": "short"}, "#secret-wrong")
 	w.submit(map[string]string{"secret": "battery staple"}, `form[action="/login"]`)
 	if got := w.text(".notice"); !strings.Contains(got, "Password changed.") {
-		t.Errorf("%q", got)
+		t.Errorf("the page shows %q, want \"Password changed.\"", got)
 	}
 	w.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"},
 		"#form-errors")
