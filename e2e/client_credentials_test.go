@@ -100,6 +100,9 @@ func TestClientLogin(t *testing.T) {
 	if got := statusOf(t, s, token); got != 200 {
 		t.Errorf("the token: %d", got)
 	}
+	if got := p.does("", "token", "app.example.com", "--json"); !strings.Contains(got, `"token":"`+token+`"`) {
+		t.Errorf("the token as JSON: %s", got)
+	}
 	header := p.does("", "token", "--header", "https://a.git.example.com/x")
 	if got := request(t, "GET", s.URL+"/v1/user", "", header); got.Status != 200 {
 		t.Errorf("%s: %d", header, got.Status)
