@@ -41,8 +41,8 @@ func TestProblemsAtOnce(t *testing.T) {
 		{"PUT", "/v1/user/secret", `{"new":1}`, map[string][]string{"old": {required}, "new": {text}}},
 	}
 	for _, test := range tests {
-		answer := h.with(h.admin, test.method, test.target, test.body, http.StatusBadRequest)
-		got, err := json.Marshal(answer["msg"])
+		response := h.with(h.admin, test.method, test.target, test.body, http.StatusBadRequest)
+		got, err := json.Marshal(response["msg"])
 		must(t, err)
 		want, err := json.Marshal(test.want)
 		must(t, err)

@@ -67,9 +67,9 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// leadsTo is the host that a browser goes to, by the rules of URLs on the web (WHATWG): tabs and
-// line ends are dropped, blanks and controls around it too, backslashes are slashes. "" is the
-// host that it is on.
+// leadsTo returns the host that a browser opens for an address, by the URL standard (WHATWG): it
+// drops tabs and line ends, trims spaces and controls, and reads backslashes as slashes. "" is the
+// current host.
 func leadsTo(address string) string {
 	address = strings.NewReplacer("\t", "", "\n", "", "\r", "", "\\", "/").Replace(address)
 	address = strings.TrimFunc(address, func(r rune) bool { return r <= ' ' })
@@ -91,8 +91,8 @@ func leadsTo(address string) string {
 	return authority
 }
 
-// HostileNext is addresses that no login at login.example.com for the domain example.com may lead
-// to as they stand.
+// hostileNext returns addresses to which a login at login.example.com, with the cookie domain
+// example.com, must not redirect as they are.
 func hostileNext(t testing.TB) (spellings []string) {
 	t.Helper()
 	text, err := os.ReadFile("../e2e/testdata/hostile-next.json")
@@ -105,38 +105,40 @@ func hostileNext(t testing.TB) (spellings []string) {
 	return spellings
 }
 
-// TestHostileNext: a login leads to no host but its own and those of its domain, however the wish
-// is spelt, as a browser reads the answer; in every place that takes a wish.
+// TestHostileNext: no spelling of a redirect target makes a login redirect to another host, as a
+// browser reads the response. It covers every place that accepts a target.
 func TestHostileNext(t *testing.T) {
 	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	})
 	cookie := "Cookie: __Secure-latchkey=" + h.admin
-	check := func(where, wish, location string) {
+	check := func(where, target, location string) {
 		t.Helper()
 		host := leadsTo(location)
 		if strings.ContainsFunc(location, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }) ||
 			host != "" && host != "example.com" && !strings.HasSuffix(host, ".example.com") {
-			t.Errorf("%s: %q leads to %q", where, wish, location)
+			t.Errorf("%s: %q leads to %q", where, target, location)
 		}
 	}
-	for n, wish := range hostileNext(t) {
-		escaped := url.QueryEscape(wish)
+	for n, target := range hostileNext(t) {
+		escaped := url.QueryEscape(target)
 		w := h.ask("GET", "/login?next="+escaped, "", cookie)
 		if w.Code != http.StatusSeeOther {
-			t.Fatalf("%q: %d", wish, w.Code)
+			t.Fatalf("%q: %d", target, w.Code)
 		}
-		check("signed in", wish, w.Header().Get("Location"))
-		form := url.Values{"account": {"root@example.com"}, "secret": {"secret1"}, "next": {wish}}.Encode()
+		check("signed in", target, w.Header().Get("Location"))
+		form := url.Values{"account": {"root@example.com"}, "secret": {"secret1"}, "next": {target}}.Encode()
 		if n%20 == 0 { // each costs a hash
 			w = h.ask("POST", "/login", form, "Content-Type: application/x-www-form-urlencoded")
-			check("by the form", wish, w.Header().Get("Location")+strings.TrimPrefix(w.Header().Get("Refresh"), "0;url="))
+			refresh := strings.TrimPrefix(w.Header().Get("Refresh"), "0;url=")
+			check("by the form", target, w.Header().Get("Location")+refresh)
 		}
 		for _, headers := range [][]string{
-			{"X-Original-URL: " + wish}, {"X-Forwarded-Proto: https", "X-Forwarded-Host: " + wish, "X-Forwarded-Uri: /"},
-			{"X-Forwarded-Proto: " + wish, "X-Forwarded-Host: app.example.com", "X-Forwarded-Uri: /"},
-			{"X-Forwarded-Proto: https", "X-Forwarded-Host: app.example.com", "X-Forwarded-Uri: " + wish},
+			{"X-Original-URL: " + target},
+			{"X-Forwarded-Proto: https", "X-Forwarded-Host: " + target, "X-Forwarded-Uri: /"},
+			{"X-Forwarded-Proto: " + target, "X-Forwarded-Host: app.example.com", "X-Forwarded-Uri: /"},
+			{"X-Forwarded-Proto: https", "X-Forwarded-Host: app.example.com", "X-Forwarded-Uri: " + target},
 		} {
 			w := h.ask("GET", "/v1/verify?login=redirect", "", append(headers, "Accept: text/html")...)
 			if w.Code == http.StatusOK {
@@ -146,8 +148,8 @@ func TestHostileNext(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			check("to log in", wish, to.String())
-			check("verify "+headers[0], wish, to.Query().Get("next"))
+			check("to log in", target, to.String())
+			check("verify "+headers[0], target, to.Query().Get("next"))
 		}
 	}
 }
@@ -158,23 +160,23 @@ func FuzzNext(f *testing.F) {
 		f.Add(seed)
 	}
 	sites := []site{{}, testSite(f), {public: mustURL(f, "http://login.example.com:8080")}}
-	f.Fuzz(func(t *testing.T, wish string) {
+	f.Fuzz(func(t *testing.T, target string) {
 		for _, s := range sites {
-			got := s.next(wish)
+			got := s.next(target)
 			host := leadsTo(got)
 			if strings.ContainsAny(got, "\\\r\n\t") || got == "" || host != "" &&
 				(s.public == nil || !s.mayReturn(host)) {
-				t.Errorf("%q leads to %q", wish, got)
+				t.Errorf("%q: next is %q", target, got)
 			}
 			if again := s.next(got); again != got {
-				t.Errorf("%q leads to %q, and that to %q", wish, got, again)
+				t.Errorf("%q: next is %q, and of that %q", target, got, again)
 			}
 		}
 	})
 }
 
-// TestRedirectToLogin: verify sends a person to the login page and back, when a trusted proxy asks
-// for it and says where the person wanted to go; anybody else gets the refusal of a program.
+// TestRedirectToLogin: verify redirects people to the login page if a trusted proxy asks for it
+// and names the original URL. Every other request gets the ordinary 401.
 func TestRedirectToLogin(t *testing.T) {
 	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
@@ -197,33 +199,33 @@ func TestRedirectToLogin(t *testing.T) {
 		return all
 	}
 	tests := []struct {
-		name     string
-		query    string
-		headers  []string
-		status   int
-		location string
-		asks     bool // by a challenge
+		name      string
+		query     string
+		headers   []string
+		status    int
+		location  string
+		challenge bool
 	}{
 		{"nginx", "?login=redirect", with(nginx, person), 401, here, false},
 		{"Caddy", "?login=redirect", with(caddy, person), 303, here, false},
 		{"no Sec-Fetch", "?login=redirect", with(caddy, "Accept: text/html,*/*"), 303, here, false},
 		{"with a scope", "?scope=AdminScope&login=redirect", with(nginx, person), 401, here, false},
-		{"an ended session", "?login=redirect", with(nginx, person, "Cookie: __Secure-latchkey=x"), 401, here, false},
+		{"a revoked session", "?login=redirect", with(nginx, person, "Cookie: __Secure-latchkey=x"), 401, here, false},
 		{"a form, nginx", "?login=redirect", with(nginx, person, "X-Original-Method: POST"), 401, front, false},
 		{"a form, Caddy", "?login=redirect", with(caddy, person, "X-Forwarded-Method: POST"), 303, front, false},
 		{"HEAD", "?login=redirect", with(caddy, person, "X-Forwarded-Method: HEAD"), 303, here, false},
-		{"not asked for", "", with(nginx, person), 401, "", true},
-		{"asked for otherwise", "?login=yes", with(caddy, person), 401, "", true},
+		{"not requested", "", with(nginx, person), 401, "", true},
+		{"another value", "?login=yes", with(caddy, person), 401, "", true},
 		{"a program", "?login=redirect", with(caddy, "Accept: */*"), 401, "", true},
 		{"a script", "?login=redirect", with(caddy, "Sec-Fetch-Mode: cors", "Accept: text/html"), 401, "", false},
 		{"an image", "?login=redirect", with(caddy, "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"), 401, "", false},
-		{"a script of old", "?login=redirect", with(caddy, "X-Requested-With: XMLHttpRequest", "Accept: text/html"),
+		{"an older script", "?login=redirect", with(caddy, "X-Requested-With: XMLHttpRequest", "Accept: text/html"),
 			401, "", false},
 		{"bad credentials", "?login=redirect", with(nginx, person, "Authorization: Basic eDo="), 401, "", true},
 		{"an address too long", "?login=redirect", with(person, nginx+strings.Repeat("x", 3000)), 401, front, false},
 		{"a bad escape", "?login=redirect", with(person, "X-Original-URL: https://app.example.com/100%"), 401, front, false},
 		{"another host", "?login=redirect", with(person, "X-Original-URL: https://app.example.org/"), 401, "", true},
-		{"not told", "?login=redirect", person, 401, "", true},
+		{"no original URL", "?login=redirect", person, 401, "", true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -231,8 +233,8 @@ func TestRedirectToLogin(t *testing.T) {
 			if got := w.Header().Get("Location"); w.Code != test.status || got != test.location {
 				t.Errorf("%d %q, want %d %q", w.Code, got, test.status, test.location)
 			}
-			if got := w.Header().Get("WWW-Authenticate") != ""; got != test.asks {
-				t.Errorf("a challenge: %v, want %v", got, test.asks)
+			if got := w.Header().Get("WWW-Authenticate") != ""; got != test.challenge {
+				t.Errorf("challenge: %v, want %v", got, test.challenge)
 			}
 		})
 	}
@@ -246,8 +248,8 @@ func TestRedirectToLogin(t *testing.T) {
 	}
 }
 
-// TestSharedCookie: with a domain every host of it gets the cookie, and one of another kind counts
-// for nothing; a login leads back once, and never round in circles.
+// TestSharedCookie: with a cookie domain all its hosts share the session cookie, and cookies of
+// other settings do not count. A login redirects to hosts that get the cookie.
 func TestSharedCookie(t *testing.T) {
 	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
@@ -292,8 +294,8 @@ func TestSharedCookie(t *testing.T) {
 	}
 }
 
-// TestTwoCookies: with two cookies of the session's name, of which one is good, a logout ends the
-// good one, and a login deletes the narrower one.
+// TestTwoCookies: with a stale and a valid session cookie, a logout revokes the valid one and a
+// login deletes the cookies of this host.
 func TestTwoCookies(t *testing.T) {
 	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
@@ -316,8 +318,8 @@ func TestTwoCookies(t *testing.T) {
 	}
 }
 
-// TestRedirectLoop: a browser that is sent here again and again, although it is signed in, is not
-// sent back again and again.
+// TestRedirectLoop: a browser with a session that returns at once is not redirected to the same
+// address again.
 func TestRedirectLoop(t *testing.T) {
 	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
 		c.PublicURL = mustURL(t, "https://login.example.com")
