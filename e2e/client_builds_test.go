@@ -5,6 +5,8 @@ package e2e_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -14,9 +16,27 @@ import (
 func TestClientBuilds(t *testing.T) {
 	for _, platform := range []string{"linux/arm64", "darwin/arm64", "windows/amd64"} {
 		goFor(t, platform, "build", "./client/...")
-		// The client-only binary goes here.
+		goFor(t, platform, "build", "-tags", "client", "-o", os.DevNull, ".")
 	}
-	goFor(t, "windows/amd64", "vet", "./client/...")
+	goFor(t, "windows/amd64", "vet", "./client/...", "./commands")
+}
+
+// TestClientBinary: the client-only binary has the client's commands and none of the server's.
+func TestClientBinary(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "latchkey")
+	goFor(t, runtime.GOOS+"/"+runtime.GOARCH, "build", "-tags", "client", "-o", program, ".")
+	help, err := exec.CommandContext(t.Context(), program, "--help").Output()
+	must(t, err)
+	for command, want := range map[string]bool{"login": true, "token get": true, "git-credential": true,
+		"completion": true, "serve": false, "user add": false, "--data": false} {
+		if got := strings.Contains(string(help), "  "+command); got != want {
+			t.Errorf("%s is listed: %t, want %t", command, got, want)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), program, "user", "list").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), `unknown command "user"`) {
+		t.Errorf("user list: %v, %s", err, out)
+	}
 }
 
 // goFor runs the go command in the project's folder for a platform, without cgo.
