@@ -73,8 +73,8 @@ func foldCherokee(r rune) rune {
 
 // Limits of an account.
 const (
-	MinEMail  = 5   // bytes
-	MaxEMail  = 254 // bytes: RFC 5321, section 4.5.3.1.3
+	minEMail  = 5   // bytes
+	maxEMail  = 254 // bytes: RFC 5321, section 4.5.3.1.3
 	minMobile = 5   // digits
 	maxMobile = 15  // digits: ITU-T E.164
 )
@@ -115,7 +115,7 @@ func isMobile(s string) bool {
 // the user name of HTTP Basic. It also refuses compatibility characters, such as full-width
 // letters, because they look like another account.
 func isEMail(s string) bool {
-	if len(s) < MinEMail || len(s) > MaxEMail || !isPrintable(s) ||
+	if len(s) < minEMail || len(s) > maxEMail || !isPrintable(s) ||
 		!norm.NFKC.IsNormalString(norm.NFC.String(s)) {
 		return false
 	}

@@ -35,7 +35,8 @@ func (s *Store) CreateFirstAdministrator(ctx context.Context, n NewUser) (u User
 // SetupUsed reports whether the link to create the first administrator, issued at a Unix second,
 // no longer works: an administrator was created since, even if it no longer exists.
 func (s *Store) SetupUsed(ctx context.Context, issuedAt int64) (bool, error) {
-	return s.exists(ctx, "SELECT 1 FROM sequences WHERE name = 'setup' AND value >= $1", issuedAt)
+	return s.exists(ctx, "SELECT 1 FROM sequences WHERE name = $1 AND value >= $2", setupTime,
+		issuedAt)
 }
 
 // recordSetup stores the time if a user becomes an administrator.
@@ -43,7 +44,7 @@ func (t *transaction) recordSetup(role Role) error {
 	if role != RoleAdministrator {
 		return nil
 	}
-	_, err := t.exec("UPDATE sequences SET value = $1 WHERE name = 'setup'", now())
+	_, err := t.exec("UPDATE sequences SET value = $1 WHERE name = $2", now(), setupTime)
 	return err
 }
 

@@ -38,7 +38,7 @@ func (r Revocation) checksum(seq int64) int64 {
 // exclusive or: it is what either number has, minus what both have.
 func (t *transaction) updateChecksum(sum int64) error {
 	_, err := t.exec(`UPDATE sequences SET value = (value | $1) - (value & $2)
-		WHERE name = 'endings checksum'`, sum, sum)
+		WHERE name = $3`, sum, sum, revocationChecksum)
 	return err
 }
 

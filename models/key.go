@@ -54,7 +54,7 @@ func (s *Store) KeyUse(ctx context.Context, id int64) (KeyUse, error) {
 }
 
 // changeKeyRing numbers a change to the signing keys and keeps out other changes until the commit.
-// Known is the number of the newest change that the caller knows. Errors: ErrChanged if there was
+// known is the number of the newest change that the caller knows. Errors: ErrChanged if there was
 // a later one. Otherwise a key could be sealed under a master key that has just been replaced, and
 // never be opened.
 func (t *transaction) changeKeyRing(known int64) error {
@@ -65,7 +65,7 @@ func (t *transaction) changeKeyRing(known int64) error {
 	return err
 }
 
-// CreateFirstKey stores a signing key as the only one if there is no account yet. Known is the
+// CreateFirstKey stores a signing key as the only one if there is no account yet. known is the
 // number of the newest change to the keys. Errors: ErrChanged if there is an account or there was
 // a later change.
 func (s *Store) CreateFirstKey(ctx context.Context, known int64, seal Seal) error {
@@ -87,7 +87,7 @@ func (s *Store) CreateFirstKey(ctx context.Context, known int64, seal Seal) erro
 	})
 }
 
-// CreateKey adds a signing key, which signs after a number of seconds. Known is the number of the
+// CreateKey adds a signing key, which signs after a number of seconds. known is the number of the
 // newest change to the keys. Errors: ErrChanged if there was a later change.
 func (s *Store) CreateKey(ctx context.Context, known, signsAfter int64, seal Seal) error {
 	return s.inTransaction(ctx, func(t *transaction) error {
@@ -135,7 +135,7 @@ func (s *Store) ActivateKey(ctx context.Context, id, ring int64) (done bool, err
 }
 
 // RetireKey deletes a signing key and revokes every token that it signed. If it is the key that
-// signs, seal creates the one that takes its place; otherwise seal is nil. Known is the number of
+// signs, seal creates the one that takes its place; otherwise seal is nil. known is the number of
 // the newest change to the keys. Errors: ErrNotFound, ErrChanged if there was a later change.
 func (s *Store) RetireKey(ctx context.Context, known, id int64, seal Seal) error {
 	return s.inTransaction(ctx, func(t *transaction) error {
@@ -179,7 +179,7 @@ func (s *Store) DropKeys(ctx context.Context, signing, before int64) error {
 	})
 }
 
-// ResealKeys replaces each sealed key by what reseal returns for it. Known is the number of the
+// ResealKeys replaces each sealed key by what reseal returns for it. known is the number of the
 // newest change to the keys. Errors: ErrChanged if there was a later change, and those of reseal.
 func (s *Store) ResealKeys(
 	ctx context.Context, known int64, reseal func(SealedKey) ([]byte, error),

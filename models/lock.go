@@ -20,7 +20,7 @@ func Lock(dir string) (unlock func() error, err error) {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("%w in %s", ErrNoDatabase, dir)
 	case err != nil:
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
+		return nil, fmt.Errorf("the data directory cannot be locked: %w", err)
 	}
 	return lock.Unlock, nil
 }

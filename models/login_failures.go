@@ -77,7 +77,7 @@ func (s *Store) RecordFailures(ctx context.Context, failed []Failures, add func(
 	return nil
 }
 
-// DeleteFailures forgets what counts under a limit key.
+// DeleteFailures deletes what counts under a limit key.
 func (s *Store) DeleteFailures(ctx context.Context, key []byte) error {
 	return s.inTransaction(ctx, func(t *transaction) error {
 		_, err := t.exec("DELETE FROM attempts WHERE subject = $1", key)
@@ -85,8 +85,8 @@ func (s *Store) DeleteFailures(ctx context.Context, key []byte) error {
 	})
 }
 
-// PurgeFailures forgets what no longer counts at a Unix second, and of the rest all but about keep
-// of the newest.
+// PurgeFailures deletes what no longer counts at a Unix second. If more than keep remain, it
+// deletes the oldest.
 func (s *Store) PurgeFailures(ctx context.Context, at int64, keep int) error {
 	return s.inTransaction(ctx, func(t *transaction) error {
 		_, err := t.exec(`DELETE FROM attempts WHERE clears_at <= $1 OR failed_at <

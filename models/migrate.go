@@ -24,7 +24,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if s.traits.lockMigrations != "" {
 		lock, err := s.begin(ctx, s.traits.lockMigrations)
 		if err != nil {
-			return fmt.Errorf("migrate %s: %w", s, err)
+			return fmt.Errorf("%s: the schema cannot be updated: %w", s, err)
 		}
 		defer lock.Rollback() //nolint:errcheck // it holds only the lock
 	}
@@ -33,7 +33,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate %s: %w", s, s.engine.classify(err))
+		return fmt.Errorf("%s: the schema cannot be updated: %w", s, s.engine.classify(err))
 	}
 	return nil
 }

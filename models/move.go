@@ -45,8 +45,8 @@ func (t *transaction) checkMoved() error {
 	return cmp.Or(err, fmt.Errorf("%w: %s: %w", ErrUnavailable, t.store, ErrMoved))
 }
 
-// PlanMove returns what Move would do, and changes nothing. To is nil if the database to move to
-// does not exist yet. Restart ignores the rows that an unfinished move has copied. Errors:
+// PlanMove returns what Move would do, and changes nothing. to is nil if the database to move to
+// does not exist yet. restart ignores the rows that an unfinished move has copied. Errors:
 // ErrMoved, ErrNodes, ErrNotEmpty.
 func PlanMove(ctx context.Context, from, to *Store, restart bool) (plan []MovedTable, err error) {
 	unfinished := to != nil && errors.Is(to.CheckMoved(ctx), ErrMoving)

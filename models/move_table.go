@@ -54,7 +54,7 @@ func copyTable(
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("copy %s: %w", t.name, err)
+		err = fmt.Errorf("the move stopped at table %s, run it again to continue: %w", t.name, err)
 	}
 	return err
 }

@@ -120,6 +120,7 @@ func checkServer(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// String returns the URL of the database without user and password.
 func (p *postgres) String() string {
 	return "postgres://" + net.JoinHostPort(p.config.Host, strconv.Itoa(int(p.config.Port))) + "/" +
 		p.config.Database

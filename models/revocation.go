@@ -31,9 +31,10 @@ func (s *Store) Head(ctx context.Context) (Head, error) {
 	if err := s.engine.checkFile(); err != nil {
 		return h, err
 	}
-	err := s.scan(ctx, `SELECT (SELECT value FROM sequences WHERE name = 'ending'),
-		(SELECT value FROM sequences WHERE name = 'endings checksum'),
-		(SELECT value FROM sequences WHERE name = 'ring')`, nil,
+	err := s.scan(ctx, `SELECT (SELECT value FROM sequences WHERE name = $1),
+		(SELECT value FROM sequences WHERE name = $2),
+		(SELECT value FROM sequences WHERE name = $3)`,
+		[]any{revocationSequence, revocationChecksum, keyRingSequence},
 		&h.Revocations, &h.Checksum, &h.Ring)
 	return h, err
 }

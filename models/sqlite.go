@@ -48,7 +48,7 @@ func Open(ctx context.Context, dir string, create bool) (*Store, error) {
 	s := &Store{engine: e, traits: sqliteTraits(), write: write, read: read}
 	err = e.checkIntegrity(ctx, write)
 	if err == nil {
-		err = checkSettings(ctx, write, read)
+		err = s.checkSettings(ctx)
 	}
 	if err == nil {
 		_, err = s.checkVersion(ctx)
@@ -80,6 +80,7 @@ func sqliteTraits() traits {
 	}
 }
 
+// String returns the path of the database file.
 func (e *sqlite) String() string { return e.path }
 
 // rebind replaces $n by SQLite's ?n. SQLite would take $n for a name and number the parameters by
@@ -158,25 +159,27 @@ func openPools(path string) (write, read *sql.DB, err error) {
 }
 
 // checkSettings reads the settings back: one that did not take effect would lose data silently.
-func checkSettings(ctx context.Context, write, read *sql.DB) error {
+func (s *Store) checkSettings(ctx context.Context) error {
 	settings := []struct {
 		db           *sql.DB
 		pragma, want string
 	}{
-		{write, "journal_mode", "wal"},
-		{write, "synchronous", "2"},
-		{write, "foreign_keys", "1"},
-		{write, "busy_timeout", "5000"},
-		{read, "query_only", "1"},
-		{read, "busy_timeout", "5000"},
+		{s.write, "journal_mode", "wal"},
+		{s.write, "synchronous", "2"},
+		{s.write, "foreign_keys", "1"},
+		{s.write, "busy_timeout", "5000"},
+		{s.read, "query_only", "1"},
+		{s.read, "busy_timeout", "5000"},
 	}
-	for _, s := range settings {
+	for _, setting := range settings {
 		var got string
-		if err := s.db.QueryRowContext(ctx, "PRAGMA "+s.pragma).Scan(&got); err != nil {
-			return fmt.Errorf("PRAGMA %s: %w", s.pragma, err)
+		err := setting.db.QueryRowContext(ctx, "PRAGMA "+setting.pragma).Scan(&got)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s, s.engine.classify(err))
 		}
-		if !strings.EqualFold(got, s.want) {
-			return fmt.Errorf("PRAGMA %s is %q, not %q", s.pragma, got, s.want)
+		if !strings.EqualFold(got, setting.want) {
+			return fmt.Errorf("%s: SQLite's setting %s is %q and must be %q", s, setting.pragma, got,
+				setting.want)
 		}
 	}
 	return nil

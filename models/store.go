@@ -28,7 +28,7 @@ func (s *Store) String() string { return s.engine.String() }
 // Shared reports whether nodes on several machines can use this database.
 func (s *Store) Shared() bool { return s.traits.shared }
 
-// PollInterval is how often a process must call Head to learn of changes in time.
+// PollInterval returns how often a process must call Head to learn of changes in time.
 func (s *Store) PollInterval() time.Duration { return s.traits.pollInterval }
 
 // Listen calls notified whenever Head may have changed, until ctx is done. It is only a hint: a
@@ -52,7 +52,7 @@ func (s *Store) Close() error {
 	return errors.Join(s.changes.close(), s.read.Close(), s.write.Close())
 }
 
-// errClosed is what a closed store returns. It is the cause that database/sql does not export.
+// errClosed is the error of a closed store. database/sql does not export its own.
 var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
 
 // ifClosed returns errClosed in place of err if the store is closed.

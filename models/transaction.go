@@ -16,7 +16,7 @@ type transaction struct {
 	notify      bool // the other processes must learn of it at once
 }
 
-// inTransaction runs work in a write transaction. Work may run several times, because a
+// inTransaction runs work in a write transaction. work may run several times, because a
 // transaction that the database rolled back is repeated. The cancellation of ctx is ignored, so
 // that a client that disconnects does not undo half of what it asked for.
 func (s *Store) inTransaction(ctx context.Context, work func(*transaction) error) error {

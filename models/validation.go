@@ -45,9 +45,9 @@ func (v ValidationError) Error() string {
 
 // Limits of other inputs, in characters (code points).
 const (
-	MinNickname = 2
-	MaxNickname = 22
-	MaxLabel    = 64
+	minNickname = 2
+	maxNickname = 22
+	maxLabel    = 64
 )
 
 const msgText = "This text holds characters that cannot be shown."
@@ -58,9 +58,9 @@ func CheckNickname(v ValidationError, nickname string) {
 	switch {
 	case nickname == "":
 		v.Require("nickname")
-	case n < MinNickname || n > MaxNickname:
+	case n < minNickname || n > maxNickname:
 		v.Add("nickname", fmt.Sprintf(
-			"Field must be between %d and %d characters long.", MinNickname, MaxNickname))
+			"Field must be between %d and %d characters long.", minNickname, maxNickname))
 	case !isPrintable(nickname) || strings.TrimSpace(nickname) == "":
 		v.Add("nickname", msgText)
 	}
@@ -71,8 +71,8 @@ func CheckLabel(v ValidationError, label string) {
 	switch {
 	case strings.TrimSpace(label) == "":
 		v.Require("label")
-	case utf8.RuneCountInString(label) > MaxLabel:
-		v.Add("label", fmt.Sprintf("Field cannot be longer than %d characters.", MaxLabel))
+	case utf8.RuneCountInString(label) > maxLabel:
+		v.Add("label", fmt.Sprintf("Field cannot be longer than %d characters.", maxLabel))
 	case !isPrintable(label):
 		v.Add("label", msgText)
 	}
