@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -36,18 +35,6 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return fmt.Errorf("%s: the schema cannot be updated: %w", s, s.engine.classify(err))
 	}
 	return nil
-}
-
-// begin starts a transaction with a statement that locks something until the transaction ends.
-func (s *Store) begin(ctx context.Context, lock string) (*sql.Tx, error) {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil || lock == "" {
-		return tx, s.engine.classify(err)
-	}
-	if _, err := tx.ExecContext(ctx, lock); err != nil {
-		return nil, errors.Join(s.engine.classify(err), tx.Rollback())
-	}
-	return tx, nil
 }
 
 // RequireSchema refuses a database whose schema is not up to date. Errors: ErrSchema,

@@ -108,7 +108,7 @@ func Move(
 		VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`), movedAway, now()); err != nil {
 		return nil, from.engine.classify(err)
 	}
-	// The first database is given up before the second can be used, so never are both in use.
+	// The first database is given up before the second can be used: both are never in use.
 	if err := tx.Commit(); err != nil {
 		return nil, from.engine.classify(err)
 	}

@@ -108,3 +108,15 @@ func eachRow(rows *sql.Rows, next func(scanFunc) error) error {
 	}
 	return rows.Err()
 }
+
+// begin starts a transaction with a statement that locks something until the transaction ends.
+func (s *Store) begin(ctx context.Context, lock string) (*sql.Tx, error) {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil || lock == "" {
+		return tx, s.engine.classify(err)
+	}
+	if _, err := tx.ExecContext(ctx, lock); err != nil {
+		return nil, errors.Join(s.engine.classify(err), tx.Rollback())
+	}
+	return tx, nil
+}
