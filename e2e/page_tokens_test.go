@@ -25,7 +25,7 @@ func TestBrowserRevokesAnother(t *testing.T) {
 	here.do(chromedp.Click(`//li[contains(@class, "row")][not(contains(., "This session"))]//button`,
 		chromedp.BySearch), chromedp.WaitVisible(".notice", chromedp.ByQuery))
 	if got := here.text(".notice"); got != "Token revoked." {
-		t.Errorf("the notice is %q, want \"The token was revoked.\"", got)
+		t.Errorf("the notice is %q, want \"Token revoked.\"", got)
 	}
 	if !there.isSignedOut() {
 		t.Errorf("the other browser is at %s, want the login page", there.path())
