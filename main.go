@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"latchkey/commands"
@@ -18,7 +19,7 @@ const dockerHelper = "docker-credential-latchkey"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	args := os.Args[1:]
-	if filepath.Base(os.Args[0]) == dockerHelper {
+	if strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") == dockerHelper { // .exe on Windows
 		args = append([]string{"docker-credential"}, args...)
 	}
 	code := commands.Run(ctx, args, commands.Console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// person works on a machine of their own: a home directory without a data directory.
+// person is a user on their own machine: a home directory without a data directory.
 type person struct {
 	t    *testing.T
 	home string
@@ -39,7 +39,7 @@ func (p person) run(program, stdin string, args ...string) (stdout, stderr strin
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
-// does is latchkey that must succeed.
+// does runs a command that must succeed, and returns its output without the last line end.
 func (p person) does(stdin string, args ...string) string {
 	p.t.Helper()
 	out, errOut, code := p.latchkey(stdin, args...)
@@ -49,7 +49,7 @@ func (p person) does(stdin string, args ...string) string {
 	return strings.TrimSuffix(out, "\n")
 }
 
-// fails is latchkey that must not; it returns its one line.
+// fails runs a command that must fail with one line on standard error, and returns that line.
 func (p person) fails(stdin string, args ...string) string {
 	p.t.Helper()
 	out, errOut, code := p.latchkey(stdin, args...)
@@ -64,8 +64,8 @@ func (p person) logIn(s *server, account string, args ...string) {
 	p.does("secret1\n", append([]string{"login", s.URL, "--account", account, "--secret-stdin"}, args...)...)
 }
 
-// TestClientLogin: who has logged in once is given a token that works, for the hosts named and no other, kept in a
-// file for its owner alone; after a logout the token has ended and is forgotten.
+// TestClientLogin: after a login the user gets a valid token for the named hosts and no others. The token is in a file
+// that only its owner can read. A logout revokes the token and removes it.
 func TestClientLogin(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	account(t, s, "ann@example.com")
@@ -74,17 +74,17 @@ func TestClientLogin(t *testing.T) {
 		t.Errorf("before a login: %s", got)
 	}
 	if entries, err := os.ReadDir(p.home); err != nil || len(entries) != 0 {
-		t.Errorf("a question made %v (%v)", entries, err)
+		t.Errorf("a request for a token created %v (%v)", entries, err)
 	}
 	for name, c := range map[string]struct{ want, stdin, url, account string }{
-		"wrong secret":  {"the account or the password is wrong", "secret2\n", s.URL, "ann@example.com"},
-		"unknown":       {"the account or the password is wrong", "secret1\n", s.URL, "bob@example.com"},
-		"no Latchkey":   {"is not a Latchkey server", "secret1\n", anyServer(t), "ann@example.com"},
-		"nobody there":  {"connection refused", "secret1\n", "http://" + closedAddress(t), "ann@example.com"},
-		"plain http":    {"use https, or --insecure", "secret1\n", "http://login.example.com", "ann@example.com"},
-		"no address":    {"is not the URL of a Latchkey server", "secret1\n", "login.example.com", "ann@example.com"},
-		"empty secret":  {"400", "\n", s.URL, "ann@example.com"},
-		"nothing typed": {"no password on standard input", "", s.URL, "ann@example.com"},
+		"wrong password": {"the account or the password is wrong", "secret2\n", s.URL, "ann@example.com"},
+		"unknown":        {"the account or the password is wrong", "secret1\n", s.URL, "bob@example.com"},
+		"another server": {"is not a Latchkey server", "secret1\n", anyServer(t), "ann@example.com"},
+		"no server":      {"connection refused", "secret1\n", "http://" + closedAddress(t), "ann@example.com"},
+		"plain http":     {"use https, or --insecure", "secret1\n", "http://login.example.com", "ann@example.com"},
+		"no URL":         {"is not the URL of a Latchkey server", "secret1\n", "login.example.com", "ann@example.com"},
+		"empty password": {"400", "\n", s.URL, "ann@example.com"},
+		"no input":       {"no password on standard input", "", s.URL, "ann@example.com"},
 	} {
 		got := p.fails(c.stdin, "login", c.url, "--account", c.account, "--secret-stdin")
 		if !strings.Contains(got, c.want) {
@@ -122,94 +122,103 @@ func TestClientLogin(t *testing.T) {
 	}
 	p.does("", "logout", s.URL)
 	if got := statusOf(t, s, token); got != 401 {
-		t.Errorf("the token after the logout: %d", got)
+		t.Errorf("the token after the logout: status %d", got)
 	}
 	p.fails("", "token")
 	p.fails("", "logout")
 	if entries, err := os.ReadDir(p.home); err != nil || len(entries) != 1 {
-		t.Errorf("the home has %v (%v): a data directory was made", entries, err)
+		t.Errorf("the home directory has %v (%v), want .config alone", entries, err)
 	}
 }
 
-// closedAddress is an address at which nobody listens.
+// closedAddress returns an address on which no server listens.
 func closedAddress(t *testing.T) string {
 	s := start(t, t.TempDir(), cheapHashes...)
 	s.kill()
 	return strings.TrimPrefix(s.URL, "http://")
 }
 
-// anyServer is a web server that is no Latchkey.
+// anyServer returns the URL of a web server other than Latchkey.
 func anyServer(t *testing.T) string {
 	s := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(s.Close)
 	return s.URL
 }
 
-// TestClientRenews: helpers that run at once renew a token once when half of its time is over, and each is given one
-// that works. A server that is away does not matter while the token lives; a token that was ended does.
+// age moves the expiry of the newest login back, as if so many seconds had passed.
+func (p person) age(seconds float64) {
+	p.t.Helper()
+	file := filepath.Join(p.home, ".config/latchkey/tokens.json")
+	text, err := os.ReadFile(file)
+	must(p.t, err)
+	var logins []map[string]any
+	must(p.t, json.Unmarshal(text, &logins))
+	logins[0]["expires_at"] = logins[0]["expires_at"].(float64) - seconds
+	text, err = json.Marshal(logins)
+	must(p.t, err)
+	must(p.t, os.WriteFile(file, text, 0o600))
+}
+
+// TestClientRenews: a token of two hours is renewed after one, by one of several helpers that run at once, and each
+// prints the new one. Without the server, the token is used until it expires.
 func TestClientRenews(t *testing.T) {
-	s := start(t, t.TempDir(), append(cheapHashes, "--token-ttl", "20s")...)
+	s := start(t, t.TempDir(), append(cheapHashes, "--token-ttl", "2h")...)
 	account(t, s, "ann@example.com")
 	p := newPerson(t)
 	p.logIn(s, "ann@example.com")
 	first := p.does("", "token")
-	file := filepath.Join(p.home, ".config/latchkey/tokens.json")
-	age := func(by int64) { // as if so many seconds had passed
-		t.Helper()
-		text, err := os.ReadFile(file)
-		must(t, err)
-		var logins []map[string]any
-		must(t, json.Unmarshal(text, &logins))
-		logins[0]["expires_at"] = logins[0]["expires_at"].(float64) - float64(by)
-		text, err = json.Marshal(logins)
-		must(t, err)
-		must(t, os.WriteFile(file, text, 0o600))
-	}
-	age(5)
+	p.age(3000)
 	if got := p.does("", "token"); got != first {
-		t.Error("renewed too early")
+		t.Error("the token was renewed too early")
 	}
-	age(6)
+	p.age(1000)
 	tokens := make([]string, 20)
 	var wait sync.WaitGroup
 	for i := range tokens {
 		wait.Go(func() { tokens[i], _, _ = p.latchkey("", "token") })
 	}
 	wait.Wait()
+	renewed := strings.TrimSpace(tokens[0])
 	for _, token := range tokens {
-		if token != tokens[0] || strings.TrimSpace(token) == first {
-			t.Fatalf("given %q and %q, at first %q", tokens[0], token, first)
+		if token != tokens[0] || renewed == first {
+			t.Fatalf("got %q and %q, the first token was %q", tokens[0], token, first)
 		}
 	}
-	if got := statusOf(t, s, strings.TrimSpace(tokens[0])); got != 200 {
-		t.Errorf("the renewed token: %d", got)
-	}
-	if got := strings.Count(mustRun(t, s.Dir, "", "token", "list", "ann@example.com", "--json"), "\n") + 1; got != 3 {
-		t.Errorf("%d tokens: the account's own, the first and the renewed were expected", got)
+	if got := statusOf(t, s, renewed); got != 200 {
+		t.Errorf("the renewed token: status %d", got)
 	}
 	s.kill()
-	age(12)
-	if got := p.does("", "token"); got+"\n" != tokens[0] {
-		t.Error("without a server, the present token was expected")
+	p.age(6000)
+	if got := p.does("", "token"); got != renewed {
+		t.Errorf("without the server: %q, want %q", got, renewed)
 	}
-	age(10)
-	if got := p.fails("", "token"); !strings.Contains(got, "the login has expired or was revoked: run latchkey login "+s.URL) {
+	p.age(1200)
+	if got := p.fails("", "token"); !strings.Contains(got, over(s)) {
 		t.Errorf("expired: %s", got)
 	}
-	again := start(t, t.TempDir(), cheapHashes...)
-	account(t, again, "ann@example.com")
-	q := newPerson(t)
-	q.logIn(again, "ann@example.com")
-	mustRun(t, again.Dir, "", "token", "revoke", "--all", "ann@example.com", "--yes")
-	p.home, file = q.home, filepath.Join(q.home, ".config/latchkey/tokens.json")
-	age(2 * 3600 / 3 * 2)
-	await(t, "the end to be felt", func() bool {
-		_, errOut, code := q.latchkey("", "token")
-		return code == 1 && strings.Contains(errOut, "the login has expired or was revoked: run latchkey login "+again.URL)
-	})
 }
 
-// TestClientKill: a file of logins that is being written when its writer is killed is the old one or the new one.
+// over is the error for a login that has ended.
+func over(s *server) string {
+	return "the login has expired or was revoked: run latchkey login " + s.URL
+}
+
+// TestClientRevoked: a login whose token was revoked ends when the token is due for renewal.
+func TestClientRevoked(t *testing.T) {
+	s := start(t, t.TempDir(), append(cheapHashes, "--token-ttl", "2h")...)
+	account(t, s, "ann@example.com")
+	p := newPerson(t)
+	p.logIn(s, "ann@example.com")
+	token := p.does("", "token")
+	mustRun(t, s.Dir, "", "token", "revoke", "--all", "ann@example.com", "--yes")
+	await(t, "the server to know of the revocation", func() bool { return statusOf(t, s, token) == 401 })
+	p.age(4000)
+	if got := p.fails("", "token"); !strings.Contains(got, over(s)) {
+		t.Errorf("revoked: %s", got)
+	}
+}
+
+// TestClientKill: if a login is killed while it writes the file, the file has the old content or the new.
 func TestClientKill(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	account(t, s, "ann@example.com")
@@ -222,12 +231,12 @@ func TestClientKill(t *testing.T) {
 		time.AfterFunc(time.Duration(i)*2*time.Millisecond, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait()
 		if got := statusOf(t, s, p.does("", "token")); got != 200 {
-			t.Fatalf("after the kill: %d", got)
+			t.Fatalf("after the kill: status %d", got)
 		}
 	}
 }
 
-// TestClientProtocols: what git and Docker ask is answered in their own words, for hosts of a login alone.
+// TestClientProtocols: git and Docker get credentials in their own protocols, for the hosts of a login alone.
 func TestClientProtocols(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	account(t, s, "ann@example.com")
@@ -237,9 +246,10 @@ func TestClientProtocols(t *testing.T) {
 	git := []struct{ name, operation, stdin, want string }{
 		{"OK", "get", "protocol=https\nhost=git.example.com\n\n",
 			"username=latchkey\npassword=" + token + "\npassword_expiry_utc="},
-		{"OK/name given", "get", "capability[]=authtype\nprotocol=https\nhost=git.example.com\npath=x.git\nusername=ann\n",
+		{"OK/with a user name", "get",
+			"capability[]=authtype\nprotocol=https\nhost=git.example.com\npath=x.git\nusername=ann\n",
 			"username=ann\npassword=" + token + "\n"},
-		{"OK/here", "get", "protocol=http\nhost=127.0.0.1:3000\n", "username=latchkey\npassword=" + token + "\n"},
+		{"OK/this machine", "get", "protocol=http\nhost=127.0.0.1:3000\n", "username=latchkey\npassword=" + token + "\n"},
 		{"unknown", "get", "protocol=https\nhost=evil.example\n", ""},
 		{"http", "get", "protocol=http\nhost=git.example.com\n", ""},
 		{"other port", "get", "protocol=https\nhost=git.example.com:8443\n", ""},
@@ -247,8 +257,8 @@ func TestClientProtocols(t *testing.T) {
 		{"a second host", "get", "protocol=https\nhost=git.example.com\nhost=evil.example\n", ""},
 		{"store", "store", "protocol=https\nhost=git.example.com\nusername=x\npassword=y\n", ""},
 		{"unknown operation", "capability", "rubbish", ""},
-		{"erase another", "erase", "protocol=https\nhost=git.example.com\npassword=y\n", ""},
-		{"erase one that works", "erase", "protocol=https\nhost=git.example.com\npassword=" + token + "\n", ""},
+		{"erase an unknown token", "erase", "protocol=https\nhost=git.example.com\npassword=y\n", ""},
+		{"erase a valid token", "erase", "protocol=https\nhost=git.example.com\npassword=" + token + "\n", ""},
 	}
 	for _, test := range git {
 		out, errOut, code := p.latchkey(test.stdin, "git-credential", test.operation)
@@ -261,7 +271,7 @@ func TestClientProtocols(t *testing.T) {
 		t.Errorf("git, a zero byte: %s", got)
 	}
 	if got := p.does("", "token"); got != token {
-		t.Error("erasing forgot a token that works")
+		t.Error("git erased a valid token")
 	}
 	must(t, os.Symlink(binary, filepath.Join(p.home, "docker-credential-latchkey")))
 	const unknown = "credentials not found in native keychain\n"
@@ -272,7 +282,7 @@ func TestClientProtocols(t *testing.T) {
 		{"OK", "get", "https://git.example.com/v2/",
 			`{"ServerURL":"https://git.example.com/v2/","Username":"latchkey","Secret":"` + token, 0},
 		{"OK/name", "get", "git.example.com\n", `{"ServerURL":"git.example.com","Username":"latchkey","Secret":"` + token, 0},
-		{"OK/here", "get", "127.0.0.1:3000", `{"ServerURL":"127.0.0.1:3000",`, 0},
+		{"OK/this machine", "get", "127.0.0.1:3000", `{"ServerURL":"127.0.0.1:3000",`, 0},
 		{"OK/list", "list", "", `{"127.0.0.1:3000":"latchkey","git.example.com":"latchkey"}`, 0},
 		{"unknown", "get", "registry.example", unknown, 1}, {"http", "get", "http://git.example.com", unknown, 1},
 		{"nothing", "get", "", "no credentials server URL\n", 1}, {"rubbish", "get", "://\x00", unknown, 1},
@@ -289,14 +299,14 @@ func TestClientProtocols(t *testing.T) {
 		}
 	}
 	mustRun(t, s.Dir, "", "token", "revoke", token)
-	await(t, "git's erasing to forget an ended token", func() bool {
+	await(t, "git to erase a revoked token", func() bool {
 		p.does("protocol=https\nhost=git.example.com\npassword="+token+"\n", "git-credential", "erase")
 		_, _, code := p.latchkey("", "token")
 		return code == 1
 	})
 }
 
-// TestClientNetrc: the lines of a .netrc file are replaced, everybody else's stay, and the file is private.
+// TestClientNetrc: entries of a .netrc file are replaced, others stay, and only the owner can read the file.
 func TestClientNetrc(t *testing.T) {
 	s := start(t, t.TempDir(), cheapHashes...)
 	account(t, s, "ann@example.com")
