@@ -13,11 +13,11 @@ type Registration struct {
 	Account, Password, Nickname string
 	ClientType                  models.ClientType
 	Client                      Client
-	Site                        string // name of the host, which makes no good secret; may be ""
+	Site                        string // host name of the server, which guessers know; may be ""
 }
 
-// Register makes an account of the given role. Errors: models.ValidationError with every problem at once,
-// ErrClientType, ErrBusy.
+// Register creates an account with a role. Errors: models.ValidationError with all problems at
+// once, ErrClientType, ErrBusy.
 func (a *Authority) Register(
 	ctx context.Context, r Registration, role models.Role,
 ) (models.User, error) {
@@ -30,7 +30,7 @@ func (a *Authority) Register(
 	return user, takenAsValidation(err)
 }
 
-// CheckRegistration reports what is wrong with the input, without creating an account. Errors:
+// CheckRegistration returns what is wrong with the input, without creating an account. Errors:
 // models.ValidationError, ErrClientType, and the store's.
 func (a *Authority) CheckRegistration(ctx context.Context, r Registration) error {
 	v := models.ValidationError{}
@@ -52,7 +52,7 @@ func (a *Authority) CheckRegistration(ctx context.Context, r Registration) error
 	return v.Err()
 }
 
-// newUser checks a registration and hashes its secret.
+// newUser checks a registration and hashes its password.
 func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser, error) {
 	if err := a.CheckRegistration(ctx, r); err != nil {
 		return models.NewUser{}, err
@@ -63,6 +63,8 @@ func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser
 		PasswordHash: hash}, err
 }
 
+// takenAsValidation turns models.ErrAccountTaken, when another process was first, into a
+// models.ValidationError.
 func takenAsValidation(err error) error {
 	if !errors.Is(err, models.ErrAccountTaken) {
 		return err
@@ -72,20 +74,20 @@ func takenAsValidation(err error) error {
 	return v
 }
 
-// SetPassword replaces an account's secret and ends its tokens. Errors: models.ValidationError,
-// models.ErrNotFound, ErrBusy.
-func (a *Authority) SetPassword(ctx context.Context, uid uint32, secret string) error {
-	return a.setPassword(ctx, uid, newPassword{"secret", secret, ""}, models.UserUpdate{})
+// SetPassword replaces a user's password and revokes the user's tokens. Errors:
+// models.ValidationError, models.ErrNotFound, ErrBusy.
+func (a *Authority) SetPassword(ctx context.Context, uid uint32, password string) error {
+	return a.setPassword(ctx, uid, newPassword{"secret", password, ""}, models.UserUpdate{})
 }
 
 // PasswordChange replaces the password of a user who knows the old one.
 type PasswordChange struct {
 	UID      uint32
 	Old, New string
-	Site     string // name of the host, which makes no good password; may be ""
+	Site     string // host name of the server, which guessers know; may be ""
 }
 
-// CheckPasswordChange reports what is wrong with the input, without comparing the old password.
+// CheckPasswordChange returns what is wrong with the input, without comparing the old password.
 // Errors: models.ValidationError, models.ErrNotFound.
 func (a *Authority) CheckPasswordChange(ctx context.Context, p PasswordChange) error {
 	v := models.ValidationError{}
@@ -99,7 +101,8 @@ func (a *Authority) CheckPasswordChange(ctx context.Context, p PasswordChange) e
 }
 
 // ChangePassword replaces a user's password and revokes the user's tokens. Errors:
-// models.ValidationError, models.ErrNotFound, ErrBusy, a *LoginError of ErrTooManyAttempts.
+// models.ValidationError, models.ErrNotFound, ErrBusy, a *LoginError of ErrTooManyAttempts, and
+// wire.ErrTokenInvalid if the account changed at the same time.
 func (a *Authority) ChangePassword(ctx context.Context, p PasswordChange) error {
 	if err := a.CheckPasswordChange(ctx, p); err != nil {
 		return err
@@ -112,14 +115,17 @@ func (a *Authority) ChangePassword(ctx context.Context, p PasswordChange) error 
 		return err
 	}
 	err = a.replacePassword(ctx, p.UID, p.New, models.UserUpdate{IfEpoch: &found.Epoch})
-	if errors.Is(err, models.ErrChanged) { // the account changed meanwhile, and its tokens ended
+	if errors.Is(err, models.ErrChanged) { // and its tokens were revoked
 		return errRevoked
 	}
 	return err
 }
 
-// checkOldPassword makes a try at the old secret; whoever makes it has a valid token.
-func (a *Authority) checkOldPassword(ctx context.Context, found models.Credentials, old string) error {
+// checkOldPassword compares the old password. The caller has a valid token, so it counts as a known
+// device.
+func (a *Authority) checkOldPassword(
+	ctx context.Context, found models.Credentials, old string,
+) error {
 	l := Login{Account: found.User.Account, Password: old, Devices: []Device{{uid: found.User.ID}}}
 	err := a.checkPassword(ctx, l, found)
 	if errors.Is(err, ErrWrongPassword) {
@@ -128,13 +134,13 @@ func (a *Authority) checkOldPassword(ctx context.Context, found models.Credentia
 	return err
 }
 
-const msgOldPasswordWrong = "This is not your present secret."
+const msgOldPasswordWrong = "This is not your current password."
 
-// newPassword is a secret to be set, the field that it stands in, and the name of the site.
+// newPassword is a new password, the name of its field, and the host name of the site.
 type newPassword struct{ field, text, site string }
 
-// checkPasswordOf checks a new secret of an account there is, and adds to what is wrong already.
-// Errors: models.ValidationError, models.ErrNotFound.
+// checkPasswordOf checks a new password for an existing account. It returns what is wrong together
+// with v. Errors: models.ValidationError, models.ErrNotFound.
 func (a *Authority) checkPasswordOf(
 	ctx context.Context, uid uint32, n newPassword, v models.ValidationError,
 ) error {
@@ -158,21 +164,21 @@ func (a *Authority) setPassword(
 	return a.replacePassword(ctx, uid, n.text, up)
 }
 
-// replacePassword replaces a secret by one that was checked.
+// replacePassword hashes a password that was checked and stores the hash.
 func (a *Authority) replacePassword(
-	ctx context.Context, uid uint32, secret string, up models.UserUpdate,
+	ctx context.Context, uid uint32, password string, up models.UserUpdate,
 ) error {
-	whose := origin{account: strconv.FormatUint(uint64(uid), 10)}
-	hash, err := a.hasher.hash(ctx, whose, secret)
+	user := origin{account: strconv.FormatUint(uint64(uid), 10)}
+	hash, err := a.hasher.hash(ctx, user, password)
 	if err != nil {
 		return err
 	}
-	up.PasswordHash, up.Reason = &hash, "secret changed"
+	up.PasswordHash, up.Reason = &hash, "password changed"
 	return a.update(ctx, uid, up)
 }
 
-// SetNickname gives an account another nickname. Its tokens stay. Errors: models.ValidationError,
-// models.ErrNotFound.
+// SetNickname changes a user's nickname. The user's tokens stay valid. Errors:
+// models.ValidationError, models.ErrNotFound.
 func (a *Authority) SetNickname(ctx context.Context, uid uint32, nickname string) error {
 	v := models.ValidationError{}
 	models.CheckNickname(v, nickname)
@@ -182,12 +188,14 @@ func (a *Authority) SetNickname(ctx context.Context, uid uint32, nickname string
 	return a.update(ctx, uid, models.UserUpdate{Nickname: &nickname})
 }
 
-// SetRole gives an account another role and ends its tokens. Errors: models.ErrNotFound.
+// SetRole changes a user's role and revokes the user's tokens. Errors: models.ErrNotFound,
+// models.ErrLastAdministrator.
 func (a *Authority) SetRole(ctx context.Context, uid uint32, role models.Role) error {
 	return a.update(ctx, uid, models.UserUpdate{Role: &role, Reason: "role changed"})
 }
 
-// SetState disables or enables an account and ends its tokens. Errors: models.ErrNotFound.
+// SetState disables or enables an account and revokes its tokens. Errors: models.ErrNotFound,
+// models.ErrLastAdministrator.
 func (a *Authority) SetState(ctx context.Context, uid uint32, state models.State) error {
 	return a.update(ctx, uid, models.UserUpdate{State: &state, Reason: stateReason(state)})
 }
@@ -199,14 +207,14 @@ func stateReason(state models.State) string {
 	return "account enabled"
 }
 
-// Change is what an administrator changes of an account; nil fields stay.
+// Change is what an administrator changes in an account. Nil fields stay as they are.
 type Change struct {
 	Nickname *string
 	Role     *models.Role
 	State    *models.State
 }
 
-// Check reports what is wrong with the input. Errors: models.ValidationError.
+// Check returns what is wrong with the input. Errors: models.ValidationError.
 func (c Change) Check() error {
 	v := models.ValidationError{}
 	if c.Nickname != nil {
@@ -215,7 +223,7 @@ func (c Change) Check() error {
 	return v.Err()
 }
 
-// Change changes an account in one step. A change of role or state ends its tokens. Errors:
+// Change changes an account in one transaction. A new role or state revokes its tokens. Errors:
 // models.ValidationError, models.ErrNotFound, models.ErrLastAdministrator.
 func (a *Authority) Change(ctx context.Context, uid uint32, c Change) error {
 	if err := c.Check(); err != nil {
@@ -236,19 +244,19 @@ func (a *Authority) Change(ctx context.Context, uid uint32, c Change) error {
 }
 
 func (a *Authority) update(ctx context.Context, uid uint32, up models.UserUpdate) error {
-	ending, err := a.store.UpdateUser(ctx, uid, up)
+	revocation, err := a.store.UpdateUser(ctx, uid, up)
 	if err == nil {
-		a.revoked.add(ending)
+		a.revoked.add(revocation)
 	}
 	return err
 }
 
-// Delete deletes an account and revokes its tokens.
-// Errors: models.ErrNotFound, models.ErrLastAdministrator.
+// Delete deletes an account and revokes its tokens. Errors: models.ErrNotFound,
+// models.ErrLastAdministrator.
 func (a *Authority) Delete(ctx context.Context, uid uint32) error {
-	ending, err := a.store.DeleteUser(ctx, uid)
+	revocation, err := a.store.DeleteUser(ctx, uid)
 	if err == nil {
-		a.revoked.add(ending)
+		a.revoked.add(revocation)
 	}
 	return err
 }

@@ -78,8 +78,8 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// Authority manages accounts, logs users in, and issues, verifies and revokes tokens, over one store
-// and one key ring. It is safe for concurrent use.
+// Authority manages accounts, logs users in, and issues, verifies and revokes tokens, over one
+// store and one key ring. It is safe for concurrent use.
 type Authority struct {
 	store    *models.Store
 	ring     *KeyRing
@@ -96,8 +96,8 @@ type Authority struct {
 	maintenance *maintenance // belongs to Run
 }
 
-// NewAuthority returns an Authority that has loaded the revoked tokens and can verify. Errors: those
-// of the options, models.ErrDamaged, and the store's.
+// NewAuthority returns an Authority that has loaded the revoked tokens and can verify. Errors:
+// those of the options, models.ErrDamaged, and the store's.
 func NewAuthority(
 	ctx context.Context, store *models.Store, ring *KeyRing, options Options,
 ) (*Authority, error) {

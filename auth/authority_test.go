@@ -140,7 +140,7 @@ func TestRegisterReportsEverythingAtOnce(t *testing.T) {
 			Nickname: "dd", ClientType: models.EMail}, "secret: At most 1024 bytes."},
 		{"broken text", Registration{Account: "a@b.cn", Password: "secret\xff", Nickname: "d\xffd",
 			ClientType: models.EMail}, "nickname: This text holds characters that cannot be shown.; " +
-			"secret: The secret is not valid Unicode text."},
+			"secret: The password is not valid Unicode text."},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -478,7 +478,7 @@ func TestInspect(t *testing.T) {
 	token := mustLogin(t, a, user.Account).Token
 	for text, want := range map[string]string{
 		"": "not 56 characters", token: "Valid: token", token + "A": "not 56 characters",
-		strings.Repeat("!", wire.TokenLength): "other than A-Z", strings.Repeat("A", wire.TokenLength): "no key",
+		strings.Repeat("!", wire.TokenLength): "other than A-Z", strings.Repeat("A", wire.TokenLength): "not signed by a key",
 	} {
 		in, err := a.Inspect(t.Context(), text)
 		if err != nil || !strings.Contains(in.String(), want) || strings.Contains(in.String(), token) {

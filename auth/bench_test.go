@@ -106,7 +106,7 @@ func BenchmarkBridge(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if forget {
-					bridge.known.Purge()
+					bridge.cache.Purge()
 				}
 				if _, err := bridge.Verify(b.Context(), pair, ""); err != nil {
 					b.Fatal(err)

@@ -15,48 +15,46 @@ import (
 	"latchkey/models"
 )
 
-// A pair of account and secret that was right is remembered for bridgeFor; bridgeSize bounds how
-// many are.
 const (
-	bridgeFor  = 5 * time.Minute
-	bridgeSize = 4096
+	bridgeTTL  = 5 * time.Minute // how long a correct password is cached
+	bridgeSize = 4096            // entries
 )
 
 var (
-	errPair      = invalid("neither a token nor an account with its secret")
-	errForgotten = errors.New("this pair is not remembered")
+	errPair      = invalid("neither a token nor an account with its password")
+	errNotCached = errors.New("the password is not cached")
 )
 
-// Bridge lets clients in that cannot log in first: they send the account and its secret by HTTP
-// Basic, as they would to a server with a password file. A pair costs one hash the first time.
-// Then it is remembered by a keyed hash of it, never by itself, as long as the account stays as
-// it is. It is safe for concurrent use.
+// Bridge accepts clients that cannot log in first. They send account and password with every
+// request by HTTP Basic, as to a server with a password file. The first request costs one hash.
+// Then the pair is cached under its keyed hash until the account changes. A Bridge is safe for
+// concurrent use.
 type Bridge struct {
 	authority *Authority
 	key       []byte
-	known     *lru.Cache[pairKey, bridged]
+	cache     *lru.Cache[pairKey, bridged]
 }
 
 type pairKey [blake2b.Size256]byte
 
-// bridged is whose a pair was, and until when that counts.
+// bridged is the user of a correct pair of account and password.
 type bridged struct {
 	uid   uint32
 	epoch int64
 	until time.Time
 }
 
-// NewBridge makes a bridge to an authority's accounts.
+// NewBridge returns a Bridge to the accounts of an Authority.
 func NewBridge(a *Authority) (*Bridge, error) {
 	key := make([]byte, blake2b.Size256)
 	rand.Read(key) // cannot fail since Go 1.24
-	known, err := lru.New[pairKey, bridged](bridgeSize)
-	return &Bridge{authority: a, key: key, known: known}, err
+	cache, err := lru.New[pairKey, bridged](bridgeSize)
+	return &Bridge{authority: a, key: key, cache: cache}, err
 }
 
-// Verify says whose an account and secret are that came from an address, with the scope that a
-// login would give and without a token's id. Errors: wire.ErrTokenInvalid for a wrong pair of any kind
-// and for one try too many, ErrBusy, and the store's.
+// Verify returns the identity of the user with an account and password. address is the client's.
+// The identity has the scope of a login token and no token id. Errors: wire.ErrTokenInvalid for
+// every wrong pair and for too many failed attempts, ErrBusy, and the store's.
 func (b *Bridge) Verify(
 	ctx context.Context, c BasicCredential, address string,
 ) (Identity, error) {
@@ -66,59 +64,59 @@ func (b *Bridge) Verify(
 		return Identity{}, errPair
 	}
 	key := b.keyOf(c)
-	i, err := b.recall(ctx, key)
-	if !errors.Is(err, errForgotten) {
+	i, err := b.cached(ctx, key)
+	if !errors.Is(err, errNotCached) {
 		return i, err
 	}
 	i, err = b.attempt(ctx, key, l)
 	var refusal *LoginError
-	if errors.As(err, &refusal) { // of no interest to who asks for a page
+	if errors.As(err, &refusal) { // the state of the limit is for logins only
 		return Identity{}, fmt.Errorf("%w: %s", errPair, refusal.Error())
 	}
 	return i, err
 }
 
-// attempt checks a pair by its hash, after reserving a try. Whoever waited for that or for a slot
-// may find that a request before it has done the work.
+// attempt reserves an attempt and hashes the password in a slot. While it waited for these, another
+// request with the same pair may have filled the cache.
 func (b *Bridge) attempt(ctx context.Context, key pairKey, l Login) (i Identity, err error) {
-	patient, cancel := context.WithTimeout(ctx, maxWait)
+	limited, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	try, err := b.authority.limiter.reserve(patient, b.authority.limitKeys(l, 0))
+	attempt, err := b.authority.limiter.reserve(limited, b.authority.limitKeys(l, 0))
 	if err != nil {
 		return Identity{}, err
 	}
-	defer try.release()
-	err = b.authority.hasher.inSlot(patient, l.origin(), func() error {
-		i, err = b.recall(ctx, key)
-		if errors.Is(err, errForgotten) {
-			i, err = b.learn(ctx, key, l, try)
+	defer attempt.release()
+	err = b.authority.hasher.inSlot(limited, l.origin(), func() error {
+		i, err = b.cached(ctx, key)
+		if errors.Is(err, errNotCached) {
+			i, err = b.hash(ctx, key, l, attempt)
 		}
 		return err
 	})
 	return i, err
 }
 
-// keyOf names a pair; the length keeps "a" and "bc" apart from "ab" and "c".
+// keyOf returns the cache key of a pair. The length keeps "a" and "bc" apart from "ab" and "c".
 func (b *Bridge) keyOf(c BasicCredential) pairKey {
 	text := binary.BigEndian.AppendUint64(nil, uint64(len(c.User)))
 	text = append(append(text, c.User...), c.Password...)
-	hash, _ := blake2b.New256(b.key) // errs only for a longer key
+	hash, _ := blake2b.New256(b.key) // fails only for a longer key
 	hash.Write(text)
 	return pairKey(hash.Sum(nil))
 }
 
-// recall is whose a remembered pair is, if the account has not changed since. Errors:
-// errForgotten.
-func (b *Bridge) recall(ctx context.Context, key pairKey) (Identity, error) {
-	entry, ok := b.known.Get(key)
+// cached returns the identity of a cached pair, unless the account has changed since. Errors:
+// errNotCached, and the store's.
+func (b *Bridge) cached(ctx context.Context, key pairKey) (Identity, error) {
+	entry, ok := b.cache.Get(key)
 	if !ok || !time.Now().Before(entry.until) {
-		return Identity{}, errForgotten
+		return Identity{}, errNotCached
 	}
 	found, err := b.authority.store.CredentialsByID(ctx, entry.uid)
 	if errors.Is(err, models.ErrNotFound) ||
 		err == nil && (found.Epoch != entry.epoch || found.User.State != models.Active) {
-		b.known.Remove(key)
-		return Identity{}, errForgotten
+		b.cache.Remove(key)
+		return Identity{}, errNotCached
 	}
 	if err != nil {
 		return Identity{}, err
@@ -126,8 +124,10 @@ func (b *Bridge) recall(ctx context.Context, key pairKey) (Identity, error) {
 	return bridgedIdentity(found.User, entry.until), nil
 }
 
-// learn makes a try at a pair, in a slot that the caller has, and remembers it if it is right.
-func (b *Bridge) learn(ctx context.Context, key pairKey, l Login, try *reservation) (Identity, error) {
+// hash compares the password in the caller's slot, ends the attempt, and caches a correct pair.
+func (b *Bridge) hash(
+	ctx context.Context, key pairKey, l Login, attempt *reservation,
+) (Identity, error) {
 	found, err := b.authority.credentials(ctx, l)
 	if err != nil {
 		return Identity{}, err
@@ -136,11 +136,11 @@ func (b *Bridge) learn(ctx context.Context, key pairKey, l Login, try *reservati
 	if err != nil {
 		return Identity{}, err
 	}
-	if err := try.decide(ctx, found, right); err != nil {
+	if err := attempt.decide(ctx, found, right); err != nil {
 		return Identity{}, err
 	}
-	until := time.Now().Add(bridgeFor)
-	b.known.Add(key, bridged{found.User.ID, found.Epoch, until})
+	until := time.Now().Add(bridgeTTL)
+	b.cache.Add(key, bridged{found.User.ID, found.Epoch, until})
 	return bridgedIdentity(found.User, until), nil
 }
 
@@ -149,16 +149,16 @@ func bridgedIdentity(u models.User, until time.Time) Identity {
 		ExpiresAt: until.Unix()}
 }
 
-// HasToken says whether the identity is that of a token; the bridge's is not.
+// HasToken reports whether the identity is that of a token. A Bridge's is not.
 func (i Identity) HasToken() bool { return i.TokenID != models.TokenID{} }
 
-// Require is Authority.Require that takes an account and its secret, too.
+// Require returns Echo middleware like Authority.Require that also accepts account and password.
 func (b *Bridge) Require(scope models.Scope) echo.MiddlewareFunc {
 	return b.authority.require(scope, b.identify)
 }
 
-// identify says who a request's token speaks for, or its account and secret. With a session cookie
-// beside them the request has two credentials and is refused.
+// identify returns the identity of a request's token, or of its account and password. A session
+// cookie beside account and password is a second credential, so the request is rejected.
 func (b *Bridge) identify(c echo.Context) (Identity, error) {
 	i, err := b.authority.identify(c)
 	if !errors.Is(err, errNoToken) {

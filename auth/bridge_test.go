@@ -131,21 +131,21 @@ func TestBridgeForgets(t *testing.T) {
 		if _, _, err := b.ask(t, "ann@example.com", "secret1"); err != nil {
 			t.Fatal(err)
 		}
-		entry, _ := b.known.Get(key)
-		if kept := time.Until(entry.until); kept > bridgeFor || kept < bridgeFor-time.Minute {
+		entry, _ := b.cache.Get(key)
+		if kept := time.Until(entry.until); kept > bridgeTTL || kept < bridgeTTL-time.Minute {
 			t.Errorf("kept for %v", kept)
 		}
 		entry.until = time.Now().Add(left)
-		b.known.Add(key, entry)
+		b.cache.Add(key, entry)
 		if _, hashes, err := b.ask(t, "ann@example.com", "secret1"); err != nil || hashes != want {
 			t.Errorf("with %v left: %v after %d hashes, want %d", left, err, hashes, want)
 		}
-		b.known.Purge()
+		b.cache.Purge()
 	}
 	for n := range 2 * bridgeSize {
-		b.known.Add(b.keyOf(BasicCredential{"ann@example.com", strconv.Itoa(n)}), bridged{uid: user.ID})
+		b.cache.Add(b.keyOf(BasicCredential{"ann@example.com", strconv.Itoa(n)}), bridged{uid: user.ID})
 	}
-	if got := b.known.Len(); got != bridgeSize {
+	if got := b.cache.Len(); got != bridgeSize {
 		t.Errorf("%d pairs are remembered", got)
 	}
 }

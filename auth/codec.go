@@ -15,8 +15,8 @@ import (
 	"latchkey/models"
 )
 
-// Purposes separate tokens that are signed by the same key: the purpose is part of what is
-// signed.
+// The purposes separate tokens that are signed by the same key. The purpose is part of the signed
+// data.
 const (
 	purposeToken  = "token"
 	purposeSetup  = "setup"
@@ -27,11 +27,11 @@ const (
 const (
 	claimsSize = 9  // bytes
 	macSize    = 18 // bytes
-	digits     = 10 // of the time of issue
+	timeDigits = 10 // of the time of issue
 	keySize    = 32 // bytes
 )
 
-// errTick says that the clock's second changed between choosing a token's id and signing it.
+// errTick means that a new second began between choosing a token's id and signing it.
 var errTick = errors.New("the second changed while the token was signed")
 
 // codec signs and authenticates tokens with one key.
@@ -43,51 +43,45 @@ func newCodec(key []byte) codec {
 	cookie := securecookie.New(key, nil)
 	cookie.HashFunc(newMAC)
 	cookie.SetSerializer(claimsSerializer{})
-	cookie.MaxAge(0) // expiry is judged by us: the library's is not told from "invalid"
+	cookie.MaxAge(0) // expiry is checked here: the library reports it like an invalid token
 	cookie.MaxLength(wire.TokenLength)
 	return codec{cookie}
 }
 
-// newMAC is BLAKE2b with the size of our MAC; it fails only for a bad size or key, and both are
-// constant.
+// newMAC returns BLAKE2b with the size of the MAC.
 func newMAC() hash.Hash {
 	h, err := blake2b.New(macSize, nil)
 	if err != nil {
-		panic(err)
+		panic(err) // the size is constant
 	}
 	return h
 }
 
-// encode signs an identity. securecookie dates the token by the clock itself; errTick says that
+// encode signs an identity. securecookie reads the clock for the time of issue; errTick means that
 // this is not the second of the identity's token id.
 func (c codec) encode(purpose string, i Identity) (string, error) {
-	// 1. Serialize the claims and sign.
 	token, err := c.cookie.Encode(purpose, i)
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
-	// 2. Hold the wire form to its promise.
 	if err := checkForm(token); err != nil {
-		return "", fmt.Errorf("sign token: clock outside the years 2001 to 2286: %w", err)
+		return "", fmt.Errorf("sign token: the clock is outside the years 2001 to 2286: %w", err)
 	}
-	// 3. Compare the second.
 	if issued, err := issuedAt(token); err != nil || issued != i.TokenID.IssuedAt {
 		return "", errTick
 	}
 	return token, nil
 }
 
-// decode authenticates a token that checkForm let through. It does not judge its times.
+// decode authenticates a token that has passed checkForm. It does not check times.
 func (c codec) decode(purpose, token string) (Identity, error) {
-	// 1. The MAC, then the claims.
 	var i Identity
 	if err := c.cookie.Decode(purpose, token, &i); err != nil {
 		if errors.Is(err, securecookie.ErrMacInvalid) {
 			return Identity{}, errSignature
 		}
-		return Identity{}, errClaims // signed by us, so only our serializer can have refused it
+		return Identity{}, errClaims // the MAC is right, so the error is the serializer's
 	}
-	// 2. The time of issue, which completes the id.
 	issued, err := issuedAt(token)
 	if err != nil {
 		return Identity{}, errClaims
@@ -97,9 +91,8 @@ func (c codec) decode(purpose, token string) (Identity, error) {
 	return i, nil
 }
 
-// checkForm refuses everything that is not 56 characters of the alphabet, before any
-// cryptography: the library's base64 tolerates line breaks, and an over-long token is an error of
-// another kind to it.
+// checkForm rejects everything that is not 56 characters of the alphabet. securecookie tolerates
+// line breaks in base64, and has another kind of error for a token that is too long.
 func checkForm(token string) error {
 	if len(token) != wire.TokenLength {
 		return errLength
@@ -110,24 +103,25 @@ func checkForm(token string) error {
 	return nil
 }
 
-// issuedAt reads the time of issue, which is the token's first ten bytes.
+// issuedAt returns the time of issue, the first ten bytes of a token.
 func issuedAt(token string) (int64, error) {
 	var head [12]byte
 	if _, err := base64.URLEncoding.Decode(head[:], []byte(token[:16])); err != nil {
 		return 0, err
 	}
-	for _, b := range head[:digits] {
+	for _, b := range head[:timeDigits] {
 		if b < '0' || b > '9' {
 			return 0, strconv.ErrSyntax
 		}
 	}
-	return strconv.ParseInt(string(head[:digits]), 10, 64)
+	return strconv.ParseInt(string(head[:timeDigits]), 10, 64)
 }
 
-// claimsSerializer is the 9 bytes of claims; the library's own serializers are longer and slower.
+// claimsSerializer encodes the claims in 9 bytes. securecookie's own serializers are longer and
+// slower.
 type claimsSerializer struct{}
 
-// Serialize writes the claims of an Identity into a fresh slice.
+// Serialize returns the claims of an Identity.
 func (claimsSerializer) Serialize(src any) ([]byte, error) {
 	i, ok := src.(Identity)
 	if !ok {
@@ -151,9 +145,9 @@ func (claimsSerializer) Serialize(src any) ([]byte, error) {
 	return binary.BigEndian.AppendUint16(b, clientType<<12|i.TokenID.Serial), nil
 }
 
-// Deserialize reads authenticated claims into an *Identity; ExpiresAt is set to the lifetime
-// alone, because the time of issue is not among the claims. Errors: errClaims for values this
-// version does not know.
+// Deserialize reads authenticated claims into an *Identity. It sets ExpiresAt to the lifetime
+// alone, because the claims do not include the time of issue. Errors: errClaims for values that
+// this version does not know.
 func (claimsSerializer) Deserialize(src []byte, dst any) error {
 	i, ok := dst.(*Identity)
 	if !ok || len(src) != claimsSize {
@@ -174,14 +168,15 @@ func (claimsSerializer) Deserialize(src []byte, dst any) error {
 	return nil
 }
 
-// packLifetime gives a lifetime in seconds its one spelling: the smallest unit that it fits in.
+// packLifetime encodes a lifetime in seconds in the smallest unit that holds it, so that it has
+// only one encoding.
 func packLifetime(seconds int64) (uint16, error) {
 	for code, unit := range lifetimeUnits() {
 		if seconds > 0 && seconds%unit == 0 && seconds/unit <= maxCount {
 			return uint16(code)<<14 | uint16(seconds/unit), nil
 		}
 	}
-	return 0, fmt.Errorf("a lifetime of %d seconds has no spelling", seconds)
+	return 0, fmt.Errorf("a lifetime of %d seconds has no encoding", seconds)
 }
 
 func unpackLifetime(packed uint16) (int64, bool) {
@@ -193,7 +188,7 @@ func unpackLifetime(packed uint16) (int64, bool) {
 	return count * units[code], true //nolint:gosec // code is checked above
 }
 
-// clientTypes are the client types by their code in a token; 0 stays unused.
+// clientTypes returns the client types by their code in a token. Code 0 is not used.
 func clientTypes() [5]models.ClientType {
 	return [5]models.ClientType{
 		0, models.EMail, models.Mobile, models.MiniProgram, models.OfficialAccount,
@@ -206,7 +201,7 @@ func packClientType(t models.ClientType) (uint16, error) {
 			return uint16(code), nil
 		}
 	}
-	return 0, fmt.Errorf("%s cannot carry a token", t)
+	return 0, fmt.Errorf("client type %s has no code in a token", t)
 }
 
 func unpackClientType(code uint16) (models.ClientType, bool) {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// maxCredential bounds what is read of an Authorization header, in bytes: a long account and a
-// long secret fit.
+// maxCredential is the maximum length of Basic credentials in bytes, which is enough for the
+// longest account and password.
 const maxCredential = 4096
 
 // BasicCredential is the user name and password of HTTP Basic (RFC 7617).
@@ -15,8 +15,8 @@ type BasicCredential struct {
 	User, Password string
 }
 
-// BasicFrom reads the Authorization header of a request if it is one Basic credential; ok is
-// false for anything else.
+// BasicFrom returns the Basic credentials of a request. ok is false if it has not exactly one
+// Authorization header, or another scheme, or malformed credentials.
 func BasicFrom(r *http.Request) (c BasicCredential, ok bool) {
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 {
@@ -29,8 +29,8 @@ func BasicFrom(r *http.Request) (c BasicCredential, ok bool) {
 	return parseBasic(rest)
 }
 
-// parseBasic reads base64(user:password): the standard alphabet, padding as it must be or left
-// out altogether, no spare bits, no blanks or line breaks.
+// parseBasic parses base64(user:password) in the standard alphabet, with or without padding. It
+// rejects spare bits, spaces and line breaks.
 func parseBasic(encoded string) (c BasicCredential, ok bool) {
 	if len(encoded) > maxCredential || strings.ContainsAny(encoded, "\r\n") {
 		return BasicCredential{}, false
@@ -47,10 +47,9 @@ func parseBasic(encoded string) (c BasicCredential, ok bool) {
 	return c, ok
 }
 
-// TokenFrom finds the one token that a request carries: as the Basic user name (whatever the
-// password), as the Basic password (whatever the user name), as Bearer, or in the cookie named.
-// It refuses a request with two Authorization headers or with two different credentials. The
-// errors all wrap wire.ErrTokenInvalid.
+// TokenFrom returns the token of a request: the Basic user name or password that has the form of a
+// token, the Bearer token, or the value of the cookie. It rejects a request with two Authorization
+// headers or two different credentials. All errors wrap wire.ErrTokenInvalid.
 func TokenFrom(r *http.Request, cookieName string) (string, error) {
 	token, err := tokenFromHeader(r.Header.Values("Authorization"))
 	if err != nil {
@@ -71,7 +70,7 @@ func TokenFrom(r *http.Request, cookieName string) (string, error) {
 	return token, nil
 }
 
-// tokenFromHeader returns the token of the Authorization headers, "" when there is none.
+// tokenFromHeader returns the token in the Authorization header, or "" without a header.
 func tokenFromHeader(values []string) (string, error) {
 	switch {
 	case len(values) == 0:
@@ -96,7 +95,7 @@ func tokenFromHeader(values []string) (string, error) {
 	return "", errScheme
 }
 
-// tokenFromBasic takes the slot that has a token's form.
+// tokenFromBasic returns the user name or the password, whichever has the form of a token.
 func tokenFromBasic(c BasicCredential) (string, error) {
 	inUser, inPassword := checkForm(c.User) == nil, checkForm(c.Password) == nil
 	switch {

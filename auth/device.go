@@ -12,23 +12,22 @@ import (
 	"latchkey/models"
 )
 
-// Device is what a request shows of having logged in to an account before: a cookie that a login
-// left there, or a token that is still valid.
+// Device is proof that a client has logged in to an account before: the cookie of an earlier login,
+// or a valid token.
 type Device struct {
 	uid uint32
-	id  string // "" for a token: there may be any number of them
+	id  string // "" for a token, so that all tokens of a user share one limit
 }
 
-// DeviceTTL is how long the cookie of a device is good; browsers keep none for longer (RFC 6265bis
-// section 5.5).
+// DeviceTTL is the lifetime of a device cookie, the maximum in browsers (RFC 6265bis section 5.5).
 const DeviceTTL = 400 * 24 * time.Hour
 
-// DeviceCookieName is the name of a device's cookie, by the rules of CookieName. It is never shared
-// by a domain.
+// DeviceCookieName returns the name of the device cookie for https (secure) or plain http. Hosts of
+// a domain never share it.
 func DeviceCookieName(secure bool) string { return wire.CookieName(secure, false) + "-device" }
 
-// DeviceToken makes the value of the cookie of a device that a user has logged in with. It lets
-// nobody in.
+// DeviceToken returns the value of the device cookie for a user who has logged in. It is not a
+// credential.
 func (a *Authority) DeviceToken(uid uint32) (string, error) {
 	var random [2]byte
 	rand.Read(random[:]) // cannot fail since Go 1.24
@@ -42,7 +41,7 @@ func (a *Authority) DeviceToken(uid uint32) (string, error) {
 	}
 }
 
-// Devices is what a request shows of earlier logins. What is not valid shows nothing.
+// Devices returns the known devices that a request proves to be. Invalid proofs are ignored.
 func (a *Authority) Devices(r *http.Request, secure bool) []Device {
 	var devices []Device
 	for _, cookie := range r.CookiesNamed(DeviceCookieName(secure)) {
@@ -58,7 +57,7 @@ func (a *Authority) Devices(r *http.Request, secure bool) []Device {
 	return devices
 }
 
-// deviceKey is what a known device tries at.
+// deviceKey returns the limit key of a known device.
 func (a *loginLimiter) deviceKey(d Device) limitKey {
 	return a.limitKey(a.accounts, "device", strconv.FormatUint(uint64(d.uid), 10), d.id)
 }

@@ -20,8 +20,8 @@ const (
 	maxReaders     = 4
 )
 
-// follower keeps the revoked tokens and the key ring of this process up to date with the store. With
-// a shared store it also tells the other nodes which keys this one knows. It is not safe for
+// follower keeps the revoked tokens and the key ring of this process up to date with the store.
+// With a shared store it also tells the other nodes which keys this one knows. It is not safe for
 // concurrent use: load and join come first, then its state belongs to the goroutine in run.
 type follower struct {
 	store   *models.Store

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// The queue before the hashing slots.
 const (
-	maxWaiting = 64
-	maxWait    = 2 * time.Second
+	maxWaiting = 64              // callers in the queue
+	maxWait    = 2 * time.Second // of one caller
 )
 
-// origin is for whom a secret is hashed. An empty part is not known and shared with nobody.
+// origin is the network and the account that a hash is computed for. An empty part is unknown and
+// equals no other.
 type origin struct{ network, account string }
 
 func (o origin) shares(other origin) bool {
@@ -22,28 +22,28 @@ func (o origin) shares(other origin) bool {
 		o.account != "" && o.account == other.account
 }
 
-// hashQueue lets so many in at a time; the others wait, not too many and not too long. It goes round
-// by round, in each of which every network and every account has one turn, so that a thousand
-// logins from one network or for one account cost the first one from elsewhere no more than a
-// round. It is safe for concurrent use.
+// hashQueue is a fair queue for a number of slots, with a bounded length and waiting time. It works
+// in rounds. In each round every network and every account has one turn, so that a thousand logins
+// from one network or for one account delay a login from elsewhere by at most one round. It is safe
+// for concurrent use.
 type hashQueue struct {
 	mu      sync.Mutex
 	free    int // slots
 	round   int64
-	served  []origin // in this round
+	served  []origin // in the current round
 	waiting []*waiter
 }
 
 type waiter struct {
 	origin origin
 	round  int64
-	turn   chan error // nil lets it in
+	turn   chan error // nil: it has a slot
 }
 
-// enter takes a slot, which leave gives back. Errors: ErrBusy.
+// enter waits for a slot, which leave gives back. Errors: ErrBusy.
 func (q *hashQueue) enter(ctx context.Context, o origin) error {
 	q.mu.Lock()
-	if q.free > 0 { // then nobody waits
+	if q.free > 0 { // then the queue is empty
 		q.free--
 		q.round++
 		q.served = append(q.served[:0], o)
@@ -68,7 +68,7 @@ func (q *hashQueue) enter(ctx context.Context, o origin) error {
 	}
 }
 
-// roundOf is the first round in which neither the network nor the account has another.
+// roundOf returns the first round in which neither the network nor the account has a turn yet.
 func (q *hashQueue) roundOf(o origin) int64 {
 	round := q.round
 	if slices.ContainsFunc(q.served, o.shares) {
@@ -82,8 +82,8 @@ func (q *hashQueue) roundOf(o origin) int64 {
 	return round
 }
 
-// displace turns away whoever waits for the latest round, the last of those, if it is later than
-// the one given.
+// displace rejects the last waiter of the latest round, if that is later than round, and reports
+// whether it did.
 func (q *hashQueue) displace(round int64) bool {
 	last := 0
 	for i, w := range q.waiting {
@@ -99,8 +99,8 @@ func (q *hashQueue) displace(round int64) bool {
 	return true
 }
 
-// abandon leaves the queue, unless the turn has come in the same moment.
-func (q *hashQueue) abandon(w *waiter, why error) error {
+// abandon removes a waiter from the queue, unless its turn has come at the same moment.
+func (q *hashQueue) abandon(w *waiter, cause error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := slices.Index(q.waiting, w)
@@ -108,10 +108,10 @@ func (q *hashQueue) abandon(w *waiter, why error) error {
 		return <-w.turn
 	}
 	q.waiting = slices.Delete(q.waiting, i, i+1)
-	return fmt.Errorf("%w: %w", ErrBusy, why)
+	return fmt.Errorf("%w: %w", ErrBusy, cause)
 }
 
-// leave gives the slot back, or on to whoever waits for the earliest round, the first of those.
+// leave gives the slot to the first waiter of the earliest round, or back.
 func (q *hashQueue) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

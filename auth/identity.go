@@ -9,19 +9,20 @@ import (
 	"latchkey/models"
 )
 
-// The answers that refuse a caller. They are compared with errors.Is; the reason they may be
-// wrapped with is for the log, not for the caller.
+// The errors that reject a caller, to be compared with errors.Is. The text that may wrap them is
+// for the log.
 var (
-	// ErrUnknownAccount says that no such account exists.
+	// ErrUnknownAccount means that the account does not exist.
 	ErrUnknownAccount = errors.New("user not found")
-	// ErrWrongPassword refuses a login: wrong secret, or a disabled account.
+	// ErrWrongPassword means that the password is wrong or the account is disabled.
 	ErrWrongPassword = errors.New("authorization failed")
-	// ErrClientType refuses a client type that is known but has no provider here.
+	// ErrClientType means that the client type is known but cannot log in here.
 	ErrClientType = errors.New("client is invalid")
-	// ErrBusy says that too many secrets wait to be hashed.
+	// ErrBusy means that too many passwords wait to be hashed.
 	ErrBusy = errors.New("too many logins at once")
-	// ErrStale says that the ended tokens could not be followed for too long to trust any token.
-	ErrStale = errors.New("ended tokens cannot be followed")
+	// ErrStale means that the revoked tokens in memory are older than Options.Lag, so that no token
+	// can be trusted.
+	ErrStale = errors.New("the revoked tokens could not be read for too long")
 )
 
 // Why a token is invalid.
@@ -30,36 +31,35 @@ var (
 	errAmbiguous     = invalid("two different credentials")
 	errHeader        = invalid("the Authorization header is malformed")
 	errScheme        = invalid("the Authorization scheme is neither Basic nor Bearer")
-	errNoToken       = invalid("the credentials hold no token")
+	errNoToken       = invalid("the credentials contain no token")
 	errLength        = invalid("it is not 56 characters long")
-	errAlphabet      = invalid("it holds a character other than A-Z, a-z, 0-9, - and _")
-	errSignature     = invalid("no key of this server signed it")
-	errClaims        = invalid("it is signed but its claims are unknown to this version")
-	errFuture        = invalid("it is dated more than 60 seconds ahead of the clock")
-	errRevoked       = invalid("it was ended")
-	errSpent         = invalid("this link was used or replaced")
+	errAlphabet      = invalid("it contains a character other than A-Z, a-z, 0-9, - and _")
+	errSignature     = invalid("it was not signed by a key of this server")
+	errClaims        = invalid("it is signed, but this version does not know its claims")
+	errFuture        = invalid("it was issued more than 60 seconds in the future")
+	errRevoked       = invalid("it was revoked")
+	errLinkUsed      = invalid("this link was used or replaced")
 	errNoAccount     = invalid("its account does not exist")
 )
 
 func invalid(reason string) error { return fmt.Errorf("%w: %s", wire.ErrTokenInvalid, reason) }
 
-// leeway is how far ahead of our clock a token may be dated, for clocks of several nodes that
-// differ.
+// leeway is how far in the future a token may have been issued, because the clocks of nodes differ.
 const leeway = 60 // seconds
 
-// Identity is who a valid token speaks for and what it may be used for.
+// Identity is the user of a valid token and what the token permits.
 type Identity struct {
 	UID        uint32
 	ClientType models.ClientType
 	Scope      models.Scope
 	TokenID    models.TokenID
-	ExpiresAt  int64 // Unix seconds: refused from this second on
+	ExpiresAt  int64 // Unix seconds; the token is rejected from this second on
 }
 
-// String names the identity without giving the token away.
+// String returns the id of the token, which does not reveal the token.
 func (i Identity) String() string { return "token " + i.TokenID.String() }
 
-// check judges the times of an authenticated token.
+// check checks the times of an authenticated token.
 func (i Identity) check(now int64) error {
 	if i.TokenID.IssuedAt > now+leeway {
 		return errFuture
@@ -75,18 +75,17 @@ const maxCount = 1<<14 - 1
 
 func lifetimeUnits() [3]int64 { return [3]int64{1, 60, 3600} }
 
-// Lifetime is the longest lifetime in seconds that a token can carry and that is at most d: exact
-// up to four hours and a half, then whole minutes up to eleven days, then whole hours up to 682
-// days. Errors: d below one second or too long.
+// Lifetime rounds d down to a lifetime that a token can carry, in seconds: to whole seconds up to
+// 4.5 hours, to whole minutes up to 11 days, to whole hours up to 682 days. It returns an error if
+// d is out of range.
 func Lifetime(d time.Duration) (int64, error) {
-	seconds := int64(d / time.Second)
-	if seconds < 1 {
-		return 0, fmt.Errorf("a token's lifetime is at least 1s, not %s", d)
-	}
-	for _, unit := range lifetimeUnits() {
-		if seconds/unit <= maxCount {
-			return seconds / unit * unit, nil
+	if seconds := int64(d / time.Second); seconds >= 1 {
+		for _, unit := range lifetimeUnits() {
+			if seconds/unit <= maxCount {
+				return seconds / unit * unit, nil
+			}
 		}
 	}
-	return 0, fmt.Errorf("a token's lifetime is at most %dh, not %s", maxCount, d)
+	return 0, fmt.Errorf("the lifetime of a token must be between 1s and %dh (682 days), not %s",
+		maxCount, d)
 }

@@ -12,21 +12,21 @@ import (
 	"latchkey/models"
 )
 
-// Inspection is everything that can be said of a token.
+// Inspection describes a token.
 type Inspection struct {
-	Identity Identity     // zero unless a key of ours signed it
+	Identity Identity     // zero unless a key of this server signed it
 	Scope    string       // name
-	User     models.User  // zero when the account is gone
-	Token    models.Token // zero when nothing is remembered of it
-	Refused  error        // why it is refused; nil when it is valid
+	User     models.User  // zero if the account was deleted
+	Token    models.Token // zero if the token is not stored any more
+	Refused  error        // why the token is rejected; nil if it is valid
 }
 
-// Inspect explains any text that may be a token. Its error is a fault of the store; what speaks
-// against the token is in Inspection.Refused.
+// Inspect describes any text that may be a token. Why a token is rejected is in Inspection.Refused;
+// the error is the store's.
 func (a *Authority) Inspect(ctx context.Context, token string) (Inspection, error) {
 	i, err := a.ring.decode(purposeToken, token)
 	if err != nil {
-		return Inspection{Refused: err}, nil //nolint:nilerr // a bad token is an answer, not a fault
+		return Inspection{Refused: err}, nil //nolint:nilerr // a rejected token is a result
 	}
 	now := time.Now().Unix()
 	in := Inspection{Identity: i, Scope: a.scopes.Name(i.Scope), Refused: i.check(now)}
@@ -50,16 +50,16 @@ func (a *Authority) Inspect(ctx context.Context, token string) (Inspection, erro
 	return in, err
 }
 
-// revocationReason is errRevoked with when and why.
-func (a *Authority) revocationReason(ctx context.Context, id models.TokenID) (ended, err error) {
-	from, why, err := a.store.RevocationReason(ctx, id)
+// revocationReason returns errRevoked with the time of the revocation and its reason.
+func (a *Authority) revocationReason(ctx context.Context, id models.TokenID) (reason, err error) {
+	at, text, err := a.store.RevocationReason(ctx, id)
 	if errors.Is(err, models.ErrNotFound) {
 		return errRevoked, nil
 	}
-	return fmt.Errorf("%w %s (%s)", errRevoked, stamp(from), why), err
+	return fmt.Errorf("%w %s (%s)", errRevoked, stamp(at), text), err
 }
 
-// String is the inspection as one sentence, without the token itself.
+// String returns the inspection as one sentence, without the token itself.
 func (in Inspection) String() string {
 	if in.Identity == (Identity{}) {
 		return "Refused: " + in.Refused.Error() + "."
@@ -81,7 +81,7 @@ func (in Inspection) String() string {
 		owner, i.ClientType, in.Scope, stamp(i.TokenID.IssuedAt), stamp(i.ExpiresAt))
 }
 
-// MarshalJSON is the inspection as data.
+// MarshalJSON returns the inspection as a JSON object.
 func (in Inspection) MarshalJSON() ([]byte, error) {
 	data := map[string]any{"valid": in.Refused == nil}
 	if in.Refused != nil {

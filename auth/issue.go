@@ -10,39 +10,39 @@ import (
 	"latchkey/models"
 )
 
-// Overlap is how long a renewed token still works, so that clients that share it do not lose a
-// race.
+// Overlap is how long the old token stays valid after a renewal, for clients that share it.
 const Overlap = 30 * time.Second
 
-// ErrLoginTokenRequired refuses to a service's token what only one of a login may do: to make more tokens.
+// ErrLoginTokenRequired rejects a service token for what only a login token may do: issue and renew
+// tokens.
 var ErrLoginTokenRequired = errors.New("only a token of a login may make tokens")
 
-// issue stores a token and signs it, both in one transaction.
+// issue stores and signs a token in one transaction.
 func (a *Authority) issue(ctx context.Context, n models.NewToken) (Issued, error) {
 	for {
 		var issued Issued
-		_, ending, err := a.store.CreateToken(ctx, n, func(t models.Token) (id int64, err error) {
+		_, revocation, err := a.store.CreateToken(ctx, n, func(t models.Token) (id int64, err error) {
 			issued.Identity = Identity{UID: t.ID.UID, ClientType: t.ClientType, Scope: t.Scope,
 				TokenID: t.ID, ExpiresAt: t.ExpiresAt}
 			issued.Token, id, err = a.ring.encode(purposeToken, issued.Identity)
 			return id, err
 		})
 		switch {
-		case errors.Is(err, errTick): // a new second has begun: at most once in a row
-		case errors.Is(err, models.ErrRetired): // by another process, a moment ago
+		case errors.Is(err, errTick): // does not happen twice in a row
+		case errors.Is(err, models.ErrRetired): // by another process, since the last refresh
 			if err := a.ring.reload(ctx); err != nil {
 				return Issued{}, err
 			}
 		case err != nil:
 			return Issued{}, err
 		default:
-			a.revoked.add(ending)
+			a.revoked.add(revocation)
 			return issued, nil
 		}
 	}
 }
 
-// newToken is a token of a login for an account that has just been read.
+// newToken returns a login token for an account that was just read.
 func (a *Authority) newToken(found models.Credentials, c Client) models.NewToken {
 	return models.NewToken{
 		UID:        found.User.ID,
@@ -56,43 +56,44 @@ func (a *Authority) newToken(found models.Credentials, c Client) models.NewToken
 	}
 }
 
-// lifetime is a duration that Options.check has let through, in seconds.
+// lifetime converts a duration that was validated to seconds.
 func (a *Authority) lifetime(d time.Duration) int64 {
 	seconds, _ := Lifetime(d)
 	return seconds
 }
 
-// Renew issues a new token in the place of the valid one that the caller holds, which works for
-// Overlap longer. The new one has a full lifetime again, but no more than a session may last.
-// Errors: wire.ErrTokenInvalid when the old one has ended, ErrLoginTokenRequired.
+// Renew issues a new token for a valid one, which stays valid for Overlap. The new token has a full
+// lifetime again, up to the end of the session. Errors: wire.ErrTokenInvalid if the old token was
+// revoked, wire.ErrTokenExpired at the end of the session, ErrLoginTokenRequired.
 func (a *Authority) Renew(ctx context.Context, from Identity, c Client) (Issued, error) {
 	return a.issueFrom(ctx, from, Overlap, c)
 }
 
-// IssueLike is Renew that leaves the old token as it is.
+// IssueLike issues a new token like Renew, but does not revoke the old one.
 func (a *Authority) IssueLike(ctx context.Context, from Identity, c Client) (Issued, error) {
 	return a.issueFrom(ctx, from, 0, c)
 }
 
 func (a *Authority) issueFrom(
-	ctx context.Context, from Identity, endAfter time.Duration, c Client,
+	ctx context.Context, from Identity, revokeAfter time.Duration, c Client,
 ) (Issued, error) {
 	old, err := a.loginToken(ctx, from)
 	if err != nil {
 		return Issued{}, err
 	}
-	rest := time.Until(time.Unix(old.LoginAt, 0).Add(a.options.MaxSession))
-	lifetime, err := Lifetime(min(rest, a.options.TokenTTL))
-	if err != nil { // less than a second is left
+	left := time.Until(time.Unix(old.LoginAt, 0).Add(a.options.MaxSession))
+	lifetime, err := Lifetime(min(left, a.options.TokenTTL))
+	if err != nil { // less than a second
 		return Issued{}, wire.ErrTokenExpired
 	}
 	return a.issueBy(ctx, models.NewToken{
-		UID: from.UID, From: from.TokenID, RevokeFromAfter: int64(endAfter / time.Second),
+		UID: from.UID, From: from.TokenID, RevokeFromAfter: int64(revokeAfter / time.Second),
 		Kind: models.LoginToken, ClientType: from.ClientType, Scope: from.Scope,
 		Lifetime: lifetime, LoginAt: old.LoginAt, UserAgent: c.UserAgent, Address: c.Address})
 }
 
-// loginToken is what is remembered of a valid token of a login. Errors: wire.ErrTokenInvalid, ErrLoginTokenRequired.
+// loginToken reads a valid login token from the store. Errors: wire.ErrTokenInvalid,
+// ErrLoginTokenRequired.
 func (a *Authority) loginToken(ctx context.Context, from Identity) (models.Token, error) {
 	t, err := a.store.TokenByID(ctx, from.TokenID)
 	switch {
@@ -104,7 +105,7 @@ func (a *Authority) loginToken(ctx context.Context, from Identity) (models.Token
 	return t, err
 }
 
-// issueBy issues a token that another one asks for.
+// issueBy issues a token on behalf of another one.
 func (a *Authority) issueBy(ctx context.Context, n models.NewToken) (Issued, error) {
 	issued, err := a.issue(ctx, n)
 	if errors.Is(err, models.ErrChanged) {
@@ -113,17 +114,17 @@ func (a *Authority) issueBy(ctx context.Context, n models.NewToken) (Issued, err
 	return issued, err
 }
 
-// ServiceRequest asks for a token for a program.
+// ServiceRequest describes a service token: a labelled token for a program.
 type ServiceRequest struct {
 	Label    string
-	Scope    string // name; "" is UserScope
+	Scope    string // name; "" means UserScope
 	Lifetime int64  // seconds
 	Client   Client
 }
 
-// IssueService issues a token for a program, on behalf of the valid token that the caller holds.
-// It is given no more than that one has, and not for longer than Options.MaxTokenTTL. Errors:
-// models.ValidationError, ErrLoginTokenRequired, wire.ErrTokenInvalid.
+// IssueService issues a service token on behalf of a valid login token. Its scope is at most that
+// of the login token, its lifetime at most Options.MaxTokenTTL. Errors: models.ValidationError,
+// ErrLoginTokenRequired, wire.ErrTokenInvalid.
 func (a *Authority) IssueService(
 	ctx context.Context, from Identity, r ServiceRequest,
 ) (Issued, error) {
@@ -134,8 +135,7 @@ func (a *Authority) IssueService(
 	return a.issueBy(ctx, n)
 }
 
-// CheckService reports what IssueService would reject, without issuing a token. Errors: those of
-// IssueService.
+// CheckService returns the error that IssueService would, without issuing a token.
 func (a *Authority) CheckService(ctx context.Context, from Identity, r ServiceRequest) error {
 	_, err := a.newServiceToken(ctx, from, r)
 	return err
@@ -158,41 +158,45 @@ func (a *Authority) newServiceToken(
 		UserAgent: r.Client.UserAgent, Address: r.Client.Address}, v.Err()
 }
 
-// checkScope finds a scope by its name, within what most allows, or notes in v what is wrong.
-func (a *Authority) checkScope(v models.ValidationError, name string, most models.Scope) models.Scope {
+// checkScope returns the scope with a name. If it does not exist or maxScope does not include it,
+// the problem is added to v.
+func (a *Authority) checkScope(
+	v models.ValidationError, name string, maxScope models.Scope,
+) models.Scope {
 	if name == "" {
 		return models.UserScope
 	}
 	scope, known := a.scopes.ByName(name)
 	switch {
 	case !known:
-		v.Add("scope", "There is no such scope.")
-	case !most.Includes(scope):
-		v.Add("scope", "This is more than your own token may do.")
+		v.Add("scope", "This scope does not exist.")
+	case !maxScope.Includes(scope):
+		v.Add("scope", "Your own token does not include this scope.")
 	}
 	return scope
 }
 
+// checkLifetime returns a lifetime that a token can carry, or adds the problem to v.
 func (a *Authority) checkLifetime(v models.ValidationError, seconds int64) int64 {
-	most := int64(a.options.MaxTokenTTL / time.Second)
-	if seconds < 1 || seconds > most {
-		v.Add("lifetime", fmt.Sprintf("This is a number of seconds from 1 to %d.", most))
+	maxSeconds := int64(a.options.MaxTokenTTL / time.Second)
+	if seconds < 1 || seconds > maxSeconds {
+		v.Add("lifetime", fmt.Sprintf("This must be a number of seconds from 1 to %d.", maxSeconds))
 		return 0
 	}
 	return a.lifetime(time.Duration(seconds) * time.Second)
 }
 
-// IssueRequest asks for a token without the account's secret.
+// IssueRequest describes a token that is issued without the user's password.
 type IssueRequest struct {
-	Account string // or
-	UID     uint32
-	TTL     time.Duration // 0: as long as a login's, and renewable; else a service's
-	Scope   string        // name; "" is what a login gives
-	Label   string        // of a service's token; "" for one like a login's
+	Account string        // used if UID is 0
+	UID     uint32        // of the user
+	TTL     time.Duration // 0: a login token, if Label is "" too; otherwise a service token
+	Scope   string        // name; "" means the scope of a login
+	Label   string        // of a service token
 	Client  Client
 }
 
-// owner finds the account that is asked for.
+// owner reads the account.
 func (r IssueRequest) owner(ctx context.Context, s *models.Store) (models.Credentials, error) {
 	if r.UID != 0 {
 		return s.CredentialsByID(ctx, r.UID)
@@ -200,15 +204,15 @@ func (r IssueRequest) owner(ctx context.Context, s *models.Store) (models.Creden
 	return s.Credentials(ctx, r.Account)
 }
 
-// IssueFor issues a token to an account without its secret, for whoever administers the data
-// directory. Errors: models.ErrNotFound, models.ErrChanged for a disabled account, models.ValidationError.
+// IssueFor issues a token without the user's password, for the commands of the operator. Errors:
+// models.ErrNotFound, models.ErrChanged for a disabled account, models.ValidationError.
 func (a *Authority) IssueFor(ctx context.Context, r IssueRequest) (Issued, error) {
 	found, err := r.owner(ctx, a.store)
 	if err != nil {
 		return Issued{}, err
 	}
 	n := a.newToken(found, r.Client)
-	if r.TTL != 0 { // what is to end then must not be renewed, nor make others
+	if r.TTL != 0 { // a service token, so it can be neither renewed nor used to issue tokens
 		n.Kind = models.ServiceToken
 		if n.Lifetime, err = Lifetime(r.TTL); err != nil {
 			return Issued{}, err

@@ -14,21 +14,21 @@ import (
 	"latchkey/models"
 )
 
-// KeyRing holds the signing keys: one signs, all verify. It follows the store when it is told to.
-// It is safe for concurrent use.
+// KeyRing holds the signing keys: one signs, all verify. reload reads them from the store again. It
+// is safe for concurrent use.
 type KeyRing struct {
 	store *models.Store
-	path  string // of the secret
+	path  string // of the master key
 
-	mu        sync.Mutex // held while the keys are read
+	mu        sync.Mutex // serializes reload
 	masterKey atomic.Pointer[MasterKey]
 	now       atomic.Pointer[keySet]
 }
 
-// keySet is the keys at one moment, newest first. It is never changed.
+// keySet is an immutable set of keys.
 type keySet struct {
-	number   int64 // of the newest change to the keys in it
-	keys     []ringKey
+	number   int64     // of the last change to the keys that it includes
+	keys     []ringKey // newest first
 	verified *verifiedCache
 }
 
@@ -42,25 +42,25 @@ func newKeySet(keys ...ringKey) *keySet {
 	return &keySet{keys: keys, verified: newVerifiedCache()}
 }
 
-// signing is the newest key whose time has come.
+// signing returns the newest key that may sign.
 func (s *keySet) signing(now int64) ringKey {
 	for _, key := range s.keys {
 		if key.signsAt <= now {
 			return key
 		}
 	}
-	return s.keys[len(s.keys)-1] // the clock was set back: the oldest has been known the longest
+	return s.keys[len(s.keys)-1] // the clock was set back; every process knows the oldest key
 }
 
-// LoadKeyRing opens the keys of a store with the data directory's secret, which was read from the
-// path. While there is no account, it makes the first key when there is none, or when the keys
-// there were sealed under a secret that is lost. A change of the secret that was cut short is
-// completed. Errors: ErrMasterKeyWrong, and those of the store.
+// LoadKeyRing opens the keys of a store with the master key, which was read from path. While the
+// store has no account, it creates a first key if there is no key or only keys sealed under a lost
+// master key. It completes an interrupted Authority.Reseal. Errors: ErrMasterKeyWrong, and the
+// store's.
 func LoadKeyRing(
-	ctx context.Context, store *models.Store, secret MasterKey, path string,
+	ctx context.Context, store *models.Store, key MasterKey, path string,
 ) (*KeyRing, error) {
 	r := &KeyRing{store: store, path: path}
-	r.masterKey.Store(&secret)
+	r.masterKey.Store(&key)
 	set, err := r.read(ctx)
 	if err == nil && len(set.keys) > 0 {
 		r.now.Store(set)
@@ -74,7 +74,7 @@ func LoadKeyRing(
 	case storeErr != nil:
 		return nil, storeErr
 	case store.Shared() && err != nil:
-		return nil, fmt.Errorf("%w: copy that of the other nodes", err)
+		return nil, fmt.Errorf("%w: %s", err, hintOtherNodes)
 	case used && err == nil:
 		return nil, errNoKeys
 	case used:
@@ -83,8 +83,10 @@ func LoadKeyRing(
 	return r, r.createFirstKey(ctx)
 }
 
-// errNoKeys: they were deleted from beneath the accounts.
-var errNoKeys = fmt.Errorf("%w: there are none", ErrMasterKeyWrong)
+const hintOtherNodes = "copy that of the other nodes"
+
+// errNoKeys means that the keys of a store with accounts were deleted.
+var errNoKeys = fmt.Errorf("%w: the store has no keys", ErrMasterKeyWrong)
 
 func (r *KeyRing) createFirstKey(ctx context.Context) error {
 	head, err := r.store.Head(ctx)
@@ -96,13 +98,13 @@ func (r *KeyRing) createFirstKey(ctx context.Context) error {
 		return err
 	}
 	if err = r.reload(ctx); errors.Is(err, ErrMasterKeyWrong) && r.store.Shared() {
-		err = fmt.Errorf("%w: copy that of the other nodes", err)
+		err = fmt.Errorf("%w: %s", err, hintOtherNodes)
 	}
 	return err
 }
 
-// Recover makes a data directory usable again that was damaged, or put back from an older copy: see
-// models.Store.Recover.
+// Recover makes a store usable again that is damaged or restored from an older backup. It returns
+// the ids of damaged users; see models.Store.Recover.
 func (r *KeyRing) Recover(ctx context.Context) (damaged []uint32, err error) {
 	damaged, err = r.store.Recover(ctx, r.now.Load().number, r.sealNew)
 	if err != nil {
@@ -111,14 +113,14 @@ func (r *KeyRing) Recover(ctx context.Context) (damaged []uint32, err error) {
 	return damaged, r.reload(ctx)
 }
 
-// sealNew makes a new key, sealed.
+// sealNew returns a new key, sealed for its row.
 func (r *KeyRing) sealNew(id, createdAt int64) ([]byte, error) {
 	key := make([]byte, keySize)
 	rand.Read(key) // cannot fail since Go 1.24
-	return r.masterKey.Load().seal(key, aboutKey(id, createdAt))
+	return r.masterKey.Load().seal(key, keyRow(id, createdAt))
 }
 
-// reload takes the keys of the store. Errors: those of the store, ErrMasterKeyWrong.
+// reload reads the key ring again. Errors: ErrMasterKeyWrong, and the store's.
 func (r *KeyRing) reload(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -133,8 +135,8 @@ func (r *KeyRing) reload(ctx context.Context) error {
 	return nil
 }
 
-// read reads the keys and opens them with the secret at hand or, when it was replaced meanwhile,
-// with the one that took or is about to take its place on disk.
+// read reads the keys and opens them with the master key in memory. If another process has replaced
+// that, it opens them with the one on disk, which may still be pending.
 func (r *KeyRing) read(ctx context.Context) (*keySet, error) {
 	head, err := r.store.Head(ctx)
 	if err != nil {
@@ -149,13 +151,13 @@ func (r *KeyRing) read(ctx context.Context) (*keySet, error) {
 		if err == nil {
 			break
 		}
-		secret, fileErr := LoadMasterKey(path)
+		key, fileErr := LoadMasterKey(path)
 		if fileErr != nil {
-			continue // err tells
+			continue // err is reported
 		}
-		if set, fileErr = openKeys(sealed, secret); fileErr == nil {
+		if set, fileErr = openKeys(sealed, key); fileErr == nil {
 			err = nil
-			r.masterKey.Store(&secret)
+			r.masterKey.Store(&key)
 		}
 	}
 	if err != nil {
@@ -165,10 +167,10 @@ func (r *KeyRing) read(ctx context.Context) (*keySet, error) {
 	return set, nil
 }
 
-func openKeys(sealed []models.SealedKey, secret MasterKey) (*keySet, error) {
+func openKeys(sealed []models.SealedKey, master MasterKey) (*keySet, error) {
 	keys := make([]ringKey, 0, len(sealed))
 	for _, k := range sealed {
-		key, err := openKey(k, secret)
+		key, err := openKey(k, master)
 		if err != nil {
 			return nil, err
 		}
@@ -177,27 +179,27 @@ func openKeys(sealed []models.SealedKey, secret MasterKey) (*keySet, error) {
 	return newKeySet(keys...), nil
 }
 
-func openKey(k models.SealedKey, secret MasterKey) ([]byte, error) {
-	key, err := secret.open(k.Sealed, aboutKey(k.ID, k.CreatedAt))
+func openKey(k models.SealedKey, master MasterKey) ([]byte, error) {
+	key, err := master.open(k.Sealed, keyRow(k.ID, k.CreatedAt))
 	if err == nil && len(key) != keySize {
-		err = fmt.Errorf("%w: key %d has %d bytes", ErrMasterKeyWrong, k.ID, len(key))
+		err = fmt.Errorf("%w: key %d has %d bytes, not %d", ErrMasterKeyWrong, k.ID, len(key), keySize)
 	}
 	return key, err
 }
 
-func aboutKey(id, createdAt int64) string {
+func keyRow(id, createdAt int64) string {
 	return fmt.Sprintf("latchkey signing key %d of %d", id, createdAt)
 }
 
-// pendingMasterKey is where a new secret waits until the keys are sealed under it.
+// pendingMasterKey returns the path of a new master key until the keys are sealed under it.
 func pendingMasterKey(path string) string { return path + ".new" }
 
-// adopt puts a new secret in its place when the keys are sealed under it already. It is done when
-// another process was first.
+// adopt replaces the master key file by the pending one once the keys are sealed under that.
+// Another process may do so at the same time.
 func (r *KeyRing) adopt() error {
 	for _, last := range []bool{false, true} {
-		inPlace, err := LoadMasterKey(r.path)
-		if err != nil || inPlace == *r.masterKey.Load() {
+		current, err := LoadMasterKey(r.path)
+		if err != nil || current == *r.masterKey.Load() {
 			return err
 		}
 		if err := os.Rename(pendingMasterKey(r.path), r.path); err == nil {
@@ -209,14 +211,14 @@ func (r *KeyRing) adopt() error {
 	return nil
 }
 
-// encode signs, and says which key did.
+// encode signs an identity and returns the id of the key that did.
 func (r *KeyRing) encode(purpose string, i Identity) (token string, keyID int64, err error) {
 	key := r.now.Load().signing(time.Now().Unix())
 	token, err = key.codec.encode(purpose, i)
 	return token, key.id, err
 }
 
-// authenticate is decode for tokens of clients, which come again and again.
+// authenticate is decode for tokens of clients, with a cache.
 func (r *KeyRing) authenticate(token string) (Identity, error) {
 	set := r.now.Load()
 	hash := set.verified.hash(token)
@@ -230,8 +232,8 @@ func (r *KeyRing) authenticate(token string) (Identity, error) {
 	return i, err
 }
 
-// decode authenticates a token of a purpose with whichever key made it, newest first. It does not
-// judge times.
+// decode authenticates a token with the key that signed it and returns its identity. It does not
+// check times.
 func (r *KeyRing) decode(purpose, token string) (Identity, error) {
 	return r.now.Load().decode(purpose, token)
 }

@@ -10,17 +10,17 @@ import (
 	"latchkey/models"
 )
 
-// KeyState is what a key does at the moment.
+// KeyState is the state of a signing key.
 type KeyState string
 
 // The states of a key, in the order of its life.
 const (
-	KeyWaits    KeyState = "waits"    // it will sign when every process has seen it
-	KeySigns    KeyState = "signs"    // new tokens are signed by it
-	KeyVerifies KeyState = "verifies" // its tokens are accepted until the last has expired
+	KeyWaits    KeyState = "waits"    // it will sign once every process knows it
+	KeySigns    KeyState = "signs"    // it signs new tokens
+	KeyVerifies KeyState = "verifies" // it only verifies the tokens that it signed
 )
 
-// KeyInfo is what can be said of a key without its bytes.
+// KeyInfo describes a signing key without its bytes.
 type KeyInfo struct {
 	ID        int64
 	CreatedAt int64 // Unix seconds
@@ -29,13 +29,13 @@ type KeyInfo struct {
 	Use       models.KeyUse
 }
 
-// ErrKeyInUse refuses to retire a key that signs or whose tokens are still accepted.
+// ErrKeyInUse means that a key cannot be retired because it signs or has valid tokens.
 var ErrKeyInUse = errors.New("the key is in use")
 
-// ErrKeyWaits refuses to rotate while a new key waits to sign.
-var ErrKeyWaits = errors.New("a new key waits to sign already")
+// ErrKeyWaits means that the keys cannot be rotated because a new key does not sign yet.
+var ErrKeyWaits = errors.New("a new key is waiting to sign")
 
-// Keys describes the keys, newest first.
+// Keys returns the keys, newest first.
 func (a *Authority) Keys(ctx context.Context) ([]KeyInfo, error) {
 	keys, err := a.store.Keys(ctx)
 	if err != nil {
@@ -58,8 +58,8 @@ func (a *Authority) Keys(ctx context.Context) ([]KeyInfo, error) {
 	return infos, nil
 }
 
-// signDelay is how long a new key waits before it signs, in seconds: any process that has not seen
-// it by then has not read the store for so long that it accepts no token at all.
+// signDelay returns how long a new key must wait before it signs, in seconds. A process that does
+// not know the key by then has not read the store for longer than its lag, so it accepts no token.
 func (a *Authority) signDelay(ctx context.Context) (int64, error) {
 	delay := int64((a.options.Lag+time.Second)/time.Second) + 1
 	if !a.store.Shared() {
@@ -72,20 +72,19 @@ func (a *Authority) signDelay(ctx context.Context) (int64, error) {
 	return delay + nodeClocks, err
 }
 
-// nodeClocks is how far the clocks of two machines may be apart, in seconds.
+// nodeClocks is how far the clocks of two nodes may differ, in seconds.
 const nodeClocks = 60
 
-// RotateKey makes a new key. It signs once every process has had the time to see it, or as soon as
-// all nodes say that they have; the earlier keys go on verifying until their last token has
-// expired. Errors: ErrKeyWaits, models.ErrChanged when another process changed the keys at the same
-// time.
+// RotateKey creates a new key. It signs after signDelay, or as soon as all nodes have reported that
+// they know it. The earlier keys verify until their last token has expired. Errors: ErrKeyWaits,
+// and models.ErrChanged if another process changed the keys at the same time.
 func (a *Authority) RotateKey(ctx context.Context) (KeyInfo, error) {
 	keys, err := a.Keys(ctx)
 	if err != nil {
 		return KeyInfo{}, err
 	}
 	if keys[0].State == KeyWaits {
-		return keys[0], fmt.Errorf("%w: key %d from %s on", ErrKeyWaits, keys[0].ID,
+		return keys[0], fmt.Errorf("%w: key %d, from %s", ErrKeyWaits, keys[0].ID,
 			stamp(keys[0].SignsAt))
 	}
 	known := a.ring.now.Load().number
@@ -105,10 +104,10 @@ func (a *Authority) RotateKey(ctx context.Context) (KeyInfo, error) {
 	return keys[0], nil
 }
 
-// RetireKey deletes a key. Unless at once is asked for, it refuses while tokens of the key are
-// accepted. If no other key could sign, a new one is made, which signs at once. Errors:
-// models.ErrNotFound, ErrKeyInUse, models.ErrChanged.
-func (a *Authority) RetireKey(ctx context.Context, id int64, atOnce bool) error {
+// RetireKey deletes a key and with it every token that it signed. Without force, it does so only if
+// the key neither signs nor has valid tokens. If the key signs, a new one is created that signs at
+// once. Errors: models.ErrNotFound, ErrKeyInUse, models.ErrChanged.
+func (a *Authority) RetireKey(ctx context.Context, id int64, force bool) error {
 	known := a.ring.now.Load().number
 	keys, err := a.Keys(ctx)
 	if err != nil {
@@ -119,8 +118,8 @@ func (a *Authority) RetireKey(ctx context.Context, id int64, atOnce bool) error 
 		return models.ErrNotFound
 	}
 	key := keys[at]
-	if !atOnce && (key.Use.Tokens > 0 || key.State == KeySigns) {
-		return fmt.Errorf("%w: it %s, and %d tokens of %d users would end",
+	if !force && (key.Use.Tokens > 0 || key.State == KeySigns) {
+		return fmt.Errorf("%w: it %s, and %d tokens of %d users would be rejected",
 			ErrKeyInUse, key.State, key.Use.Tokens, key.Use.Users)
 	}
 	seal := a.ring.sealNew
@@ -133,14 +132,14 @@ func (a *Authority) RetireKey(ctx context.Context, id int64, atOnce bool) error 
 	return a.ring.reload(ctx)
 }
 
-// Reseal replaces the data directory's secret by a new one and seals the keys under it. Running
-// servers follow. However it is cut short, one of the two secrets on disk opens the keys, and the
-// next start finds it.
+// Reseal replaces the master key by a new one and seals the signing keys under it. Running servers
+// pick it up. If Reseal is interrupted, one of the two master keys on disk opens the signing keys,
+// and the next start finds it.
 func (a *Authority) Reseal(ctx context.Context) error {
 	r := a.ring
 	old := *r.masterKey.Load()
-	// One that lies there was made by a Reseal that came no further; it is as good as a new one.
-	secret, err := CreateMasterKey(pendingMasterKey(r.path))
+	// A pending one is left from an interrupted Reseal; it is as good as a new one.
+	pending, err := CreateMasterKey(pendingMasterKey(r.path))
 	if err != nil {
 		return err
 	}
@@ -149,11 +148,11 @@ func (a *Authority) Reseal(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		return secret.seal(key, aboutKey(k.ID, k.CreatedAt))
+		return pending.seal(key, keyRow(k.ID, k.CreatedAt))
 	})
 	if err != nil {
-		return err // the new secret stays: whether the keys are sealed under it is not certain
+		return err // the pending file stays, because the keys may be sealed under it
 	}
-	r.masterKey.Store(&secret)
+	r.masterKey.Store(&pending)
 	return r.adopt()
 }

@@ -210,13 +210,13 @@ func TestServiceTokens(t *testing.T) {
 		{"OK/named scope", ServiceRequest{Label: "CI", Scope: "read", Lifetime: 3600}, ""},
 		{"OK/no scope", ServiceRequest{Label: "CI", Lifetime: most}, ""},
 		{"Invalid/no label, no such scope", ServiceRequest{Scope: "write", Lifetime: 1},
-			"label: This field is required.; scope: There is no such scope."},
+			"label: This field is required.; scope: This scope does not exist."},
 		{"Invalid/more than the owner", ServiceRequest{Label: "CI", Scope: "AdminScope", Lifetime: 1},
-			"scope: This is more than your own token may do."},
+			"scope: Your own token does not include this scope."},
 		{"Invalid/too long", ServiceRequest{Label: "CI", Lifetime: most + 1},
-			"lifetime: This is a number of seconds from 1 to 360000."},
+			"lifetime: This must be a number of seconds from 1 to 360000."},
 		{"Invalid/no time", ServiceRequest{Label: "CI", Lifetime: 0},
-			"lifetime: This is a number of seconds from 1 to 360000."},
+			"lifetime: This must be a number of seconds from 1 to 360000."},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -357,7 +357,7 @@ func TestTriesSurviveRestart(t *testing.T) {
 }
 
 func keyOf(a *Authority, address, account string) []byte {
-	key := a.limiter.keysFor(address, account)[0].key
+	key := a.limiter.keysFor(address, account)[0].bucket
 	return key[:]
 }
 
@@ -416,7 +416,7 @@ func testMillionNames(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		try.settle(func(s limitKey, known *bucket) { known.clears, known.failed = a.now()+s.limit.span, a.now() })
+		try.settle(func(s limitKey, known *bucket) { known.clearsAt, known.failedAt = a.now()+s.limit.window, a.now() })
 		return true
 	}
 	if !note(a.keysFor("192.0.2.1", "ann@example.com")) {
@@ -431,9 +431,9 @@ func testMillionNames(t *testing.T) {
 		}
 	}
 	got := heap() - before
-	t.Logf("%d things are remembered in %.1f MiB", a.tallies.Len(), float64(got)/(1<<20))
-	if got > 16<<20 || a.tallies.Len() != maxBuckets {
-		t.Errorf("%d bytes, %d things", got, a.tallies.Len())
+	t.Logf("%d things are remembered in %.1f MiB", a.buckets.Len(), float64(got)/(1<<20))
+	if got > 16<<20 || a.buckets.Len() != maxBuckets {
+		t.Errorf("%d bytes, %d things", got, a.buckets.Len())
 	}
 }
 
@@ -451,11 +451,11 @@ func TestRefusedLeavesNoTrace(t *testing.T) {
 	for n := range 100 {
 		_, _ = a.try(t, fmt.Sprintf("nobody%d@example.com", n), "wrong-1", "192.0.2.1")
 	}
-	if got := a.limiter.tallies.Len(); got != 3 {
+	if got := a.limiter.buckets.Len(); got != 3 {
 		t.Errorf("%d things are remembered", got)
 	}
-	if _, err := a.try(t, "ann@example.com", "secret1", "192.0.2.2"); err != nil || a.limiter.tallies.Len() != 3 {
-		t.Errorf("after a right one %d, %v", a.limiter.tallies.Len(), err)
+	if _, err := a.try(t, "ann@example.com", "secret1", "192.0.2.2"); err != nil || a.limiter.buckets.Len() != 3 {
+		t.Errorf("after a right one %d, %v", a.limiter.buckets.Len(), err)
 	}
 }
 

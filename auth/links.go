@@ -3,15 +3,16 @@ package auth
 import (
 	"context"
 	"errors"
-	"latchkey/models"
 	"time"
+
+	"latchkey/models"
 )
 
-// SetupTTL is how long a setup link works.
+// SetupTTL is the lifetime of a setup link.
 const SetupTTL = 15 * time.Minute
 
-// SetupToken makes the credential of a link by which the first administrator is made, valid for
-// SetupTTL and only as long as there is none.
+// SetupToken returns the token of a link that creates the first administrator. It is valid for
+// SetupTTL, and only until an administrator exists.
 func (a *Authority) SetupToken() (string, error) {
 	for {
 		token, err := a.signLink(purposeSetup, models.AdminScope, SetupTTL,
@@ -22,7 +23,7 @@ func (a *Authority) SetupToken() (string, error) {
 	}
 }
 
-// signLink signs the credential of a link, which has the form of a token but another purpose.
+// signLink signs the token of a link. It has the form of a token, but another purpose.
 func (a *Authority) signLink(
 	purpose string, scope models.Scope, ttl time.Duration, id models.TokenID,
 ) (string, error) {
@@ -31,7 +32,7 @@ func (a *Authority) signLink(
 	return token, err
 }
 
-// checkLink authenticates the credential of a link and judges its times. Errors: wire.ErrTokenInvalid,
+// checkLink verifies the signature and the times of a link's token. Errors: wire.ErrTokenInvalid,
 // wire.ErrTokenExpired.
 func (a *Authority) checkLink(purpose, token string) (Identity, error) {
 	i, err := a.ring.decode(purpose, token)
@@ -41,8 +42,8 @@ func (a *Authority) checkLink(purpose, token string) (Identity, error) {
 	return i, i.check(time.Now().Unix())
 }
 
-// CheckSetup says whether a setup token works now. Errors: wire.ErrTokenInvalid, wire.ErrTokenExpired,
-// models.ErrSetupDone.
+// CheckSetup returns nil if a setup token is valid now. Errors: wire.ErrTokenInvalid,
+// wire.ErrTokenExpired, models.ErrSetupDone.
 func (a *Authority) CheckSetup(ctx context.Context, token string) error {
 	i, err := a.checkLink(purposeSetup, token)
 	if err != nil {
@@ -55,19 +56,15 @@ func (a *Authority) CheckSetup(ctx context.Context, token string) error {
 	if done {
 		return models.ErrSetupDone
 	}
-	spent, err := a.store.SetupUsed(ctx, i.TokenID.IssuedAt)
-	if err == nil && spent {
-		err = errSpent
+	used, err := a.store.SetupUsed(ctx, i.TokenID.IssuedAt)
+	if err == nil && used {
+		err = errLinkUsed
 	}
 	return err
 }
 
-// Setup makes the first administrator. Errors: those of CheckSetup and Register.
-func (a *Authority) Setup(
-	ctx context.Context,
-	token string,
-	r Registration,
-) (models.User, error) {
+// Setup creates the first administrator. Errors: those of CheckSetup and Register.
+func (a *Authority) Setup(ctx context.Context, token string, r Registration) (models.User, error) {
 	if err := a.CheckSetup(ctx, token); err != nil {
 		return models.User{}, err
 	}
@@ -79,12 +76,12 @@ func (a *Authority) Setup(
 	return user, takenAsValidation(err)
 }
 
-// ResetTTL is how long a link to set a secret anew works.
+// ResetTTL is the lifetime of a password reset link.
 const ResetTTL = 15 * time.Minute
 
-// ResetToken makes the credential of a link by which a user's secret can be set anew, once, within
-// ResetTTL. An earlier link of the user works no longer. Errors: models.ErrNotFound, also for a
-// disabled user.
+// ResetToken returns the token of a password reset link and its expiry in Unix seconds. It is valid
+// once, for ResetTTL, and replaces earlier links of the user. Errors: models.ErrNotFound, also for
+// a disabled user.
 func (a *Authority) ResetToken(
 	ctx context.Context, uid uint32,
 ) (token string, expiresAt int64, err error) {
@@ -100,30 +97,30 @@ func (a *Authority) ResetToken(
 	}
 }
 
-// CheckReset says whose secret a reset token can set, without using it up. Errors:
+// CheckReset returns the user of a valid reset token, without using it up. Errors:
 // wire.ErrTokenInvalid, wire.ErrTokenExpired.
 func (a *Authority) CheckReset(ctx context.Context, token string) (models.User, error) {
 	i, err := a.checkLink(purposeReset, token)
 	if err != nil {
 		return models.User{}, err
 	}
-	there, err := a.store.HasReset(ctx, i.TokenID)
+	exists, err := a.store.HasReset(ctx, i.TokenID)
 	if err != nil {
 		return models.User{}, err
 	}
-	if !there {
-		return models.User{}, errSpent
+	if !exists {
+		return models.User{}, errLinkUsed
 	}
 	user, err := a.store.UserByID(ctx, i.UID)
 	if errors.Is(err, models.ErrNotFound) {
-		err = errSpent
+		err = errLinkUsed
 	}
 	return user, err
 }
 
-// Reset sets the secret anew and uses the token up. The site is the name of the host, which makes
-// no good secret. Errors: those of CheckReset, models.ValidationError, ErrBusy.
-func (a *Authority) Reset(ctx context.Context, token, secret, site string) error {
+// Reset sets a new password and uses the token up. site is the host name of the server, which
+// guessers know. Errors: those of CheckReset, models.ValidationError, ErrBusy.
+func (a *Authority) Reset(ctx context.Context, token, password, site string) error {
 	if _, err := a.CheckReset(ctx, token); err != nil {
 		return err
 	}
@@ -131,10 +128,10 @@ func (a *Authority) Reset(ctx context.Context, token, secret, site string) error
 	if err != nil {
 		return err
 	}
-	err = a.setPassword(ctx, i.UID, newPassword{"secret", secret, site},
+	err = a.setPassword(ctx, i.UID, newPassword{"secret", password, site},
 		models.UserUpdate{Reset: &i.TokenID})
 	if errors.Is(err, models.ErrChanged) {
-		return errSpent
+		return errLinkUsed
 	}
 	return err
 }

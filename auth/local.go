@@ -11,13 +11,13 @@ import (
 	"latchkey/models"
 )
 
-// Open opens the data directory of a Latchkey server for another program on the same machine,
-// which then verifies tokens by itself. It makes nothing: a missing database or secret is an
-// error. Run Authority.Run beside it, or every token is refused after Options.Lag; close the
-// store at the end.
+// Open opens the data directory of a Latchkey server, so that another program on the same machine
+// can verify tokens. It creates nothing: a missing database or master key is an error. The caller
+// must run Authority.Run, or every token is rejected after Options.Lag, and close the store after
+// it.
 func Open(ctx context.Context, dir string, o Options) (*Authority, *models.Store, error) {
 	path := filepath.Join(dir, "secret")
-	secret, err := LoadMasterKey(path)
+	key, err := LoadMasterKey(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -25,7 +25,7 @@ func Open(ctx context.Context, dir string, o Options) (*Authority, *models.Store
 	if err != nil {
 		return nil, nil, err
 	}
-	ring, err := LoadKeyRing(ctx, store, secret, path)
+	ring, err := LoadKeyRing(ctx, store, key, path)
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}
@@ -36,13 +36,13 @@ func Open(ctx context.Context, dir string, o Options) (*Authority, *models.Store
 	return a, store, nil
 }
 
-// Local is a guard.Verifier that verifies tokens in this process, without asking a server.
+// Local is a guard.Verifier that verifies tokens in this process, without a request to a server.
 type Local struct {
 	Authority *Authority
-	Secure    bool // browsers reach this service by https, also if a proxy ends it before
+	Secure    bool // browsers reach this service by https, directly or through a proxy
 }
 
-// Verify says whose token a request carries; see guard.Verifier.
+// Verify returns the identity of a request's token; see guard.Verifier.
 func (l Local) Verify(r *http.Request, scope string) (wire.Identity, error) {
 	a := l.Authority
 	token, err := TokenFrom(r, a.CookieName(l.Secure || r.TLS != nil))
@@ -53,7 +53,8 @@ func (l Local) Verify(r *http.Request, scope string) (wire.Identity, error) {
 	if err != nil {
 		return wire.Identity{}, guardError(err)
 	}
-	if wanted, known := a.ScopeByName(scope); scope != "" && (!known || !i.Scope.Includes(wanted)) {
+	required, known := a.ScopeByName(scope)
+	if scope != "" && (!known || !i.Scope.Includes(required)) {
 		return wire.Identity{}, wire.ErrScope
 	}
 	account, err := a.Account(r.Context(), i.UID)
@@ -64,7 +65,7 @@ func (l Local) Verify(r *http.Request, scope string) (wire.Identity, error) {
 		Scope: a.ScopeName(i.Scope), TokenID: i.TokenID.String()}, nil
 }
 
-// guardError keeps the errors that guard knows; every other is its ErrUnavailable.
+// guardError returns the errors that guard knows, and wire.ErrUnavailable for every other.
 func guardError(err error) error {
 	if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) {
 		return err
@@ -72,21 +73,20 @@ func guardError(err error) error {
 	return errors.Join(wire.ErrUnavailable, err)
 }
 
-// accountSlots bounds how many accounts are remembered.
 const accountSlots = 1 << 16
 
-// accountCache remembers the account of recently seen users. Neither a user's number nor its account
-// ever changes, so nothing here grows old. It is safe for concurrent use.
+// accountCache caches the accounts of users by their id. Neither ever changes, so an entry is never
+// out of date. It is safe for concurrent use.
 type accountCache struct {
 	slots [accountSlots]atomic.Pointer[models.User]
 }
 
-// Account is the account of a user for whom a token was verified a moment ago. Errors:
-// wire.ErrTokenInvalid, for tokens end with their account, and the store's.
+// Account returns the account of a user whose token was verified. Errors: wire.ErrTokenInvalid if
+// the account was deleted since, and the store's.
 func (a *Authority) Account(ctx context.Context, uid uint32) (string, error) {
 	slot := &a.accounts.slots[uid%accountSlots]
-	if known := slot.Load(); known != nil && known.ID == uid {
-		return known.Account, nil
+	if cached := slot.Load(); cached != nil && cached.ID == uid {
+		return cached.Account, nil
 	}
 	user, err := a.store.UserByID(ctx, uid)
 	if errors.Is(err, models.ErrNotFound) {

@@ -15,33 +15,29 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// The faults of a secret file that stop the start. Each is returned wrapped, with the path; none
-// shows any of its bytes.
+// The faults of a master key that prevent a start. They are wrapped with the path of the file,
+// never with its bytes.
 var (
-	ErrMasterKeyMissing = errors.New("secret is missing")
-	ErrMasterKeyFile    = errors.New("secret cannot be used")
-	ErrMasterKeyWrong   = errors.New("secret does not open the signing keys")
+	ErrMasterKeyMissing = errors.New("the master key is missing")
+	ErrMasterKeyFile    = errors.New("the master key cannot be used")
+	ErrMasterKeyWrong   = errors.New("the master key does not open the signing keys")
 )
 
-// MasterKeySize is the size of the data directory's secret in bytes.
+// MasterKeySize is the size of a master key in bytes.
 const MasterKeySize = chacha20poly1305.KeySize
 
-// MasterKey seals the signing keys that are kept in the store. It never leaves its file but for
-// memory.
+// MasterKey seals the signing keys in the store. It exists only in its file and in memory.
 type MasterKey struct{ key [MasterKeySize]byte }
 
-// String keeps the secret out of anything that is printed.
-func (MasterKey) String() string { return "secret" }
+// String returns a placeholder, so that nothing prints the key.
+func (MasterKey) String() string { return "master key" }
 
-// GoString keeps the secret out of anything that is printed.
-func (MasterKey) GoString() string { return "secret" }
+// GoString returns a placeholder, so that nothing prints the key.
+func (MasterKey) GoString() string { return "master key" }
 
-// LoadMasterKey reads a secret file: base64 of 32 bytes and at most one line end, readable for its
-// owner alone. Errors: ErrMasterKeyMissing, ErrMasterKeyFile.
+// LoadMasterKey reads a master key file: 32 bytes in base64 with an optional line end, which only
+// its owner can read. Errors: ErrMasterKeyMissing, ErrMasterKeyFile.
 func LoadMasterKey(path string) (MasterKey, error) {
-	refuse := func(why string) (MasterKey, error) {
-		return MasterKey{}, fmt.Errorf("%w: %s %s", ErrMasterKeyFile, path, why)
-	}
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return MasterKey{}, fmt.Errorf("%w: %s", ErrMasterKeyMissing, path)
@@ -49,27 +45,34 @@ func LoadMasterKey(path string) (MasterKey, error) {
 	if err != nil {
 		return MasterKey{}, fmt.Errorf("%w: %w", ErrMasterKeyFile, err)
 	}
-	if !info.Mode().IsRegular() {
-		return refuse("is not a regular file")
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return refuse(fmt.Sprintf("has mode %04o, others can read it: chmod 600", mode))
-	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && !ownedByUs(owner.Uid) {
-		return refuse("belongs to another user")
+	if why := checkMasterKeyFile(info, path); why != "" {
+		return MasterKey{}, fmt.Errorf("%w: %s %s", ErrMasterKeyFile, path, why)
 	}
 	text, err := readAtMost(path, 1024)
 	if err != nil {
 		return MasterKey{}, fmt.Errorf("%w: %w", ErrMasterKeyFile, err)
 	}
-	secret, why := parseMasterKey(text)
+	key, why := parseMasterKey(text)
 	if why != "" {
-		return refuse(why)
+		return MasterKey{}, fmt.Errorf("%w: %s %s", ErrMasterKeyFile, path, why)
 	}
-	return secret, nil
+	return key, nil
 }
 
-func ownedByUs(uid uint32) bool { return uid == 0 || int(uid) == os.Geteuid() }
+// checkMasterKeyFile returns what is wrong with the type, mode or owner of the file, or "".
+func checkMasterKeyFile(info os.FileInfo, path string) (why string) {
+	if !info.Mode().IsRegular() {
+		return "is not a regular file"
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Sprintf("has mode %04o, so others can read it: run chmod 600 %s", mode, path)
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if ok && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+		return "belongs to another user"
+	}
+	return ""
+}
 
 func readAtMost(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names the file
@@ -80,8 +83,8 @@ func readAtMost(path string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// parseMasterKey returns the secret, or why the text is none.
-func parseMasterKey(text []byte) (secret MasterKey, why string) {
+// parseMasterKey returns the master key, or what is wrong with the text.
+func parseMasterKey(text []byte) (key MasterKey, why string) {
 	text, _ = bytes.CutSuffix(text, []byte("\n"))
 	if len(text) == 0 {
 		return MasterKey{}, "is empty"
@@ -93,23 +96,23 @@ func parseMasterKey(text []byte) (secret MasterKey, why string) {
 	case len(raw) != MasterKeySize:
 		return MasterKey{}, fmt.Sprintf("holds %d bytes, not %d", len(raw), MasterKeySize)
 	case bytes.Count(raw, raw[:1]) == len(raw):
-		return MasterKey{}, "holds the same byte over and over"
+		return MasterKey{}, "holds the same byte 32 times"
 	}
-	copy(secret.key[:], raw)
-	return secret, ""
+	copy(key.key[:], raw)
+	return key, ""
 }
 
-// CreateMasterKey makes a new secret file with mode 0600. It appears under its name whole and on
-// disk, and never replaces one: when another process was first, that one's secret is returned.
+// CreateMasterKey creates a master key file with mode 0600. The file appears complete and synced to
+// disk. It never replaces a file: if another process was first, its master key is returned.
 func CreateMasterKey(path string) (MasterKey, error) {
-	var secret MasterKey
-	rand.Read(secret.key[:]) // cannot fail since Go 1.24
+	var key MasterKey
+	rand.Read(key.key[:]) // cannot fail since Go 1.24
 	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*")
 	if err != nil {
 		return MasterKey{}, err
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // the link below keeps the file
-	text := base64.StdEncoding.EncodeToString(secret.key[:]) + "\n"
+	text := base64.StdEncoding.EncodeToString(key.key[:]) + "\n"
 	_, err = f.WriteString(text)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return MasterKey{}, err
@@ -119,10 +122,10 @@ func CreateMasterKey(path string) (MasterKey, error) {
 	} else if err != nil {
 		return MasterKey{}, err
 	}
-	return secret, syncDirectory(filepath.Dir(path))
+	return key, syncDirectory(filepath.Dir(path))
 }
 
-// syncDirectory makes a new name in a directory survive a power cut.
+// syncDirectory makes new names in a directory durable.
 func syncDirectory(dir string) error {
 	d, err := os.Open(dir) //nolint:gosec // the operator names the directory
 	if err != nil {
@@ -131,38 +134,38 @@ func syncDirectory(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// seal encrypts a signing key with XChaCha20-Poly1305 under a random nonce; about binds it to its
-// row.
-func (s MasterKey) seal(key []byte, about string) ([]byte, error) {
-	aead, err := chacha20poly1305.NewX(s.key[:])
+// seal encrypts a signing key with XChaCha20-Poly1305 and a random nonce. row is the additional
+// data that binds the result to its row in the store.
+func (m MasterKey) seal(key []byte, row string) ([]byte, error) {
+	aead, err := chacha20poly1305.NewX(m.key[:])
 	if err != nil {
 		return nil, err
 	}
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(key)+aead.Overhead())
 	rand.Read(nonce) // cannot fail since Go 1.24
-	return aead.Seal(nonce, nonce, key, []byte(about)), nil
+	return aead.Seal(nonce, nonce, key, []byte(row)), nil
 }
 
-// open decrypts what seal made. Errors: ErrMasterKeyWrong.
-func (s MasterKey) open(sealed []byte, about string) ([]byte, error) {
-	aead, err := chacha20poly1305.NewX(s.key[:])
+// open decrypts the result of seal. Errors: ErrMasterKeyWrong.
+func (m MasterKey) open(sealed []byte, row string) ([]byte, error) {
+	aead, err := chacha20poly1305.NewX(m.key[:])
 	if err != nil {
 		return nil, err
 	}
 	if len(sealed) < aead.NonceSize() {
 		return nil, ErrMasterKeyWrong
 	}
-	nonce, box := sealed[:aead.NonceSize()], sealed[aead.NonceSize():]
-	key, err := aead.Open(nil, nonce, box, []byte(about))
+	nonce, ciphertext := sealed[:aead.NonceSize()], sealed[aead.NonceSize():]
+	key, err := aead.Open(nil, nonce, ciphertext, []byte(row))
 	if err != nil {
 		return nil, ErrMasterKeyWrong
 	}
 	return key, nil
 }
 
-// derive makes another key of the secret, for one use.
-func (s MasterKey) derive(use string) []byte {
-	hash, _ := blake2b.New256(s.key[:]) // errs only for a longer key
-	hash.Write([]byte(use))
+// derive returns a key that is derived from the master key for one purpose.
+func (m MasterKey) derive(purpose string) []byte {
+	hash, _ := blake2b.New256(m.key[:]) // fails only for a longer key
+	hash.Write([]byte(purpose))
 	return hash.Sum(nil)
 }

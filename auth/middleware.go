@@ -7,12 +7,12 @@ import (
 	"latchkey/models"
 )
 
-// identityKey is where the middleware leaves the identity in the request's context.
+// identityKey is the key of the identity in an Echo context.
 const identityKey = "latchkey.identity"
 
-// Require is Echo middleware that lets a request through only with a valid token of the given
-// scope, and leaves who it speaks for to IdentityFrom. It refuses by returning wire.ErrTokenInvalid,
-// wire.ErrTokenExpired, wire.ErrScope or ErrStale, which the server's error handler turns into an answer.
+// Require returns Echo middleware that accepts only requests with a valid token that has the scope.
+// IdentityFrom then returns the token's identity. The middleware returns wire.ErrTokenInvalid,
+// wire.ErrTokenExpired, wire.ErrScope or ErrStale to Echo's error handler.
 func (a *Authority) Require(scope models.Scope) echo.MiddlewareFunc {
 	return a.require(scope, a.identify)
 }
@@ -35,7 +35,7 @@ func (a *Authority) require(
 	}
 }
 
-// identify says who a request's token speaks for.
+// identify returns the identity of a request's token.
 func (a *Authority) identify(c echo.Context) (Identity, error) {
 	token, err := TokenFrom(c.Request(), a.CookieName(c.Scheme() == "https"))
 	if err != nil {
@@ -44,11 +44,10 @@ func (a *Authority) identify(c echo.Context) (Identity, error) {
 	return a.Verify(token)
 }
 
-// SetIdentity leaves an identity that was verified by other means to IdentityFrom.
+// SetIdentity stores an identity for IdentityFrom.
 func SetIdentity(c echo.Context, i Identity) { c.Set(identityKey, i) }
 
-// IdentityFrom returns who the request's token speaks for; ok is false when no token was
-// verified.
+// IdentityFrom returns the verified identity of a request. ok is false if there is none.
 func IdentityFrom(c echo.Context) (i Identity, ok bool) {
 	i, ok = c.Get(identityKey).(Identity)
 	return i, ok

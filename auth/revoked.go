@@ -9,11 +9,11 @@ import (
 	"latchkey/models"
 )
 
-// revokedShards is how many parts the set has, so that clearing one away keeps nobody waiting.
+// revokedShards is the number of parts of the set, so that a sweep locks only a small one at a
+// time.
 const revokedShards = 64
 
-// revokedSet is the tokens that have ended before their time, in memory. It is safe for concurrent
-// use.
+// revokedSet holds the revoked tokens in memory. It is safe for concurrent use.
 type revokedSet struct {
 	readAt atomic.Pointer[time.Time] // when the store was last read
 	shards [revokedShards]revokedShard
@@ -25,20 +25,20 @@ type revokedShard struct {
 	through map[uint32]revokedThrough // by uid
 }
 
-// revokedToken is a models.TokenID in half the space.
+// revokedToken is a models.TokenID in half the memory.
 type revokedToken struct {
 	uid, issuedAt uint32
 	serial        uint16
 }
 
-// revokedSpan is when an ended token is refused because it was ended: from its end, 0 if that was at
-// once, to its expiry.
+// revokedSpan is the time in which a token is revoked, as packed seconds. from is 0 if it was
+// revoked at once.
 type revokedSpan struct{ from, expires uint32 }
 
-// revokedThrough says that every token of a user up to an order has ended.
+// revokedThrough means that every token of a user up to an order is revoked.
 type revokedThrough struct {
 	order   int64
-	expires int64 // Unix seconds: when the last of them would have expired
+	expires int64 // Unix seconds: expiry of the last of them
 }
 
 func newRevokedSet() *revokedSet {
@@ -57,54 +57,56 @@ func (s *revokedSet) setReadAt(t time.Time) { s.readAt.Store(&t) }
 // age returns how long ago the store was last read.
 func (s *revokedSet) age(now time.Time) time.Duration { return now.Sub(*s.readAt.Load()) }
 
-// shard spreads the tokens of one user too, who may have ended a million of them.
+// shard returns the part for a token. It spreads the tokens of one user, who may have revoked a
+// million.
 func (s *revokedSet) shard(id models.TokenID) *revokedShard {
 	return &s.shards[(uint32(id.IssuedAt)*7+uint32(id.Serial))%revokedShards]
 }
 
-// userShard is where it is noted that every token of a user up to one has ended.
+// userShard returns the part for the revokedThrough of a user.
 func (s *revokedSet) userShard(uid uint32) *revokedShard { return &s.shards[uid%revokedShards] }
 
 func pack(id models.TokenID) revokedToken {
-	return revokedToken{id.UID, shorten(id.IssuedAt), id.Serial}
+	return revokedToken{id.UID, packSeconds(id.IssuedAt), id.Serial}
 }
 
-// firstSecond is the first Unix second whose time can stand in a token, in 2001.
+// firstSecond is the first Unix second with ten digits, so the earliest time in a token. It is in
+// 2001.
 const firstSecond = 1_000_000_000
 
-// shorten fits a Unix time into 32 bits, counted from firstSecond; they last until 2137.
-func shorten(t int64) uint32 { return uint32(min(max(t-firstSecond, 0), math.MaxUint32)) }
+// packSeconds packs a Unix time into 32 bits, counted from firstSecond, which last until 2137.
+func packSeconds(t int64) uint32 { return uint32(min(max(t-firstSecond, 0), math.MaxUint32)) }
 
-func lengthen(t uint32) int64 { return int64(t) + firstSecond }
+func unpackSeconds(t uint32) int64 { return int64(t) + firstSecond }
 
-// add takes an ending in; the same one twice changes nothing.
-func (s *revokedSet) add(e models.Revocation) {
-	if e.IsZero() {
+// add adds a revocation. Adding it again changes nothing.
+func (s *revokedSet) add(r models.Revocation) {
+	if r.IsZero() {
 		return
 	}
-	if e.EarlierToo {
-		s.userShard(e.Through.UID).addThrough(e)
+	if r.EarlierToo {
+		s.userShard(r.Through.UID).addThrough(r)
 		return
 	}
-	shard := s.shard(e.Through)
+	shard := s.shard(r.Through)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	span := revokedSpan{shorten(e.EndsAt), shorten(e.ExpiresAt)}
-	if old, ok := shard.single[pack(e.Through)]; ok {
+	span := revokedSpan{packSeconds(r.EndsAt), packSeconds(r.ExpiresAt)}
+	if old, ok := shard.single[pack(r.Through)]; ok {
 		span.from = min(span.from, old.from)
 	}
-	shard.single[pack(e.Through)] = span
+	shard.single[pack(r.Through)] = span
 }
 
-func (s *revokedShard) addThrough(e models.Revocation) {
+func (s *revokedShard) addThrough(r models.Revocation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := s.through[e.Through.UID]
-	s.through[e.Through.UID] = revokedThrough{
-		max(old.order, e.Through.Order()), max(old.expires, e.ExpiresAt)}
+	old := s.through[r.Through.UID]
+	s.through[r.Through.UID] = revokedThrough{
+		max(old.order, r.Through.Order()), max(old.expires, r.ExpiresAt)}
 }
 
-// has says whether a token has ended by now.
+// has reports whether a token is revoked at a Unix time.
 func (s *revokedSet) has(id models.TokenID, now int64) bool {
 	return s.userShard(id.UID).hasThrough(id) || s.shard(id).hasSingle(id, now)
 }
@@ -120,10 +122,10 @@ func (s *revokedShard) hasSingle(id models.TokenID, now int64) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	span, ok := s.single[pack(id)]
-	return ok && (span.from == 0 || now >= lengthen(span.from))
+	return ok && (span.from == 0 || now >= unpackSeconds(span.from))
 }
 
-// sweep forgets what expired before a Unix second.
+// sweep removes the tokens that expired before a Unix time.
 func (s *revokedSet) sweep(before int64) {
 	for i := range s.shards {
 		s.shards[i].sweep(before)
@@ -134,7 +136,7 @@ func (s *revokedShard) sweep(before int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, span := range s.single {
-		if lengthen(span.expires) < before {
+		if unpackSeconds(span.expires) < before {
 			delete(s.single, id)
 		}
 	}

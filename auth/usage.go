@@ -8,15 +8,14 @@ import (
 	"latchkey/models"
 )
 
-// usage is when tokens were last used, as far as the store does not know it yet. It is safe for
-// concurrent use.
+// usage records when tokens were last used, until that is stored. It is safe for concurrent use.
 type usage struct {
 	mu      sync.Mutex
 	seen    map[models.TokenID]int64 // Unix seconds
-	storing map[models.TokenID]int64 // what was handed to the store last; not changed meanwhile
+	storing map[models.TokenID]int64 // last given to the store; read-only
 }
 
-// note remembers that a token is used now.
+// note records that a token is used now.
 func (u *usage) note(id models.TokenID, now int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -28,15 +27,14 @@ func (u *usage) note(id models.TokenID, now int64) {
 	}
 }
 
-// last is when a token was last used, given what the store was found to know.
+// last returns when a token was last used, given what is stored.
 func (u *usage) last(id models.TokenID, stored int64) int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return max(stored, u.storing[id], u.seen[id])
 }
 
-// flush hands everything to the store. What cannot be stored is kept for the next time. It is
-// called by one goroutine at a time.
+// flush stores everything. What cannot be stored is kept for the next call. Calls must not overlap.
 func (u *usage) flush(ctx context.Context, store *models.Store) error {
 	u.mu.Lock()
 	u.storing, u.seen = u.seen, nil

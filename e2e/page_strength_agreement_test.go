@@ -38,7 +38,7 @@ func measureByScript(t *testing.T, rows []strengthCase) (results []strength.Resu
 	return results
 }
 
-// randomPasswords makes passwords as people and attackers do: words, altered words, rows of keys,
+// randomPasswords makes passwords as people and attackers do: words, altered words, keyboard rows,
 // dates, all of Unicode. They are the same in each run.
 func randomPasswords(t *testing.T, n int) (rows []strengthCase) {
 	t.Helper()

@@ -111,8 +111,8 @@ func TestBrowserStrengthWithoutScript(t *testing.T) {
 	w.visit("/register")
 	w.submit(map[string]string{"account": "ann@example.com", "nickname": "Ann", "secret": "dragon"},
 		"#secret-wrong")
-	if got := w.text("#secret-wrong"); !strings.Contains(got, "most used secrets") {
-		t.Errorf("the page shows %q, want that the password is one of the most used", got)
+	if got := w.text("#secret-wrong"); !strings.Contains(got, "most common passwords") {
+		t.Errorf("the page shows %q, want that the password is one of the most common", got)
 	}
 	w.submit(map[string]string{"nickname": "Ann", "secret": "  lantern vole drizzle "}, "#token-title")
 	w.signOut()

@@ -30,11 +30,11 @@ func TestPasswordStrength(t *testing.T) {
 	setters["setup"] = setByForm(t, first, "/setup", url.Values{"token": {setup},
 		"account": {"quincetree@example.com"}, "nickname": {"Pomona"}}, "secret")
 	for _, c := range []struct{ password, want string }{
-		{"dragon", "most used"}, {"P4ssword1", "most used"}, {"drowssap", "most used"},
+		{"dragon", "most common"}, {"P4ssword1", "most common"}, {"drowssap", "most common"},
 		{"quincetree", "the account"}, {"Pomona2024", "the account"}, {"fruitstand!",
 			"name of this site"},
-		{"qwertzuiopü", "rows of keys"}, {"24.12.1987", "dates"}, {"zzzzzzzzzzzzzzzz", "repeats"},
-		{"xkq84", "At least 6 characters"}, {"xkq84j", "too easily"},
+		{"qwertzuiopü", "keyboard rows"}, {"24.12.1987", "dates"}, {"zzzzzzzzzzzzzzzz", "repeats"},
+		{"xkq84", "At least 6 characters"}, {"xkq84j", "too easy"},
 	} {
 		for name, set := range setters {
 			response, rejected := set(c.password)

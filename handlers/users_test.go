@@ -50,7 +50,7 @@ func TestChangeMe(t *testing.T) {
 	}
 	for body, want := range map[string]string{
 		`{}`:                               "map[new:[This field is required.] old:[This field is required.]]",
-		`{"old":"wrong","new":"secret2"}`:  "map[old:[This is not your present secret.]]",
+		`{"old":"wrong","new":"secret2"}`:  "map[old:[This is not your current password.]]",
 		`{"old":"secret1","new":"short"}`:  "map[new:[At least 6 characters.]]",
 		`{"old":["secret1"],"new":123456}`: "map[new:[This field must be text.] old:[This field must be text.]]",
 	} {

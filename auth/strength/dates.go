@@ -1,15 +1,15 @@
 package strength
 
-// What years and dates cost, in tenths of a bit: a year is one of about a hundred, most of them
-// recent; a date has 366 days more to choose from, and one of four signs between.
+// The costs of years and dates, in tenths of a bit. A year is one of about a hundred, of which
+// recent ones are more likely. A date adds one of 366 days, and possibly one of four separators.
 const (
 	costYear  = 60
 	costDate  = 150
 	costSigns = 20
 )
 
-// dates offers years from 1900 to 2099, and dates: day, month and year, in the orders in which
-// people write them, with a sign between or none.
+// dates adds years from 1900 to 2099, and dates of day, month and year in the common orders, with
+// or without separators.
 func (s *search) dates() {
 	n := len(s.raw)
 	for from := range n {
@@ -27,7 +27,7 @@ func (s *search) dates() {
 	}
 }
 
-// number reads a stretch of one to four ASCII digits.
+// number parses one to four ASCII digits.
 func (s *search) number(from, to int) (n int, ok bool) {
 	if to > len(s.raw) || to-from < 1 || to-from > 4 {
 		return 0, false
@@ -41,7 +41,7 @@ func (s *search) number(from, to int) (n int, ok bool) {
 	return n, true
 }
 
-// isPlainDate takes 311299, 31121999 and the other orders.
+// isPlainDate accepts 311299, 31121999 and the other orders.
 func (s *search) isPlainDate(from, to int) bool {
 	switch to - from {
 	case 6:
@@ -53,7 +53,7 @@ func (s *search) isPlainDate(from, to int) bool {
 	return false
 }
 
-// isSignedDate takes 31.12.1999, 1/2/99 and the like.
+// isSignedDate accepts dates with separators, such as 31.12.1999 and 1/2/99.
 func (s *search) isSignedDate(from, to int) bool {
 	for i := from + 1; i <= min(from+4, to-4); i++ {
 		sign := s.raw[i]
@@ -69,7 +69,7 @@ func (s *search) isSignedDate(from, to int) bool {
 	return false
 }
 
-// isDate says whether three numbers are a date, with the year at either end.
+// isDate reports whether three numbers are a date, with the year first or last.
 func (s *search) isDate(a, b, c, d, e, f int) bool {
 	x, okX := s.number(a, b)
 	y, okY := s.number(c, d)
@@ -82,7 +82,7 @@ func (s *search) isDate(a, b, c, d, e, f int) bool {
 
 func isYear(n, digits int) bool { return digits == 2 || digits == 4 && n >= 1900 && n <= 2099 }
 
-// isDay says whether two numbers of so many digits are a day and a month, in either order.
+// isDay reports whether two numbers with their digits are a day and a month, in either order.
 func isDay(x, digitsX, y, digitsY int) bool {
 	return digitsX <= 2 && digitsY <= 2 && x >= 1 && y >= 1 && x <= 31 && y <= 31 &&
 		(x <= 12 || y <= 12)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The letters that digits and signs stand for; a second reading of some is an l.
+// The letters that digits and signs stand for. Those for i may also stand for l.
 const (
 	signs   = "4@8(361!|0$5+72"
 	letters = "aabcegiiiossttz"
@@ -22,8 +22,8 @@ func letterOf(r rune, second bool) rune {
 	return rune(letters[i])
 }
 
-// words offers stretches that are words of the list or of what is known, also written backwards or
-// with digits and signs in place of letters.
+// words adds words of the list and known words, also reversed or with digits and signs in place of
+// letters.
 func (s *search) words() {
 	n := len(s.raw)
 	first, second := make([]rune, n), make([]rune, n)
@@ -56,7 +56,7 @@ func (s *search) words() {
 	}
 }
 
-// word offers a stretch if what it is read as is a word.
+// word adds a piece if its reading is a word.
 func (s *search) word(as string, from, to, extra int) {
 	if rank, ok := s.meter.ranks[as]; ok {
 		s.offer(from, to, tenthsOf(rank)+extra+s.capitals(from, to), used)
@@ -66,8 +66,8 @@ func (s *search) word(as string, from, to, extra int) {
 	}
 }
 
-// knownWords are the words of texts about an account: each as a whole, in parts, and the ends of
-// long numbers, which are telephone numbers without the country.
+// knownWords returns the words in texts about an account: each text, its parts, and the ends of
+// long numbers, which may be telephone numbers without the country code.
 func knownWords(about []string) map[string]bool {
 	found := map[string]bool{}
 	add := func(word string) {
@@ -90,7 +90,7 @@ func knownWords(about []string) map[string]bool {
 		return r < 0x80 && (r < '0' || r > '9') && (r < 'a' || r > 'z')
 	}
 	for _, whole := range append([]string{"latchkey"}, about...) {
-		whole = strings.Map(fold, head(whole, mostAbout))
+		whole = strings.Map(fold, head(whole, maxAbout))
 		add(whole)
 		for _, split := range []func(rune) bool{isBlank, isSign} {
 			for _, part := range strings.FieldsFunc(whole, split) {
@@ -101,19 +101,19 @@ func knownWords(about []string) map[string]bool {
 	return found
 }
 
-// head is the first characters of a text.
-func head(s string, most int) string {
+// head returns the first n characters of a text.
+func head(s string, n int) string {
 	for i := range s {
-		if most == 0 {
+		if n == 0 {
 			return s[:i]
 		}
-		most--
+		n--
 	}
 	return s
 }
 
-// sequences offers stretches of at least three characters at one distance of up to five: abc,
-// 97531.
+// sequences adds sequences of at least three characters with a constant step of up to five, such as
+// abc and 97531.
 func (s *search) sequences() {
 	for from := 0; from+2 < len(s.folded); from++ {
 		step := s.folded[from+1] - s.folded[from]
@@ -139,18 +139,18 @@ func (s *search) sequences() {
 	}
 }
 
-// rows are the ways that fingers walk over keys, each also backwards.
+// rows are the rows and other paths on keyboards. Each is also read backwards.
 const rows = "qwertyuiop[] asdfghjkl;' zxcvbnm,./ 1234567890-= !@#$%^&*()_+ qwertzuiopü " +
 	"asdfghjklöä yxcvbnm azertyuiop qsdfghjklm wxcvbn йцукенгшщзхъ фывапролджэ ячсмитьбю " +
 	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol. !qaz@wsx#edc$rfv%tgb^yhn&ujm 1q2w3e4r5t6y7u8i9o0p " +
 	"q1w2e3r4t5y6u7i8o9p0 qazwsxedcrfvtgbyhnujmikolp qawsedrftgyhujikolp zaq1xsw2cde3vfr4 " +
 	"147258369 741852963 789456123 159753"
 
-// walks offers stretches of at least three keys in a row.
+// walks adds at least three adjacent keys of a row.
 func (s *search) walks() {
-	turned := []rune(rows)
-	slices.Reverse(turned)
-	all := strings.Fields(rows + " " + string(turned))
+	reversed := []rune(rows)
+	slices.Reverse(reversed)
+	all := strings.Fields(rows + " " + string(reversed))
 	plain := newText(s.folded)
 	for from := 0; from+2 < len(s.folded); from++ {
 		for _, row := range all {

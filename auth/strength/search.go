@@ -5,10 +5,10 @@ import (
 	"unicode"
 )
 
-// text is a string whose characters can be counted.
+// text is a string that can be sliced by characters.
 type text struct {
 	s  string
-	at []int // where each character begins, and the end
+	at []int // offset of each character, and of the end
 }
 
 func newText(runes []rune) text {
@@ -25,31 +25,32 @@ func newText(runes []rune) text {
 
 func (t text) slice(from, to int) string { return t.s[t.at[from]:t.at[to]] }
 
-// piece is a stretch of a secret, up to some end, that is guessed as a whole.
+// piece is a part of a password that is guessed as a whole.
 type piece struct {
 	start, cost int
 	kind        kind
 }
 
-// search finds the pieces of one secret.
+// search holds the pieces of one password.
 type search struct {
 	meter  *Meter
 	about  map[string]bool
-	window int // longest word, in characters
+	window int // characters of the longest word
 	raw    []rune
 	folded []rune
-	ending [][]piece // by where they end
+
+	piecesTo [][]piece // by their end
 }
 
-func newSearch(m *Meter, secret string, about []string) *search {
+func newSearch(m *Meter, password string, about []string) *search {
 	s := &search{meter: m, window: m.longest}
-	for _, r := range secret {
-		if len(s.raw) == Most {
+	for _, r := range password {
+		if len(s.raw) == maxLength {
 			break
 		}
 		s.raw, s.folded = append(s.raw, r), append(s.folded, fold(r))
 	}
-	s.ending = make([][]piece, len(s.raw)+1)
+	s.piecesTo = make([][]piece, len(s.raw)+1)
 	s.about = knownWords(about)
 	for word := range s.about {
 		s.window = max(s.window, len([]rune(word)))
@@ -58,11 +59,12 @@ func newSearch(m *Meter, secret string, about []string) *search {
 }
 
 func (s *search) offer(from, to, cost int, k kind) {
-	s.ending[to] = append(s.ending[to], piece{from, costPiece + cost, k})
+	s.piecesTo[to] = append(s.piecesTo[to], piece{from, costPiece + cost, k})
 }
 
-// fold makes upper case lower case in the scripts whose case has not changed for long: Latin,
-// Greek, Cyrillic, Armenian. The dotted capital I stays: in JavaScript it becomes two characters.
+// fold returns the lower case of a letter of the Latin, Greek, Cyrillic and Armenian scripts, whose
+// case mappings are the same in Go and JavaScript. The dotted capital I is an exception, so it
+// stays.
 func fold(r rune) rune {
 	if r < 0x590 && r != 0x130 {
 		return unicode.ToLower(r)
@@ -70,7 +72,7 @@ func fold(r rune) rune {
 	return r
 }
 
-// single is what a character costs that no piece covers.
+// single returns the cost of a character that no piece covers.
 func single(r rune) int {
 	if r >= 0x300 && r <= 0x36f || r >= 0x200b && r <= 0x200d || r >= 0xfe00 && r <= 0xfe0f ||
 		r >= 0x1f3fb && r <= 0x1f3ff {
@@ -79,7 +81,7 @@ func single(r rune) int {
 	return costSingle
 }
 
-// capitals is what the capitals of a stretch add to the cost of its letters.
+// capitals returns what the capitals of a piece add to its cost.
 func (s *search) capitals(from, to int) int {
 	upper, lower := 0, 0
 	for i := from; i < to; i++ {
@@ -100,27 +102,27 @@ func (s *search) capitals(from, to int) int {
 	return 10 + 10*min(upper, lower)
 }
 
-// cheapest is the cost of the cheapest way to guess the secret piece by piece, how many characters
-// pieces of each kind cover, and how many are words of the list. Of two ways at the same cost it
-// takes the one whose last piece begins first, so that both languages take the same.
+// cheapest returns the minimum cost of guessing the password piece by piece, how many characters
+// the pieces of each kind cover, and how many pieces are words of the list. At equal cost it
+// prefers the last piece that begins first, so that both languages choose the same.
 func (s *search) cheapest() (cost int, covered [kinds]int, words int) {
 	n := len(s.raw)
 	best, last := make([]int, n+1), make([]piece, n+1)
-	run := make([]int, n+1) // by distance: how many characters are the same at that distance
+	run := make([]int, n+1) // by distance: how many characters are equal to those so far back
 	for end := 1; end <= n; end++ {
 		best[end] = best[end-1] + single(s.raw[end-1])
 		last[end] = piece{end - 1, 0, other}
-		try := func(p piece) {
+		consider := func(p piece) {
 			c, l := best[p.start]+p.cost, last[end]
 			if c < best[end] || c == best[end] &&
 				(p.start < l.start || p.start == l.start && p.kind < l.kind) {
 				best[end], last[end] = c, p
 			}
 		}
-		for _, p := range s.ending[end] {
-			try(p)
+		for _, p := range s.piecesTo[end] {
+			consider(p)
 		}
-		s.copies(end, run, try)
+		s.copies(end, run, consider)
 	}
 	for end := n; end > 0; end = last[end].start {
 		covered[last[end].kind] += end - last[end].start
@@ -131,11 +133,11 @@ func (s *search) cheapest() (cost int, covered [kinds]int, words int) {
 	return best[n], covered, words
 }
 
-// whole says whether the secret as a whole is a word of the list, or else one of what is known:
-// then it is among the first guesses, whatever its rank.
+// whole returns used or known if the whole password is such a word, and other otherwise. Then it is
+// among the first guesses at any rank.
 func (s *search) whole() kind {
 	found := other
-	for _, p := range s.ending[len(s.raw)] {
+	for _, p := range s.piecesTo[len(s.raw)] {
 		if p.start == 0 && p.kind != pattern && (found == other || p.kind < found) {
 			found = p.kind
 		}
@@ -143,8 +145,8 @@ func (s *search) whole() kind {
 	return found
 }
 
-// copies tries, for every length of at least two, the nearest earlier stretch that is the same.
-func (s *search) copies(end int, run []int, try func(piece)) {
+// copies considers repeats: for every length of at least two, the nearest earlier equal part.
+func (s *search) copies(end int, run []int, consider func(piece)) {
 	longest := 1
 	for distance := 1; distance < end; distance++ {
 		if s.folded[end-1] != s.folded[end-1-distance] {
@@ -154,7 +156,7 @@ func (s *search) copies(end int, run []int, try func(piece)) {
 		run[distance]++
 		for ; longest < run[distance]; longest++ {
 			cost := costPiece + tenthsOf(distance) + tenthsOf(longest+1)
-			try(piece{end - longest - 1, cost, pattern})
+			consider(piece{end - longest - 1, cost, pattern})
 		}
 	}
 }

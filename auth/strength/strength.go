@@ -1,8 +1,7 @@
-// Package strength estimates how many guesses a secret withstands, by somebody who tries the most
-// used ones, what is known of the account, sequences, rows of keys, repeats and dates before
-// anything else. The same rule stands in strength.js, for the pages; both count in whole tenths of
-// a bit, so that they agree to the last one. It is modelled on zxcvbn (D. Wheeler, USENIX Security
-// 2016).
+// Package strength estimates how many guesses a password withstands. The guesser first tries common
+// passwords and words, what is known about the account, sequences, keyboard rows, repeats and
+// dates. strength.js is the same algorithm for the pages. Both count in whole tenths of a bit, so
+// that they agree exactly. The model is zxcvbn (D. Wheeler, USENIX Security 2016).
 package strength
 
 import (
@@ -11,8 +10,8 @@ import (
 	"strings"
 )
 
-// common is the list of the 10,000 most used secrets, the most used first, and then the most used
-// English words that are not among them, in lower case; common.license says where they are from.
+// common lists the 10,000 most common passwords, then the most common other English words, each by
+// rank, in lower case. common.license names the sources.
 //
 //go:embed common.txt
 var common string
@@ -23,38 +22,39 @@ var script string
 //go:embed common.license
 var license string
 
-// ScriptName is the base name under which the pages find Script.
+// ScriptName is the file name of Script in the pages.
 const ScriptName = "strength.js"
 
-// Script is the rule for browsers: a JavaScript module, with the list in it.
+// Script returns a JavaScript module with the algorithm and the list.
 func Script() []byte {
 	list := strings.ReplaceAll(strings.TrimSpace(common), "\n", " ")
 	return []byte("/* The list:\n" + license + "*/\n" +
 		strings.Replace(script, `"COMMON"`, `"`+list+`"`, 1))
 }
 
-// Most is how many characters of a secret are looked at, and mostAbout of each text about it, so
-// that long ones cost little; MaxScore is the best score.
+// MaxScore is the highest score.
+const MaxScore = 4
+
+// The number of characters that Measure reads, which bounds its cost.
 const (
-	Most      = 100
-	mostAbout = 300
-	MaxScore  = 4
+	maxLength = 100 // of the password
+	maxAbout  = 300 // of each text about it
 )
 
-// Result is how a secret was judged.
+// Result is the estimate for one password.
 type Result struct {
 	Score  int    // 0 very weak, 1 weak, 2 fair, 3 good, 4 strong
-	Tenths int    // tenths of a bit: a guesser needs about 2^(Tenths/10) tries
+	Tenths int    // tenths of a bit: about 2^(Tenths/10) guesses are needed
 	Advice string // a sentence on what is weak and what to do about it
 }
 
-// Meter judges secrets. It is safe for concurrent use.
+// Meter estimates the strength of passwords. It is safe for concurrent use.
 type Meter struct {
-	ranks   map[string]int // from 1, the most used
-	longest int            // characters
+	ranks   map[string]int // by word; 1 is the most common
+	longest int            // characters of the longest word
 }
 
-// New makes a Meter, which takes about a megabyte.
+// New returns a Meter, which needs about a megabyte.
 func New() *Meter {
 	m := &Meter{ranks: make(map[string]int, 16_384)}
 	for word := range strings.Lines(common) {
@@ -65,9 +65,10 @@ func New() *Meter {
 	return m
 }
 
-// Measure judges a secret, whose guesser knows about its account, nickname, site and the like.
-func (m *Meter) Measure(secret string, about ...string) Result {
-	s := newSearch(m, secret, about)
+// Measure estimates a password for a guesser who knows the texts in about: the account, the
+// nickname, the site.
+func (m *Meter) Measure(password string, about ...string) Result {
+	s := newSearch(m, password, about)
 	s.words()
 	s.sequences()
 	s.walks()
@@ -82,42 +83,42 @@ func (m *Meter) Measure(secret string, about ...string) Result {
 	return Result{score(tenths), tenths, advice(len(s.raw), covered, words)}
 }
 
-// score puts a number of tenths of a bit on a scale from 0 to 4: 10^3, 10^6, 10^8 and 10^10 guesses
-// are its steps, as they are zxcvbn's.
+// score returns the score for tenths of a bit. Like zxcvbn's, it rises at 10^3, 10^6, 10^8 and
+// 10^10 guesses.
 func score(tenths int) int {
-	n := 0
+	score := 0
 	for _, step := range []int{100, 200, 266, 333} {
 		if tenths >= step {
-			n++
+			score++
 		}
 	}
-	return n
+	return score
 }
 
-// kind is how a piece of a secret is guessed.
+// kind is how a piece of a password is guessed.
 type kind int
 
 const (
 	other   kind = iota // character by character
 	used                // from the list
 	known               // from what is known about the account
-	pattern             // a sequence, a row of keys, a repeat, a date
+	pattern             // as a sequence, keyboard row, repeat or date
 	kinds
 )
 
 // The sentences of Result.Advice.
 const (
-	adviceUsed = "This is close to one of the most used secrets and words. " +
-		"Take a few words that do not belong together."
+	adviceUsed = "This is close to one of the most common passwords and words. " +
+		"Use a few unrelated words."
 	adviceKnown = "This is close to the account, the nickname or the name of this site. " +
-		"Take a few words that have nothing to do with them."
-	advicePattern = "Sequences, rows of keys, repeats and dates are guessed first. " +
-		"Add a word or two that do not belong together."
-	adviceOther = "This can be guessed too easily. Add another word or two."
+		"Use a few words that have nothing to do with them."
+	advicePattern = "Sequences, keyboard rows, repeats and dates are guessed first. " +
+		"Add one or two unrelated words."
+	adviceOther = "This is too easy to guess. Add another word or two."
 )
 
-// advice finds the sentence by how many of n characters are covered by pieces of each kind, and by
-// how many pieces are words of the list.
+// advice returns the sentence for a password of n characters, of which pieces of each kind cover a
+// number, with a number of words from the list.
 func advice(n int, covered [kinds]int, words int) string {
 	switch {
 	case words > 0 && words <= 2 && covered[used]*4 >= n*3:
@@ -130,15 +131,15 @@ func advice(n int, covered [kinds]int, words int) string {
 	return adviceOther
 }
 
-// What a piece costs, in tenths of a bit. A character that no piece covers counts as one of ten:
-// few are chosen at random.
+// The costs of pieces, in tenths of a bit. A character that no piece covers counts as one of ten,
+// because few are chosen at random.
 const (
-	costPiece  = 10 // that it is a piece at all, and of which kind
+	costPiece  = 10 // of its kind and length
 	costSingle = 33
-	costMark   = 10 // of a character that only alters the one before
+	costMark   = 10 // of a character that only modifies the one before
 	costKnown  = 30
 	costWalk   = 60
 )
 
-// tenthsOf is about the logarithm of n to the base of two.
+// tenthsOf returns about ten times the binary logarithm of n.
 func tenthsOf(n int) int { return 10 * bits.Len(uint(n)) }

@@ -1,17 +1,17 @@
-// How many guesses a secret withstands: the rule of the server's package auth/strength, line by
-// line, for the pages. Whole tenths of a bit throughout, so that both agree to the last one.
-const MOST = 100, MOST_ABOUT = 300;
+// This is the server's package auth/strength for the pages, line by line. It estimates how many
+// guesses a password withstands, in whole tenths of a bit, so that both agree exactly.
+const MAX_LENGTH = 100, MAX_ABOUT = 300;
 const OTHER = 0, USED = 1, KNOWN = 2, PATTERN = 3;
 const PIECE = 10, SINGLE = 33, MARK = 10, COST_KNOWN = 30, COST_WALK = 60;
 const COST_YEAR = 60, COST_DATE = 150, COST_SIGNS = 20;
 
-const ADVICE_USED = "This is close to one of the most used secrets and words. " +
-  "Take a few words that do not belong together.";
+const ADVICE_USED = "This is close to one of the most common passwords and words. " +
+  "Use a few unrelated words.";
 const ADVICE_KNOWN = "This is close to the account, the nickname or the name of this site. " +
-  "Take a few words that have nothing to do with them.";
-const ADVICE_PATTERN = "Sequences, rows of keys, repeats and dates are guessed first. " +
-  "Add a word or two that do not belong together.";
-const ADVICE_OTHER = "This can be guessed too easily. Add another word or two.";
+  "Use a few words that have nothing to do with them.";
+const ADVICE_PATTERN = "Sequences, keyboard rows, repeats and dates are guessed first. " +
+  "Add one or two unrelated words.";
+const ADVICE_OTHER = "This is too easy to guess. Add another word or two.";
 
 const ranks = new Map();
 let longest = 0;
@@ -20,12 +20,12 @@ for (const word of "COMMON".split(" ")) {
   longest = Math.max(longest, word.length);
 }
 
-// names are the words of the scores.
+// names are the names of the scores.
 export const names = ["Very weak", "Weak", "Fair", "Good", "Strong"];
 
-// measure judges a secret, whose guesser knows about its account, nickname, site and the like.
-export function measure(secret, about) {
-  const s = newSearch(secret, about);
+// measure estimates a password for a guesser who knows the texts in about: account, nickname, site.
+export function measure(password, about) {
+  const s = newSearch(password, about);
   words(s);
   sequences(s);
   walks(s);
@@ -48,7 +48,7 @@ function advice(n, covered, listed) {
 
 const tenthsOf = (n) => 10 * (32 - Math.clz32(n));
 
-// A text is a string whose characters can be counted; a character is a code point.
+// newText returns a function that slices a string by code points.
 function newText(points) {
   const at = [0];
   let s = "";
@@ -61,16 +61,17 @@ function newText(points) {
 
 const pointsOf = (s) => Array.from(s, (c) => c.codePointAt(0));
 
-function newSearch(secret, about) {
-  const raw = pointsOf(secret).slice(0, MOST);
+function newSearch(password, about) {
+  const raw = pointsOf(password).slice(0, MAX_LENGTH);
   const known = knownWords(about);
   let window = longest;
   for (const word of known) { window = Math.max(window, pointsOf(word).length); }
-  return { known, window, raw, folded: raw.map(fold), ending: Array.from({ length: raw.length + 1 }, () => []) };
+  const piecesTo = Array.from({ length: raw.length + 1 }, () => []);
+  return { known, window, raw, folded: raw.map(fold), piecesTo };
 }
 
 function offer(s, from, to, cost, kind) {
-  s.ending[to].push({ start: from, cost: PIECE + cost, kind });
+  s.piecesTo[to].push({ start: from, cost: PIECE + cost, kind });
 }
 
 function fold(point) {
@@ -108,7 +109,7 @@ function cheapest(s) {
   for (let end = 1; end <= n; end++) {
     best[end] = best[end - 1] + single(s.raw[end - 1]);
     last[end] = { start: end - 1, cost: 0, kind: OTHER };
-    const attempt = (p) => {
+    const consider = (p) => {
       const c = best[p.start] + p.cost, l = last[end];
       if (c < best[end] || (c === best[end] &&
           (p.start < l.start || (p.start === l.start && p.kind < l.kind)))) {
@@ -116,8 +117,8 @@ function cheapest(s) {
         last[end] = p;
       }
     };
-    s.ending[end].forEach(attempt);
-    copies(s, end, run, attempt);
+    s.piecesTo[end].forEach(consider);
+    copies(s, end, run, consider);
   }
   const covered = [0, 0, 0, 0];
   let listed = 0;
@@ -129,11 +130,12 @@ function cheapest(s) {
 }
 
 function whole(s) {
-  const kinds = s.ending[s.raw.length].filter((p) => p.start === 0 && p.kind !== PATTERN).map((p) => p.kind);
+  const kinds = s.piecesTo[s.raw.length]
+    .filter((p) => p.start === 0 && p.kind !== PATTERN).map((p) => p.kind);
   return kinds.length > 0 ? Math.min(...kinds) : OTHER;
 }
 
-function copies(s, end, run, attempt) {
+function copies(s, end, run, consider) {
   let longest = 1;
   for (let distance = 1; distance < end; distance++) {
     if (s.folded[end - 1] !== s.folded[end - 1 - distance]) {
@@ -143,7 +145,7 @@ function copies(s, end, run, attempt) {
     run[distance]++;
     for (; longest < run[distance]; longest++) {
       const cost = PIECE + tenthsOf(distance) + tenthsOf(longest + 1);
-      attempt({ start: end - longest - 1, cost, kind: PATTERN });
+      consider({ start: end - longest - 1, cost, kind: PATTERN });
     }
   }
 }
@@ -201,7 +203,8 @@ function knownWords(about) {
     }
   };
   for (const text of ["latchkey", ...about]) {
-    const whole = pointsOf(text).slice(0, MOST_ABOUT).map((p) => String.fromCodePoint(fold(p))).join("");
+    const whole = pointsOf(text).slice(0, MAX_ABOUT)
+      .map((p) => String.fromCodePoint(fold(p))).join("");
     add(whole);
     whole.split(/[ @]/).forEach(add);
     whole.split(/[^0-9a-z\u0080-\u{10ffff}]/u).forEach(add);
@@ -260,7 +263,7 @@ function dates(s) {
   }
 }
 
-// number reads a stretch of one to four digits; NaN for anything else.
+// number parses one to four digits. It returns NaN for anything else.
 function number(s, from, to) {
   if (to > s.raw.length || to - from < 1 || to - from > 4) { return NaN; }
   let n = 0;

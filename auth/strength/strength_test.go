@@ -47,7 +47,8 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestListed: each of the ten thousand most used secrets is very weak, also with a capital or backwards.
+// TestListed: each of the ten thousand most used secrets is very weak, also with a capital or
+// backwards.
 func TestListed(t *testing.T) {
 	m := New()
 	for i, word := range strings.Fields(common)[:10_000] {
@@ -61,7 +62,8 @@ func TestListed(t *testing.T) {
 	}
 }
 
-// TestList: the script's reading of the list needs words of printable ASCII without quotes, each once.
+// TestList: the script's reading of the list needs words of printable ASCII without quotes, each
+// once.
 func TestList(t *testing.T) {
 	seen := map[string]bool{}
 	for _, word := range strings.Split(strings.TrimSuffix(common, "\n"), "\n") {
@@ -145,7 +147,7 @@ func FuzzMeasure(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, secret, about string) {
 		got := m.Measure(secret, about)
-		n := min(Most, utf8.RuneCountInString(secret))
+		n := min(maxLength, utf8.RuneCountInString(secret))
 		if got.Score < 0 || got.Score > MaxScore || got.Tenths < 0 || got.Tenths > n*costSingle || got.Advice == "" {
 			t.Errorf("%q: %+v", secret, got)
 		}

@@ -1,5 +1,5 @@
-// Local is a service with Echo that verifies tokens by itself, on the data directory of a Latchkey
-// server on the same machine.
+// Local is a service with Echo that verifies tokens in its own process, with the data directory of
+// a Latchkey server on the same machine.
 //
 //	go run ./docs/examples/local -data ./latchkey-data -addr 127.0.0.1:3000
 //	curl -u 'TOKEN:' http://127.0.0.1:3000/hello
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -30,8 +31,12 @@ func serve(ctx context.Context, addr, data string) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()   //nolint:errcheck // nothing was written to it
-	go authority.Run(ctx) // takes in what ends tokens, within a tenth of a second
+	defer store.Close() //nolint:errcheck // the service reads only
+	ctx, stop := context.WithCancel(ctx)
+	var follower sync.WaitGroup
+	follower.Go(func() { authority.Run(ctx) }) // reads revocations within a tenth of a second
+	defer follower.Wait()
+	defer stop()
 
 	verifier := auth.Local{Authority: authority}
 	e := echo.New()
@@ -41,7 +46,7 @@ func serve(ctx context.Context, addr, data string) error {
 	return e.Start(addr)
 }
 
-// hello greets whoever was let through.
+// hello greets the user of the token.
 func hello(c echo.Context) error {
 	identity, _ := guard.IdentityFrom(c.Request().Context())
 	return c.String(http.StatusOK,

@@ -1,0 +1,85 @@
+package auth
+
+import (
+	"time"
+
+	"latchkey/models"
+)
+
+// limit defines how many attempts may fail without a wait, and how long to wait after each further
+// one.
+type limit struct {
+	attempts  int           // that may fail without a wait
+	window    time.Duration // in which so many are forgotten, one after the other
+	firstWait time.Duration // after the last free attempt; it doubles with each further one
+	maxWait   time.Duration
+}
+
+// accountLimit is for one account from one network, or from one device that has logged in before.
+func accountLimit(attempts int) *limit {
+	return &limit{attempts: attempts, window: 24 * time.Hour, firstWait: 10 * time.Second,
+		maxWait: time.Hour}
+}
+
+// networkLimit is for all accounts from one network.
+func networkLimit(attempts int) *limit {
+	return &limit{attempts: attempts, window: time.Hour, firstWait: time.Second,
+		maxWait: time.Minute}
+}
+
+// interval is how long one failed attempt counts.
+func (l *limit) interval() time.Duration { return l.window / time.Duration(l.attempts) }
+
+// wait returns the time between two attempts after a number of failures.
+func (l *limit) wait(failures int) time.Duration {
+	wait := l.firstWait
+	for range min(failures-l.attempts, 30) {
+		wait = min(2*wait, l.maxWait)
+	}
+	return wait
+}
+
+// bucket counts the failed attempts under one limit key. Its times count from the start of the
+// limiter.
+type bucket struct {
+	clearsAt time.Duration // when the last failure is forgotten
+	failedAt time.Duration // when the last attempt failed
+	pending  int           // attempts that are reserved and not decided yet
+}
+
+// failures returns how many failed attempts count now.
+func (b *bucket) failures(l *limit, now time.Duration) int {
+	if b.clearsAt <= now {
+		return 0
+	}
+	return int((b.clearsAt - now + l.interval() - 1) / l.interval())
+}
+
+// check reports whether one more attempt is allowed now. If it is not, wait is the time until it
+// is, or 0 if that depends on pending attempts.
+func (b *bucket) check(l *limit, now time.Duration) (allowed bool, wait time.Duration) {
+	failures := b.failures(l, now)
+	switch {
+	case failures+b.pending < l.attempts:
+		return true, 0
+	case b.pending > 0:
+		return false, 0
+	}
+	wait = b.failedAt + l.wait(failures) - now
+	return wait <= 0, wait
+}
+
+// fail counts one failed attempt.
+func (b *bucket) fail(l *limit, now time.Duration) {
+	b.clearsAt = max(b.clearsAt, now) + l.interval()
+	b.failedAt = now
+}
+
+// restore sets the bucket from the stored counts. now is the time since the start of the limiter,
+// and clock the system time, at which it is called.
+func (b *bucket) restore(f models.Failures, clock time.Time, now time.Duration) {
+	milliseconds := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+	ago := max(0, milliseconds(clock.UnixMilli()-f.FailedAt)) // the clock may have been set back
+	b.failedAt = now - ago
+	b.clearsAt = b.failedAt + milliseconds(f.ClearsAt-f.FailedAt)
+}
