@@ -28,6 +28,15 @@ func testSite(t testing.TB) site {
 		returnHosts: []string{"old.example.org", "dev.example.org:8443"}}
 }
 
+// newSharedHarness returns a harness at login.example.com that shares its cookie with example.com
+// and trusts the address of every test request.
+func newSharedHarness(t *testing.T, configure ...func(*Config)) *harness {
+	return newHarness(t, auth.Options{CookieDomain: "example.com"}, append(configure, func(c *Config) {
+		c.PublicURL = mustURL(t, "https://login.example.com")
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	})...)
+}
+
 func TestNext(t *testing.T) {
 	alone, shared := site{}, testSite(t)
 	plain := site{public: mustURL(t, "http://10.0.0.7:8080"), returnHosts: []string{"10.0.0.7:3000"}}
@@ -108,10 +117,7 @@ func hostileNext(t testing.TB) (spellings []string) {
 // TestHostileNext: no spelling of a redirect target makes a login redirect to another host, as a
 // browser reads the response. It covers every place that accepts a target.
 func TestHostileNext(t *testing.T) {
-	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
-		c.PublicURL = mustURL(t, "https://login.example.com")
-		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
-	})
+	h := newSharedHarness(t)
 	cookie := "Cookie: __Secure-latchkey=" + h.admin
 	check := func(where, target, location string) {
 		t.Helper()
@@ -175,61 +181,57 @@ func FuzzNext(f *testing.F) {
 	})
 }
 
+// loginRedirect is a request to verify through a proxy, and its response.
+type loginRedirect struct {
+	name      string
+	query     string
+	headers   string // lines
+	status    int
+	location  string
+	challenge bool
+}
+
+func loginRedirects() []loginRedirect {
+	const (
+		nginx = "X-Original-URL: https://app.example.com/a?b=c&d"
+		caddy = "X-Forwarded-Proto: https\nX-Forwarded-Host: app.example.com\n" +
+			"X-Forwarded-Uri: /a?b=c&d"
+		login  = "https://login.example.com/login?next=https%3A%2F%2Fapp.example.com%2F"
+		here   = login + "a%3Fb%3Dc%26d"
+		person = "\nSec-Fetch-Mode: navigate\nAccept: text/html"
+		ask    = "?login=redirect"
+	)
+	return []loginRedirect{
+		{"nginx", ask, nginx + person, 401, here, false},
+		{"Caddy", ask, caddy + person, 303, here, false},
+		{"no Sec-Fetch", ask, caddy + "\nAccept: text/html,*/*", 303, here, false},
+		{"with a scope", "?scope=AdminScope&login=redirect", nginx + person, 401, here, false},
+		{"a revoked session", ask, nginx + person + "\nCookie: __Secure-latchkey=x", 401, here, false},
+		{"a form, nginx", ask, nginx + person + "\nX-Original-Method: POST", 401, login, false},
+		{"a form, Caddy", ask, caddy + person + "\nX-Forwarded-Method: POST", 303, login, false},
+		{"HEAD", ask, caddy + person + "\nX-Forwarded-Method: HEAD", 303, here, false},
+		{"not requested", "", nginx + person, 401, "", true},
+		{"another value", "?login=yes", caddy + person, 401, "", true},
+		{"a program", ask, caddy + "\nAccept: */*", 401, "", true},
+		{"a script", ask, caddy + "\nSec-Fetch-Mode: cors\nAccept: text/html", 401, "", false},
+		{"an image", ask, caddy + "\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", 401, "", false},
+		{"an older script", ask, caddy + "\nX-Requested-With: XMLHttpRequest\nAccept: text/html", 401, "",
+			false},
+		{"bad credentials", ask, nginx + person + "\nAuthorization: Basic eDo=", 401, "", true},
+		{"an address too long", ask, nginx + strings.Repeat("x", 3000) + person, 401, login, false},
+		{"a bad escape", ask, "X-Original-URL: https://app.example.com/100%" + person, 401, login, false},
+		{"another host", ask, "X-Original-URL: https://app.example.org/" + person, 401, "", true},
+		{"no original URL", ask, person[1:], 401, "", true},
+	}
+}
+
 // TestRedirectToLogin: verify redirects people to the login page if a trusted proxy asks for it
 // and names the original URL. Every other request gets the ordinary 401.
 func TestRedirectToLogin(t *testing.T) {
-	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
-		c.PublicURL = mustURL(t, "https://login.example.com")
-		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
-	})
-	const nginx = "X-Original-URL: https://app.example.com/a?b=c&d"
-	caddy := []string{"X-Forwarded-Proto: https", "X-Forwarded-Host: app.example.com", "X-Forwarded-Uri: /a?b=c&d"}
-	const login = "https://login.example.com/login?next="
-	const here, front = login + "https%3A%2F%2Fapp.example.com%2Fa%3Fb%3Dc%26d", login + "https%3A%2F%2Fapp.example.com%2F"
-	person := []string{"Sec-Fetch-Mode: navigate", "Accept: text/html"}
-	with := func(lists ...any) (all []string) {
-		for _, l := range lists {
-			switch l := l.(type) {
-			case string:
-				all = append(all, l)
-			case []string:
-				all = append(all, l...)
-			}
-		}
-		return all
-	}
-	tests := []struct {
-		name      string
-		query     string
-		headers   []string
-		status    int
-		location  string
-		challenge bool
-	}{
-		{"nginx", "?login=redirect", with(nginx, person), 401, here, false},
-		{"Caddy", "?login=redirect", with(caddy, person), 303, here, false},
-		{"no Sec-Fetch", "?login=redirect", with(caddy, "Accept: text/html,*/*"), 303, here, false},
-		{"with a scope", "?scope=AdminScope&login=redirect", with(nginx, person), 401, here, false},
-		{"a revoked session", "?login=redirect", with(nginx, person, "Cookie: __Secure-latchkey=x"), 401, here, false},
-		{"a form, nginx", "?login=redirect", with(nginx, person, "X-Original-Method: POST"), 401, front, false},
-		{"a form, Caddy", "?login=redirect", with(caddy, person, "X-Forwarded-Method: POST"), 303, front, false},
-		{"HEAD", "?login=redirect", with(caddy, person, "X-Forwarded-Method: HEAD"), 303, here, false},
-		{"not requested", "", with(nginx, person), 401, "", true},
-		{"another value", "?login=yes", with(caddy, person), 401, "", true},
-		{"a program", "?login=redirect", with(caddy, "Accept: */*"), 401, "", true},
-		{"a script", "?login=redirect", with(caddy, "Sec-Fetch-Mode: cors", "Accept: text/html"), 401, "", false},
-		{"an image", "?login=redirect", with(caddy, "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"), 401, "", false},
-		{"an older script", "?login=redirect", with(caddy, "X-Requested-With: XMLHttpRequest", "Accept: text/html"),
-			401, "", false},
-		{"bad credentials", "?login=redirect", with(nginx, person, "Authorization: Basic eDo="), 401, "", true},
-		{"an address too long", "?login=redirect", with(person, nginx+strings.Repeat("x", 3000)), 401, front, false},
-		{"a bad escape", "?login=redirect", with(person, "X-Original-URL: https://app.example.com/100%"), 401, front, false},
-		{"another host", "?login=redirect", with(person, "X-Original-URL: https://app.example.org/"), 401, "", true},
-		{"no original URL", "?login=redirect", person, 401, "", true},
-	}
-	for _, test := range tests {
+	h := newSharedHarness(t)
+	for _, test := range loginRedirects() {
 		t.Run(test.name, func(t *testing.T) {
-			w := h.ask("GET", "/v1/verify"+test.query, "", test.headers...)
+			w := h.ask("GET", "/v1/verify"+test.query, "", strings.Split(test.headers, "\n")...)
 			if got := w.Header().Get("Location"); w.Code != test.status || got != test.location {
 				t.Errorf("%d %q, want %d %q", w.Code, got, test.status, test.location)
 			}
@@ -239,22 +241,16 @@ func TestRedirectToLogin(t *testing.T) {
 		})
 	}
 	r := httptest.NewRequest("GET", "/v1/verify?login=redirect", nil)
-	r.RemoteAddr = "198.51.100.1:1"
 	r.Header = http.Header{"X-Original-Url": {"https://app.example.com/"}, "Accept": {"text/html"}}
-	w := httptest.NewRecorder()
-	h.server.ServeHTTP(w, r)
-	if w.Code != 401 || w.Header().Get("Location") != "" {
-		t.Errorf("a stranger: %d %v", w.Code, w.Header())
+	if w := h.send(r, "198.51.100.1:1"); w.Code != 401 || w.Header().Get("Location") != "" {
+		t.Errorf("from an untrusted proxy: %d %v", w.Code, w.Header())
 	}
 }
 
 // TestSharedCookie: with a cookie domain all its hosts share the session cookie, and cookies of
 // other settings do not count. A login redirects to hosts that get the cookie.
 func TestSharedCookie(t *testing.T) {
-	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
-		c.PublicURL = mustURL(t, "https://login.example.com")
-		c.ReturnHosts = []string{"old.example.org"}
-	})
+	h := newSharedHarness(t, func(c *Config) { c.ReturnHosts = []string{"old.example.org"} })
 	form := url.Values{"account": {"root@example.com"}, "secret": {"secret1"}, "next": {"https://app.example.com/x"}}
 	asForm := "Content-Type: application/x-www-form-urlencoded"
 	w := h.ask("POST", "/login", form.Encode(), asForm)
@@ -297,9 +293,7 @@ func TestSharedCookie(t *testing.T) {
 // TestTwoCookies: with a stale and a valid session cookie, a logout revokes the valid one and a
 // login deletes the cookies of this host.
 func TestTwoCookies(t *testing.T) {
-	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
-		c.PublicURL = mustURL(t, "https://login.example.com")
-	})
+	h := newSharedHarness(t)
 	both := "Cookie: __Secure-latchkey=stale; __Secure-latchkey="
 	if w := h.ask("POST", "/logout", "", both+h.admin); w.Code != 303 {
 		t.Fatalf("%d", w.Code)
@@ -321,9 +315,7 @@ func TestTwoCookies(t *testing.T) {
 // TestRedirectLoop: a browser with a session that returns at once is not redirected to the same
 // address again.
 func TestRedirectLoop(t *testing.T) {
-	h := newHarness(t, auth.Options{CookieDomain: "example.com"}, func(c *Config) {
-		c.PublicURL = mustURL(t, "https://login.example.com")
-	})
+	h := newSharedHarness(t)
 	session := "Cookie: __Secure-latchkey=" + h.admin
 	const target = "/login?next=https%3A%2F%2Fapp.example.com%2Fx"
 	w := h.ask("GET", target, "", session)
