@@ -57,6 +57,39 @@ type limitKey struct {
 	limit  *limit
 }
 
+// limit defines how many attempts may fail without a wait, and how long to wait after each further
+// one.
+type limit struct {
+	attempts  int           // that may fail without a wait
+	window    time.Duration // in which so many are forgotten, one after the other
+	firstWait time.Duration // after the last free attempt; it doubles with each further one
+	maxWait   time.Duration
+}
+
+// accountLimit is for one account from one network, or from one device that has logged in before.
+func accountLimit(attempts int) *limit {
+	return &limit{attempts: attempts, window: 24 * time.Hour, firstWait: 10 * time.Second,
+		maxWait: time.Hour}
+}
+
+// networkLimit is for all accounts from one network.
+func networkLimit(attempts int) *limit {
+	return &limit{attempts: attempts, window: time.Hour, firstWait: time.Second,
+		maxWait: time.Minute}
+}
+
+// interval is how long one failed attempt counts.
+func (l *limit) interval() time.Duration { return l.window / time.Duration(l.attempts) }
+
+// wait returns the time between two attempts after a number of failures.
+func (l *limit) wait(failures int) time.Duration {
+	wait := l.firstWait
+	for range min(failures-l.attempts, 30) {
+		wait = min(2*wait, l.maxWait)
+	}
+	return wait
+}
+
 // loginLimiter limits failed logins. An attempt is reserved before its password is hashed, so that
 // parallel attempts are counted like sequential ones. It is safe for concurrent use.
 type loginLimiter struct {
