@@ -199,9 +199,7 @@ func (p *damageFixture) survives(t *testing.T, dir string) bool {
 	t.Helper()
 	began := time.Now()
 	s, out := tryStart(t, dir, lenient...)
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("the start took %v, want at most 5 s", took)
-	}
+	requireWithin(t, "the start", time.Since(began), 5*time.Second)
 	if s == nil {
 		if strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "latchkey: ") {
 			t.Errorf("a failed start prints %q, want one line", out)
@@ -226,14 +224,12 @@ func (p *damageFixture) survives(t *testing.T, dir string) bool {
 	return true
 }
 
-// ask sends a request and requires an answer within 5 seconds.
+// ask sends a request, which must be answered within 5 seconds.
 func (p *damageFixture) ask(t *testing.T, method, url, body string, headers ...string) reply {
 	t.Helper()
 	began := time.Now()
 	got := request(t, method, url, body, append(headers, asJSON)...)
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("%s %s took %v, want at most 5 s", method, url, took)
-	}
+	requireWithin(t, method+" "+url, time.Since(began), 5*time.Second)
 	return got
 }
 

@@ -158,9 +158,7 @@ func (l *acknowledged) do(
 			t.Errorf("%s %s: status %d, want 503: %s", method, url, got.Status, got.Body)
 		}
 	}
-	if took := time.Since(started); took > 10*time.Second {
-		t.Errorf("%s %s took %v, want at most 10 s", method, url, took)
-	}
+	requireWithin(t, method+" "+url, time.Since(started), 10*time.Second)
 	return got, done
 }
 

@@ -104,7 +104,7 @@ func killRepeatedly(t *testing.T, times int) {
 		for range 1 + random.IntN(12) { // the kill comes at a random moment
 			select {
 			case <-all.answered:
-			case <-time.After(10 * time.Second):
+			case <-time.After(patience):
 				t.Fatal("the server acknowledges nothing")
 			}
 		}

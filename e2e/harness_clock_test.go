@@ -149,6 +149,18 @@ func (c *clock) set(t testing.TB, ahead time.Duration) {
 // now returns the clock's time in Unix seconds.
 func (c *clock) now() int64 { return time.Now().Unix() + c.offset.Load() }
 
+// mustRun runs a command on the clock, which must succeed, and returns its output.
+func (c *clock) mustRun(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(c.program, append([]string{"--data", dir}, args...)...)
+	cmd.Env = append(append(os.Environ(), database(t, dir)...), "LATCHKEY_TEST_CLOCK="+c.path)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("latchkey %v: %v: %s", args, err, out)
+	}
+	return strings.TrimSuffix(string(out), "\n")
+}
+
 // start starts a server on the clock.
 func (c *clock) start(t *testing.T, dir string, args ...string) *server {
 	t.Helper()

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // reply is an HTTP response whose body was read.
@@ -30,7 +29,7 @@ func request(tb testing.TB, method, url, body string, headers ...string) reply {
 
 // client follows no redirect.
 var client = &http.Client{
-	Timeout:       30 * time.Second,
+	Timeout:       patience,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 

@@ -40,7 +40,7 @@ func background(
 func daemon(tb testing.TB, address, dir, name string, args ...string) *lockedBuffer {
 	tb.Helper()
 	out, done := background(tb, dir, name, args...)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if conn, err := net.DialTimeout("tcp", address, time.Second); err == nil {
 			_ = conn.Close()
 			return out
@@ -51,7 +51,7 @@ func daemon(tb testing.TB, address, dir, name string, args ...string) *lockedBuf
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	tb.Fatalf("%s does not listen at %s within 30 s: %s", name, address, out)
+	tb.Fatalf("%s does not listen at %s: %s", name, address, out)
 	return nil
 }
 
@@ -64,19 +64,19 @@ func freeAddress(tb testing.TB) string {
 	return l.Addr().String()
 }
 
-// execute runs a program for at most a minute and returns its output, both streams, and exit code.
+// execute runs a program and returns its output, both streams, and exit code.
 // Its environment is PATH, LC_ALL and env.
 func execute(
 	tb testing.TB, dir string, env []string, stdin, name string, args ...string,
 ) (string, int) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	var out bytes.Buffer
 	cmd.Dir, cmd.Env = dir, append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}, env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &out
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = patience
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

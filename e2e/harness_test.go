@@ -123,8 +123,7 @@ func startProgram(tb testing.TB, env []string, program, dir string, args ...stri
 	}
 	go func() { s.done <- s.cmd.Wait() }()
 	tb.Cleanup(s.kill)
-	deadline := time.Now().Add(20 * time.Second)
-	for time.Now().Before(deadline) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if match := addressLine.FindStringSubmatch(s.out.String()); match != nil {
 			s.URL = match[1]
 			if answered(s.URL + "/healthz") {
@@ -170,7 +169,7 @@ func (s *server) stop(tb testing.TB) error {
 	case err := <-s.done:
 		s.done <- nil
 		return err
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		tb.Fatal("the server does not stop within 20 s")
 		return nil
 	}
@@ -179,7 +178,7 @@ func (s *server) stop(tb testing.TB) error {
 // latchkey runs a command on a data directory.
 func latchkey(tb testing.TB, dir, stdin string, args ...string) (stdout, stderr string, code int) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	var out, errOut bytes.Buffer
@@ -205,7 +204,7 @@ func mustRun(tb testing.TB, dir, stdin string, args ...string) string {
 // await polls until a condition holds.
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); {
+	for deadline := time.Now().Add(patience); !holds(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited too long for %s", what)
 		}

@@ -111,7 +111,5 @@ func (w *writers) finish(t *testing.T, nodes []*server) {
 			t.Errorf("the acknowledged account %s is lost", name)
 		}
 	}
-	if took := time.Duration(w.longest.Load()); took > 3*time.Second {
-		t.Errorf("a response took %v, want at most 3 s", took)
-	}
+	requireWithin(t, "the slowest response", time.Duration(w.longest.Load()), 3*time.Second)
 }

@@ -25,7 +25,7 @@ func TestBrowserNicknameIsText(t *testing.T) {
 
 // TestBrowserCountdown shows the time left of the token, which counts down.
 func TestBrowserCountdown(t *testing.T) {
-	w := openBrowser(t, start(t, t.TempDir(), "--token-ttl", "50s").URL)
+	w := openBrowser(t, start(t, t.TempDir(), "--token-ttl", "9m").URL)
 	w.signUp("ann@example.com", "Ann")
 	first := w.text("#left")
 	await(t, "the time left to count down", func() bool { return w.text("#left") != first })

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
@@ -41,7 +40,7 @@ func openBrowser(t *testing.T, url string) *window {
 		chromedp.Flag("disable-component-update", true), chromedp.Env("TMPDIR="+profile))
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	tab, stopTab := chromedp.NewContext(allocator)
-	ctx, stopTimeout := context.WithTimeout(tab, 90*time.Second)
+	ctx, stopTimeout := context.WithTimeout(tab, 5*patience)
 	w := &window{t: t, ctx: ctx, url: url}
 	chromedp.ListenTarget(tab, w.listen)
 	t.Cleanup(func() {
@@ -198,10 +197,13 @@ func (w *window) copyToken() (token string) {
 		}
 		return nil
 	}))
+	w.evaluate(`window.copied = new Promise(done => {
+		const button = document.querySelector('[data-copy="token-text"]');
+		new MutationObserver(() => { if (button.textContent.includes("Copied")) { done("yes"); } })
+			.observe(button, {childList: true, subtree: true});
+	})`)
 	w.do(chromedp.Click(`[data-copy="token-text"]`, chromedp.ByQuery))
-	await(w.t, "the button to say Copied", func() bool {
-		return strings.Contains(w.text(`[data-copy="token-text"]`), "Copied")
-	})
+	w.evaluateAsync("window.copied") // the button says so for two seconds
 	w.do(chromedp.Evaluate("navigator.clipboard.readText()", &token,
 		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 	if shown := w.text("#token-text"); len(token) != 56 || token != shown {

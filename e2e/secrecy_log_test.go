@@ -144,7 +144,7 @@ func sendMalformed(t *testing.T, s *server, text string) {
 			"Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n%s\r\n"} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 		must(t, err)
-		must(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+		must(t, conn.SetDeadline(time.Now().Add(patience)))
 		_, err = fmt.Fprintf(conn, raw, text)
 		must(t, err)
 		must(t, conn.(*net.TCPConn).CloseWrite())
