@@ -28,7 +28,7 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	})
 	b.Run("latchkey", func(b *testing.B) {
-		ring, i := testRing(1), someone(7, 3, 7200)
+		ring, i := testRing(1), identity(7, 3, 7200)
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, _, err := ring.encode(purposeToken, i); err != nil && !errors.Is(err, errTick) {
@@ -55,7 +55,7 @@ func BenchmarkDecode(b *testing.B) {
 	})
 	b.Run("latchkey", func(b *testing.B) {
 		ring := testRing(1)
-		token := mustEncode(b, ring, purposeToken, someone(7, 3, 7200))
+		token := mustEncode(b, ring, purposeToken, identity(7, 3, 7200))
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := ring.decode(purposeToken, token); err != nil {
@@ -78,7 +78,7 @@ func BenchmarkDecode(b *testing.B) {
 
 // BenchmarkNoteUse: what remembering the last use adds to a verification, by itself and in parallel.
 func BenchmarkNoteUse(b *testing.B) {
-	id, now := someone(7, 3, 7200).TokenID, time.Now().Unix()
+	id, now := identity(7, 3, 7200).TokenID, time.Now().Unix()
 	b.Run("alone", func(b *testing.B) {
 		var u usage
 		b.ReportAllocs()

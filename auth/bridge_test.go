@@ -1,9 +1,9 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -16,74 +16,72 @@ import (
 func newBridge(t testing.TB, a *Authority) *Bridge {
 	t.Helper()
 	b, err := NewBridge(a)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return b
 }
 
-// ask says whom a pair lets in, and how many hashes that took.
-func (b *Bridge) ask(t testing.TB, account, secret string) (i Identity, hashes int64, err error) {
+// ask verifies account and password, and counts the hashes.
+func (b *Bridge) ask(
+	t testing.TB, account, password string,
+) (i Identity, hashes int64, err error) {
 	t.Helper()
 	before := b.authority.hasher.made.Load()
-	i, err = b.Verify(t.Context(), BasicCredential{User: account, Password: secret}, "")
+	i, err = b.Verify(t.Context(), BasicCredential{User: account, Password: password}, "")
 	return i, b.authority.hasher.made.Load() - before, err
 }
 
-// TestBridge: a right pair costs one hash and then none; a wrong one costs one each time, whether or not there is
-// such an account.
+// TestBridge: the right password costs one hash once. A wrong one costs one hash each time, whether
+// or not the account exists.
 func TestBridge(t *testing.T) {
 	a := newAuthority(t, Options{})
 	user := register(t, a, "ann@example.com")
 	b := newBridge(t, a)
+	invalid := wire.ErrTokenInvalid
 	steps := []struct {
-		name, account, secret string
-		hashes                int64
-		err                   error
+		name, account, password string
+		hashes                  int64
+		err                     error
 	}{
 		{"OK/first", "ann@example.com", "secret1", 1, nil},
 		{"OK/again", "ann@example.com", "secret1", 0, nil},
 		{"OK/another spelling", "ANN@example.com", "secret1", 1, nil},
-		{"wire.ErrTokenInvalid/wrong secret", "ann@example.com", "secret2", 1, wire.ErrTokenInvalid},
-		{"wire.ErrTokenInvalid/again", "ann@example.com", "secret2", 1, wire.ErrTokenInvalid},
-		{"wire.ErrTokenInvalid/unknown", "bob@example.com", "secret1", 1, wire.ErrTokenInvalid},
-		{"wire.ErrTokenInvalid/unknown again", "bob@example.com", "secret1", 1, wire.ErrTokenInvalid},
-		{"wire.ErrTokenInvalid/no secret", "ann@example.com", "", 0, wire.ErrTokenInvalid},
-		{"wire.ErrTokenInvalid/no account", "", "secret1", 0, wire.ErrTokenInvalid},
-		{"wire.ErrTokenInvalid/too long", "ann@example.com", string(make([]byte, MaxPassword+1)), 0, wire.ErrTokenInvalid},
+		{"Err/wrong password", "ann@example.com", "secret2", 1, invalid},
+		{"Err/wrong password again", "ann@example.com", "secret2", 1, invalid},
+		{"Err/unknown account", "bob@example.com", "secret1", 1, invalid},
+		{"Err/unknown account again", "bob@example.com", "secret1", 1, invalid},
+		{"Err/no password", "ann@example.com", "", 0, invalid},
+		{"Err/no account", "", "secret1", 0, invalid},
+		{"Err/too long", "ann@example.com", string(make([]byte, MaxPassword+1)), 0, invalid},
 		{"OK/still", "ann@example.com", "secret1", 0, nil},
 	}
 	for _, step := range steps {
-		i, hashes, err := b.ask(t, step.account, step.secret)
+		i, hashes, err := b.ask(t, step.account, step.password)
 		if !errors.Is(err, step.err) || hashes != step.hashes {
-			t.Errorf("%s: %v after %d hashes, want %v after %d", step.name, err, hashes, step.err, step.hashes)
+			t.Errorf("%s: %v after %d hashes, want %v after %d", step.name, err, hashes, step.err,
+				step.hashes)
 		}
-		if err == nil && (i.UID != user.ID || i.Scope != models.UserScope || i.ClientType != models.EMail || i.HasToken()) {
+		if err == nil && (i.UID != user.ID || i.Scope != models.UserScope ||
+			i.ClientType != models.EMail || i.HasToken()) {
 			t.Errorf("%s: %+v", step.name, i)
 		}
 	}
 }
 
-// TestBridgeFollowsAccount: what changes an account, in this process or another, is felt by the next request.
-func TestBridgeFollowsAccount(t *testing.T) {
-	dir := t.TempDir()
-	secret, err := CreateMasterKey(filepath.Join(dir, "secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	here := openAuthority(t, dir, secret, Options{})
-	other := openAuthority(t, dir, secret, Options{})
+// TestBridgeSeesChanges: the next request sees a change of the account by another process.
+func TestBridgeSeesChanges(t *testing.T) {
+	here, there, _ := newPair(t, Options{})
+	ctx := t.Context()
 	changes := []struct {
 		name   string
 		change func(uid uint32) error
-		scope  models.Scope // after it, with the same secret; 0: refused
+		scope  models.Scope // after it, with the same password; 0: rejected
 	}{
-		{"secret", func(uid uint32) error { return other.SetPassword(t.Context(), uid, "secret2") }, 0},
-		{"disabled", func(uid uint32) error { return other.SetState(t.Context(), uid, models.Disabled) }, 0},
-		{"deleted", func(uid uint32) error { return other.Delete(t.Context(), uid) }, 0},
-		{"role", func(uid uint32) error { return other.SetRole(t.Context(), uid, models.RoleAdministrator) },
+		{"password", func(uid uint32) error { return there.SetPassword(ctx, uid, "secret2") }, 0},
+		{"disabled", func(uid uint32) error { return there.SetState(ctx, uid, models.Disabled) }, 0},
+		{"deleted", func(uid uint32) error { return there.Delete(ctx, uid) }, 0},
+		{"role", func(uid uint32) error { return there.SetRole(ctx, uid, models.RoleAdministrator) },
 			models.AdminScope},
-		{"nickname", func(uid uint32) error { return other.SetNickname(t.Context(), uid, "Other") },
+		{"nickname", func(uid uint32) error { return there.SetNickname(ctx, uid, "Other") },
 			models.UserScope},
 	}
 	for _, test := range changes {
@@ -91,67 +89,65 @@ func TestBridgeFollowsAccount(t *testing.T) {
 			account := test.name + "@example.com"
 			user := register(t, here, account)
 			b := newBridge(t, here)
-			if _, _, err := b.ask(t, account, "secret1"); err != nil {
-				t.Fatal(err)
-			}
-			if err := test.change(user.ID); err != nil {
-				t.Fatal(err)
-			}
+			_, _, err := b.ask(t, account, "secret1")
+			must(t, err)
+			must(t, test.change(user.ID))
 			i, _, err := b.ask(t, account, "secret1")
 			if (err == nil) != (test.scope != 0) || err == nil && i.Scope != test.scope {
-				t.Errorf("%+v, %v", i, err)
+				t.Errorf("%+v, %v, want scope %d", i, err, test.scope)
 			}
 		})
 	}
+}
+
+// TestBridgeSeesChangeBack: a password that was replaced and set again within a second is hashed
+// again. The one in between is rejected.
+func TestBridgeSeesChangeBack(t *testing.T) {
+	here, there, _ := newPair(t, Options{})
+	user := register(t, here, "ann@example.com")
 	b := newBridge(t, here)
-	user := register(t, here, "there-and-back@example.com")
-	for n, secret := range []string{"secret2", "secret1"} { // two changes within a second: the first secret is back
-		if _, _, err := b.ask(t, "there-and-back@example.com", []string{"secret1", "secret2"}[n]); err != nil {
-			t.Fatal(err)
-		}
-		if err := other.SetPassword(t.Context(), user.ID, secret); err != nil {
-			t.Fatal(err)
-		}
+	for _, change := range []struct{ from, to string }{{"secret1", "secret2"}, {"secret2", "secret1"}} {
+		_, _, err := b.ask(t, user.Account, change.from)
+		must(t, err)
+		must(t, there.SetPassword(t.Context(), user.ID, change.to))
 	}
-	if _, hashes, err := b.ask(t, "there-and-back@example.com", "secret1"); err != nil || hashes != 1 {
-		t.Errorf("%v after %d hashes", err, hashes)
+	if _, hashes, err := b.ask(t, user.Account, "secret1"); err != nil || hashes != 1 {
+		t.Errorf("%v after %d hashes, want 1", err, hashes)
 	}
-	if _, _, err := b.ask(t, "there-and-back@example.com", "secret2"); !errors.Is(err, wire.ErrTokenInvalid) {
-		t.Errorf("the secret in between: %v", err)
+	if _, _, err := b.ask(t, user.Account, "secret2"); !errors.Is(err, wire.ErrTokenInvalid) {
+		t.Errorf("the password in between: %v, want ErrTokenInvalid", err)
 	}
 }
 
-// TestBridgeForgets: a pair is looked at anew after five minutes, and not so many are remembered that memory grows.
-func TestBridgeForgets(t *testing.T) {
+// TestBridgeCache: a password is cached for bridgeTTL, and the cache has a fixed size.
+func TestBridgeCache(t *testing.T) { frozen(t, testBridgeCache) }
+
+func testBridgeCache(t *testing.T) {
 	a := newAuthority(t, Options{})
 	user := register(t, a, "ann@example.com")
 	b := newBridge(t, a)
-	key := b.keyOf(BasicCredential{"ann@example.com", "secret1"})
-	for left, want := range map[time.Duration]int64{time.Minute: 0, -time.Nanosecond: 1} {
-		if _, _, err := b.ask(t, "ann@example.com", "secret1"); err != nil {
-			t.Fatal(err)
+	for _, step := range []struct {
+		sleep  time.Duration
+		hashes int64
+	}{{0, 1}, {bridgeTTL - time.Nanosecond, 0}, {time.Nanosecond, 1}, {time.Minute, 0}} {
+		time.Sleep(step.sleep)
+		if _, hashes, err := b.ask(t, "ann@example.com", "secret1"); err != nil || hashes != step.hashes {
+			t.Errorf("%v later: %v after %d hashes, want %d", step.sleep, err, hashes, step.hashes)
 		}
-		entry, _ := b.cache.Get(key)
-		if kept := time.Until(entry.until); kept > bridgeTTL || kept < bridgeTTL-time.Minute {
-			t.Errorf("kept for %v", kept)
-		}
-		entry.until = time.Now().Add(left)
-		b.cache.Add(key, entry)
-		if _, hashes, err := b.ask(t, "ann@example.com", "secret1"); err != nil || hashes != want {
-			t.Errorf("with %v left: %v after %d hashes, want %d", left, err, hashes, want)
-		}
-		b.cache.Purge()
 	}
 	for n := range 2 * bridgeSize {
-		b.cache.Add(b.keyOf(BasicCredential{"ann@example.com", strconv.Itoa(n)}), bridged{uid: user.ID})
+		key := b.keyOf(BasicCredential{"ann@example.com", strconv.Itoa(n)})
+		b.cache.Add(key, bridged{uid: user.ID})
 	}
 	if got := b.cache.Len(); got != bridgeSize {
-		t.Errorf("%d pairs are remembered", got)
+		t.Errorf("%d cached passwords, want %d", got, bridgeSize)
 	}
 }
 
-// TestBridgeAtOnce: a page with many parts asks many times at once, and costs one hash a slot.
-func TestBridgeAtOnce(t *testing.T) {
+// TestBridgeInParallel: parallel requests with one password cost at most one hash per slot.
+func TestBridgeInParallel(t *testing.T) { frozen(t, testBridgeInParallel) }
+
+func testBridgeInParallel(t *testing.T) {
 	a := newAuthority(t, Options{})
 	register(t, a, "ann@example.com")
 	b := newBridge(t, a)
@@ -159,7 +155,8 @@ func TestBridgeAtOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 50 {
 		wait.Go(func() {
-			if _, err := b.Verify(t.Context(), BasicCredential{"ann@example.com", "secret1"}, ""); err != nil {
+			pair := BasicCredential{"ann@example.com", "secret1"}
+			if _, err := b.Verify(context.Background(), pair, ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -170,8 +167,8 @@ func TestBridgeAtOnce(t *testing.T) {
 	}
 }
 
-// TestBridgeKeys: no two pairs share a name, however their parts run together, and another process names them
-// otherwise.
+// TestBridgeKeys: different pairs have different cache keys, wherever the account ends. Another
+// Bridge has other keys.
 func TestBridgeKeys(t *testing.T) {
 	a := newAuthority(t, Options{})
 	b, other := newBridge(t, a), newBridge(t, a)
@@ -186,11 +183,11 @@ func TestBridgeKeys(t *testing.T) {
 		pair := BasicCredential{string(text[:at]), string(text[at:])}
 		key := b.keyOf(pair)
 		if earlier, ok := seen[key]; ok && earlier != pair {
-			t.Fatalf("%q and %q", earlier, pair)
+			t.Fatalf("%q and %q have the same key", earlier, pair)
 		}
 		seen[key] = pair
 		if key == other.keyOf(pair) {
-			t.Fatal("two bridges have one key")
+			t.Fatal("two Bridges have the same key")
 		}
 	}
 }

@@ -14,13 +14,12 @@ import (
 	"time"
 )
 
-// line has callers wait in a queue with one slot, one after the other, then lets them in and returns the order in
-// which they came in. Each is "network/account".
-func line(t *testing.T, q *hashQueue, callers ...string) []string {
+// serve lets callers wait in a queue with one slot, one after the other, then frees the slot. It
+// returns the callers in the order in which they were served, a rejected one with a minus. A caller
+// is "network/account".
+func serve(t *testing.T, q *hashQueue, callers ...string) []string {
 	t.Helper()
-	if err := q.enter(t.Context(), origin{"first", "first"}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, q.enter(t.Context(), origin{"first", "first"}))
 	var mu sync.Mutex
 	var order []string
 	var wait sync.WaitGroup
@@ -46,49 +45,50 @@ func line(t *testing.T, q *hashQueue, callers ...string) []string {
 
 func TestQueueIsFair(t *testing.T) {
 	tests := map[string]struct{ callers, want string }{
-		"one after the other": {"a/1 b/2 c/3", "a/1 b/2 c/3"},
-		"one network":         {"a/1 a/2 a/3 b/4", "a/1 b/4 a/2 a/3"},
-		"one account":         {"a/1 b/1 c/1 d/2", "a/1 d/2 b/1 c/1"},
-		"two networks":        {"a/1 a/2 a/3 b/4 b/5 b/6", "a/1 b/4 a/2 b/5 a/3 b/6"},
-		"the one before":      {"first/1 b/2 x/first c/3", "b/2 c/3 first/1 x/first"},
-		"unknown networks":    {"/1 /2 /1 /3", "/1 /2 /3 /1"},
+		"all different":    {"a/1 b/2 c/3", "a/1 b/2 c/3"},
+		"one network":      {"a/1 a/2 a/3 b/4", "a/1 b/4 a/2 a/3"},
+		"one account":      {"a/1 b/1 c/1 d/2", "a/1 d/2 b/1 c/1"},
+		"two networks":     {"a/1 a/2 a/3 b/4 b/5 b/6", "a/1 b/4 a/2 b/5 a/3 b/6"},
+		"the one served":   {"first/1 b/2 x/first c/3", "b/2 c/3 first/1 x/first"},
+		"unknown networks": {"/1 /2 /1 /3", "/1 /2 /3 /1"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				got := line(t, &hashQueue{free: 1}, strings.Fields(test.callers)...)
-				if strings.Join(got, " ") != test.want {
-					t.Errorf("%v, want %s", got, test.want)
+				got := strings.Join(serve(t, &hashQueue{free: 1}, strings.Fields(test.callers)...), " ")
+				if got != test.want {
+					t.Errorf("%s, want %s", got, test.want)
 				}
 			})
 		})
 	}
 }
 
-// TestQueueIsBounded: when too many wait, whoever has most before him is turned away.
+// TestQueueIsBounded: when the queue is full, the caller of the latest round is rejected.
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var callers []string
 		for i := range maxWaiting {
 			callers = append(callers, fmt.Sprintf("a/%d", i))
 		}
-		got := line(t, &hashQueue{free: 1}, append(callers, "a/one too many", "b/fresh")...)
-		want := append([]string{"-a/one too many", "-a/63", "a/0", "b/fresh"}, callers[1:maxWaiting-1]...)
+		got := serve(t, &hashQueue{free: 1}, append(callers, "a/one too many", "b/fresh")...)
+		want := append([]string{"-a/one too many", "-a/63", "a/0", "b/fresh"},
+			callers[1:maxWaiting-1]...)
 		if !slices.Equal(got, want) {
-			t.Errorf("%v", got)
+			t.Errorf("%v, want %v", got, want)
 		}
 	})
 }
 
-func TestQueueIsPatientForTwoSeconds(t *testing.T) {
+// TestQueueTimeout: a caller waits for maxWait at most, and takes no slot with it.
+func TestQueueTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &hashQueue{free: 1}
-		if err := q.enter(t.Context(), origin{}); err != nil {
-			t.Fatal(err)
-		}
+		must(t, q.enter(t.Context(), origin{}))
 		started := time.Now()
-		if err := q.enter(t.Context(), origin{}); !errors.Is(err, ErrBusy) || time.Since(started) != maxWait {
-			t.Errorf("%v after %v", err, time.Since(started))
+		err := q.enter(t.Context(), origin{})
+		if waited := time.Since(started); !errors.Is(err, ErrBusy) || waited != maxWait {
+			t.Errorf("%v after %v, want ErrBusy after %v", err, waited, maxWait)
 		}
 		q.leave()
 		if err := q.enter(t.Context(), origin{}); err != nil {
@@ -97,7 +97,7 @@ func TestQueueIsPatientForTwoSeconds(t *testing.T) {
 	})
 }
 
-// TestQueueLosesNoSlot: however callers come, give up and leave, the slots are all there afterwards.
+// TestQueueLosesNoSlot: all slots are free after many callers have entered, given up and left.
 func TestQueueLosesNoSlot(t *testing.T) {
 	q := &hashQueue{free: 3}
 	var wait sync.WaitGroup
@@ -105,8 +105,10 @@ func TestQueueLosesNoSlot(t *testing.T) {
 		wait.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(caller), 1))
 			for range 200 {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(200))*time.Microsecond)
-				if q.enter(ctx, origin{strconv.Itoa(random.IntN(5)), strconv.Itoa(random.IntN(9))}) == nil {
+				timeout := time.Duration(random.IntN(200)) * time.Microsecond
+				ctx, cancel := context.WithTimeout(t.Context(), timeout)
+				o := origin{strconv.Itoa(random.IntN(5)), strconv.Itoa(random.IntN(9))}
+				if q.enter(ctx, o) == nil {
 					q.leave()
 				}
 				cancel()
@@ -115,6 +117,6 @@ func TestQueueLosesNoSlot(t *testing.T) {
 	}
 	wait.Wait()
 	if q.free != 3 || len(q.waiting) != 0 {
-		t.Errorf("%d free, %d waiting", q.free, len(q.waiting))
+		t.Errorf("%d slots are free and %d callers wait, want 3 and 0", q.free, len(q.waiting))
 	}
 }

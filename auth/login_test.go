@@ -1,0 +1,123 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"latchkey/models"
+)
+
+func TestLogin(t *testing.T) {
+	a := newAuthority(t, Options{})
+	register(t, a, "Ann@Example.com")
+	register(t, a, "+8613800000000")
+	must(t, a.SetState(t.Context(), register(t, a, "off@example.com").ID, models.Disabled))
+	tests := []struct {
+		name, account, password string
+		clientType              models.ClientType
+		want                    error
+	}{
+		{"OK", "Ann@Example.com", "secret1", models.EMail, nil},
+		{"OK/another spelling", "aNN@eXAMPLE.COM", "secret1", models.EMail, nil},
+		{"OK/mobile without plus", "8613800000000", "secret1", models.Mobile, nil},
+		{"ErrUnknownAccount", "bob@example.com", "secret1", models.EMail, ErrUnknownAccount},
+		{"ErrUnknownAccount/type", "ann@example.com", "secret1", models.Mobile, ErrUnknownAccount},
+		{"ErrWrongPassword", "ann@example.com", "secret2", models.EMail, ErrWrongPassword},
+		{"ErrWrongPassword/space", "ann@example.com", "secret1 ", models.EMail, ErrWrongPassword},
+		{"ErrWrongPassword/disabled", "off@example.com", "secret1", models.EMail, ErrWrongPassword},
+		{"ErrClientType", "ann@example.com", "secret1", models.MiniProgram, ErrClientType},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			issued, err := a.Login(t.Context(),
+				Login{Account: test.account, Password: test.password, ClientType: test.clientType})
+			if !errors.Is(err, test.want) {
+				t.Fatalf("%v, want %v", err, test.want)
+			}
+			if _, verify := a.Verify(issued.Token); (verify == nil) != (test.want == nil) {
+				t.Errorf("token %q: %v", issued.Token, verify)
+			}
+		})
+	}
+}
+
+// TestLoginRacesChange: a login with the old password during a change of the password yields no
+// token that stays valid after the change.
+func TestLoginRacesChange(t *testing.T) { frozen(t, testLoginRacesChange) }
+
+func testLoginRacesChange(t *testing.T) {
+	a := newAuthority(t, Options{})
+	user := register(t, a, "ann@example.com")
+	password := func(round int) string { return fmt.Sprintf("secret%d", round+1) }
+	for round := range 10 {
+		var wait sync.WaitGroup
+		tokens := make(chan string, 4)
+		for range cap(tokens) {
+			wait.Go(func() {
+				if issued, err := login(a, user.Account, password(round)); err == nil {
+					tokens <- issued.Token
+				}
+			})
+		}
+		must(t, a.SetPassword(t.Context(), user.ID, password(round+1)))
+		wait.Wait()
+		close(tokens)
+		for token := range tokens {
+			mustReject(t, a, "a token of the old password", token, errRevoked)
+		}
+		after, err := login(a, user.Account, password(round+1))
+		must(t, err)
+		mustVerify(t, a, "a token of the new password", after.Token)
+	}
+}
+
+// TestNoOracle: the number of hashes of a rejected login does not reveal whether its account exists.
+func TestNoOracle(t *testing.T) {
+	a := newAuthority(t, Options{})
+	register(t, a, "ann@example.com")
+	must(t, a.SetState(t.Context(), register(t, a, "off@example.com").ID, models.Disabled))
+	accounts := map[string]string{"known": "ann@example.com", "disabled": "off@example.com",
+		"unknown": "bob@example.com", "malformed": "x", "mobile number": "13800000000"}
+	passwords := map[string]struct {
+		text   string
+		hashes int64
+	}{"wrong": {"secret2", 1}, "empty": {"", 0}, "too long": {strings.Repeat("x", MaxPassword+1), 0},
+		"not Unicode": {"\xff\xfe", 1}}
+	for account := range accounts {
+		for name, password := range passwords {
+			before := a.hasher.made.Load()
+			if _, err := login(a, accounts[account], password.text); err == nil {
+				t.Errorf("%s account, %s password: accepted", account, name)
+			}
+			if got := a.hasher.made.Load() - before; got != password.hashes {
+				t.Errorf("%s account, %s password: %d hashes, want %d", account, name, got,
+					password.hashes)
+			}
+		}
+	}
+	before := a.hasher.made.Load()
+	_, err := login(a, "off@example.com", "secret1")
+	if got := a.hasher.made.Load() - before; err == nil || got != 1 {
+		t.Errorf("disabled account, right password: %v after %d hashes, want 1", err, got)
+	}
+}
+
+// TestRehash: a login replaces a hash that has other parameters. The user's tokens stay valid.
+func TestRehash(t *testing.T) {
+	dir, key := newDirectory(t)
+	before := openAuthority(t, dir, key, Options{})
+	register(t, before, "ann@example.com")
+	a := openAuthority(t, dir, key, Options{Params: Params{minMemoryKiB, 2, 1}})
+	old := mustLogin(t, before, "ann@example.com")
+	token := mustLogin(t, a, "ann@example.com").Token
+	found, err := a.store.Credentials(t.Context(), "ann@example.com")
+	if err != nil || a.hasher.outdated(found.PasswordHash) {
+		t.Errorf("the hash was not replaced: %v", err)
+	}
+	must(t, a.follower.refresh(t.Context()))
+	mustVerify(t, a, "the token of the login", token)
+	mustVerify(t, a, "an earlier token", old.Token)
+}
