@@ -33,13 +33,10 @@ func (a *Authority) Register(
 // CheckRegistration returns what is wrong with the input, without creating an account. Errors:
 // models.ValidationError, ErrClientType, and the store's.
 func (a *Authority) CheckRegistration(ctx context.Context, r Registration) error {
-	v := models.ValidationError{}
-	if err := checkClientType(v, r.ClientType); err != nil {
+	v, err := a.checkFields(r)
+	if err != nil {
 		return err
 	}
-	models.CheckAccount(v, r.ClientType, r.Account)
-	models.CheckNickname(v, r.Nickname)
-	a.checkNewPassword(v, "secret", r.Password, r.Account, r.Nickname, r.Site)
 	if !v.Has("account") {
 		_, err := a.store.Credentials(ctx, r.Account)
 		switch {
@@ -48,6 +45,32 @@ func (a *Authority) CheckRegistration(ctx context.Context, r Registration) error
 		case !errors.Is(err, models.ErrNotFound):
 			return err
 		}
+	}
+	return v.Err()
+}
+
+// checkFields checks what does not depend on the store. Errors: ErrClientType.
+func (a *Authority) checkFields(r Registration) (models.ValidationError, error) {
+	v := models.ValidationError{}
+	if err := checkClientType(v, r.ClientType); err != nil {
+		return nil, err
+	}
+	models.CheckAccount(v, r.ClientType, r.Account)
+	models.CheckNickname(v, r.Nickname)
+	a.checkNewPassword(v, "secret", r.Password, r.Account, r.Nickname, r.Site)
+	return v, nil
+}
+
+// CheckFields checks a registration without a store, before one is created. Errors:
+// models.ValidationError, ErrClientType.
+func (r Registration) CheckFields(o Options) error {
+	meter, err := newMeter(o.PasswordStrength)
+	if err != nil {
+		return err
+	}
+	v, err := (&Authority{options: o.withDefaults(), meter: meter}).checkFields(r)
+	if err != nil {
+		return err
 	}
 	return v.Err()
 }

@@ -62,7 +62,7 @@ func (a *Authority) revocationReason(ctx context.Context, id models.TokenID) (re
 // String returns the inspection as one sentence, without the token itself.
 func (in Inspection) String() string {
 	if in.Identity == (Identity{}) {
-		return "Refused: " + in.Refused.Error() + "."
+		return "Not accepted (" + in.Refused.Error() + ")."
 	}
 	i := in.Identity
 	owner := "user " + strconv.FormatUint(uint64(i.UID), 10)
@@ -71,7 +71,7 @@ func (in Inspection) String() string {
 	}
 	verdict := "Valid"
 	if in.Refused != nil {
-		verdict = "Refused, " + in.Refused.Error()
+		verdict = "Not accepted (" + in.Refused.Error() + ")"
 	}
 	name := "token " + i.TokenID.String()
 	if in.Token.Label != "" {

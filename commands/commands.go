@@ -10,6 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net/netip"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -101,7 +104,7 @@ func Run(ctx context.Context, args []string, std Console) int {
 		return exit
 	}
 	if err != nil {
-		return fail(std, exitUsage, fmt.Errorf("%w (see latchkey --help)", err))
+		return fail(std, exitUsage, fmt.Errorf("%s (see latchkey --help)", plainUsage(err.Error())))
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	err = parsed.Run(std, parser)
@@ -130,6 +133,8 @@ func newParser(c *cli, std Console, exit func(int)) (*kong.Kong, error) {
 		kong.Writers(std.Out, std.Err),
 		kong.ExplicitGroups(groups()),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), durationMapper{}),
+		kong.TypeMapper(reflect.TypeFor[netip.Prefix](), networkMapper{}),
+		kong.TypeMapper(reflect.TypeFor[slog.Level](), levelMapper{}),
 		kong.PostBuild(nameVariables),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.ValueFormatter(describe),
@@ -137,16 +142,28 @@ func newParser(c *cli, std Console, exit func(int)) (*kong.Kong, error) {
 	)
 }
 
-// nameVariables lets the environment set the configuration flags, and no other: LATCHKEY_ and the
-// flag's name.
+// nameVariables lets the environment set the configuration flags, and no other. An empty variable
+// counts as unset.
 func nameVariables(k *kong.Kong) error {
 	return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok && isConfiguration(flag) {
-			name := "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
-			flag.Envs, flag.Tag.Envs = []string{name}, []string{name}
+			if name := variable(flag); os.Getenv(name) != "" {
+				flag.Envs, flag.Tag.Envs = []string{name}, []string{name}
+			}
 		}
 		return next(nil)
 	})
+}
+
+// variable returns the name of the variable that sets a flag, or "".
+func variable(flag *kong.Flag) string {
+	switch {
+	case flag == nil:
+		return ""
+	case isConfiguration(flag):
+		return "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+	}
+	return strings.Join(flag.Tag.Envs, "")
 }
 
 // isConfiguration reports whether a flag configures the server, rather than one run of a command.
@@ -160,8 +177,8 @@ func describe(v *kong.Value) string {
 	if note := defaultNote(v); note != "" {
 		notes = append(notes, note)
 	}
-	for _, env := range v.Tag.Envs {
-		notes = append(notes, "$"+env)
+	if name := variable(v.Flag); name != "" {
+		notes = append(notes, "$"+name)
 	}
 	if len(notes) == 0 {
 		return v.Help
@@ -189,22 +206,40 @@ func defaultNote(v *kong.Value) string {
 	return "default: none"
 }
 
-// checkCommand rejects an unknown command. The parser would take it for an argument of the default
+// checkCommand rejects an unknown command. The parser would take it for an argument of a default
 // command.
 func checkCommand(app *kong.Node, args []string) error {
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") || findChild(app, args[0]) != nil {
-		return nil
+	node := app
+	for at := skipFlags(app, args, 0); at < len(args) && len(node.Children) > 0; at++ {
+		word := args[at]
+		child := findChild(node, word)
+		if child == nil {
+			return unknownCommand(node, word)
+		}
+		node = child
+		at = skipFlags(app, args, at+1) - 1
 	}
+	return nil
+}
+
+// unknownCommand returns the error for a word that is not a command of node. It returns nil if the
+// word may be an argument of node's default command.
+func unknownCommand(node *kong.Node, word string) error {
 	best, least := "", 3 // more than two changes are no typing error
-	for _, child := range app.Children {
-		if d := editDistance(args[0], child.Name); !child.Hidden && d < least {
+	for _, child := range node.Children {
+		if d := editDistance(word, child.Name); !child.Hidden && d < least {
 			best, least = child.Name, d
 		}
 	}
-	if best == "" {
-		return fmt.Errorf("unknown command %q (see latchkey --help)", args[0])
+	command := strings.TrimSpace(node.Path() + " " + word)
+	switch {
+	case best != "":
+		return fmt.Errorf("unknown command %q: did you mean %q?", command,
+			strings.TrimSpace(node.Path()+" "+best))
+	case node.DefaultCmd != nil && len(node.DefaultCmd.Positional) > 0:
+		return nil
 	}
-	return fmt.Errorf("unknown command %q: did you mean %q?", args[0], best)
+	return fmt.Errorf("unknown command %q (see latchkey --help)", command)
 }
 
 // editDistance is the number of letters to insert, delete or replace to turn a into b.
@@ -239,13 +274,7 @@ func helpLast(args []string) []string {
 // flagsLast moves flags that stand before the command behind it: "--data DIR user list" works like
 // "user list --data DIR".
 func flagsLast(app *kong.Node, args []string) []string {
-	end := 0
-	for end < len(args) && strings.HasPrefix(args[end], "--") && args[end] != "--" {
-		flag := findFlag(app, strings.TrimPrefix(args[end], "--"))
-		if end++; flag != nil && !flag.IsBool() {
-			end++ // its value
-		}
-	}
+	end := skipFlags(app, args, 0)
 	if end == 0 || end >= len(args) {
 		return args
 	}
@@ -261,6 +290,17 @@ func flagsLast(app *kong.Node, args []string) []string {
 		return args
 	}
 	return slices.Concat(args[end:after], args[:end], args[after:])
+}
+
+// skipFlags returns the index of the first argument from at on that is neither a flag nor its value.
+func skipFlags(app *kong.Node, args []string, at int) int {
+	for at < len(args) && strings.HasPrefix(args[at], "-") && args[at] != "-" && args[at] != "--" {
+		flag := findFlag(app, strings.TrimPrefix(args[at], "--"))
+		if at++; flag != nil && !flag.IsBool() {
+			at++
+		}
+	}
+	return at
 }
 
 // findFlag finds a flag of any command by its name. A flag written as name=value is not found.

@@ -125,6 +125,12 @@ func TestNothingIsCreated(t *testing.T) {
 		{"token revoke x", 1}, {"key list", 1}, {"key rotate", 1}, {"key retire 1 --yes --now", 1},
 		{"key reseal", 1}, {"recover --yes", 1},
 		{"serve --addr 127.0.0.1:0 --scope Bad@", 2}, {"serve --addr 127.0.0.1:0 --argon2-memory 1", 2},
+		{"user add ann@example.com --nickname Y --secret-stdin --init", 2},
+		{"user add x --nickname Ann --secret-stdin --init", 2},
+		{"user add ann@example.com --nickname Ann --secret-stdin --init --min-secret 20", 1},
+		{"user add ann@example.com --nickname Ann --secret-stdin --init --secret-file /nowhere/key", 1},
+		{"serve --addr 127.0.0.1:0 --secret-file /nowhere/key", 1},
+		{"serve --addr 127.0.0.1:0 --database mysql://x", 2}, {"serve --addr :99999", 2},
 		{"serve --addr nowhere", 2}, {"serve --addr 127.0.0.1:0 --token-ttl 31d", 2},
 		{"serve --addr 127.0.0.1:0 --token-ttl 60d --max-session 30d", 2},
 		{"serve --addr 127.0.0.1:0 --public-url nowhere", 2}, {"serve --addr 127.0.0.1:0 extra", 2},
@@ -153,11 +159,14 @@ func TestChangesNameTheDirectory(t *testing.T) {
 		"user add root@example.com --nickname Root --admin --secret-stdin",
 		"user passwd ann@example.com --secret-stdin", "user role ann@example.com admin",
 		"user role ann@example.com user", "user disable ann@example.com", "user enable ann@example.com",
-		"token revoke --all ann@example.com --yes", "key rotate", "key reseal",
+		"token issue ann@example.com", "token issue ann@example.com --json",
+		"token revoke --all ann@example.com --yes", "key rotate --json", "key reseal",
+		"user add third@example.com --nickname Third --secret-stdin --json",
 		"user delete ann@example.com --yes", "recover --yes",
 	}
 	for _, step := range steps {
-		if out, said, code := run(t, "secret1\n", strings.Fields(step)...); code != 0 || !strings.Contains(out, dir) {
+		out, said, code := run(t, "secret1\n", strings.Fields(step)...)
+		if code != 0 || !strings.Contains(out+said, dir) {
 			t.Errorf("%s: exit %d, %s%s", step, code, out, said)
 		}
 	}
@@ -190,7 +199,9 @@ func TestLastAdministrator(t *testing.T) {
 
 func TestUnknownCommand(t *testing.T) {
 	for typed, want := range map[string]string{"usr": `"user"`, "servee": `"serve"`, "tokn": `"token"`,
-		"user lst": `"list"`, "help serv": `"serve"`, "serve --adr x": `"--addr"`, "zzz": "see latchkey --help"} {
+		"user lst": `"user list"`, "help serv": `"serve"`, "serve --adr x": `"--addr"`, "token lst": `"token list"`,
+		"token isue a@b.de": `"token issue"`, "--data d usr list": `"user"`, "key": "incomplete",
+		"zzz": "see latchkey --help"} {
 		_, said, code := run(t, "", strings.Fields(typed)...)
 		if code != 2 || !strings.Contains(said, want) {
 			t.Errorf("%s: exit %d, %s", typed, code, said)
@@ -253,19 +264,98 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestHint: the command that the start-up banner names opens the server's own data directory.
+// TestHint: the command that the start-up banner names opens the server's own store from any working
+// directory, and shows no password.
 func TestHint(t *testing.T) {
+	here, err := filepath.Abs("d")
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]storeFlags{
-		"":                       {Data: "./latchkey-data"},
+		" --data " + here:        {Data: "d"},
 		" --data '/srv/my data'": {Data: "/srv/my data"},
-		" --database 'postgres://latchkey:xxxxx@db/latchkey?sslmode=disable'": {
-			Data: "./latchkey-data", Database: "postgres://latchkey:hunter2@db/latchkey?sslmode=disable"},
-		" --data d --secret-file /run/key": {Data: "d", SecretFile: "/run/key"},
+		` --data /d --database "$LATCHKEY_DATABASE"`: {
+			Data: "/d", Database: "postgres://latchkey:hunter2@db/latchkey?sslmode=disable"},
+		" --data /d --database 'postgres://db/latchkey?sslmode=disable'": {
+			Data: "/d", Database: "postgres://db/latchkey?sslmode=disable"},
+		" --data /d --secret-file /run/key": {Data: "/d", SecretFile: "/run/key"},
 	}
 	for want, flags := range tests {
 		if got := flags.flagsAgain(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestUsageMessages: a wrong value is explained in words, without names of the parser's types.
+func TestUsageMessages(t *testing.T) {
+	tests := map[string]string{
+		"serve --trusted-proxy 10.0.0.1":             `"10.0.0.1" is not a network`,
+		"serve --log-level loud":                     `"loud" is not a level; write debug`,
+		"serve --log-format xml":                     `--log-format is one of "text", "json", not "xml"`,
+		"serve --bridge=maybe":                       `"maybe" is neither true nor false`,
+		"serve --token-ttl 400d":                     "--token-ttl (400d) must not exceed --max-session (30d)",
+		"serve --token-ttl -1d":                      `"-1d" is not a value`,
+		"serve --addr :99999":                        "--addr is HOST:PORT",
+		"serve --database mysql://x":                 "--database: ",
+		"serve --argon2-memory 1":                    "--argon2-memory",
+		"key retire x":                               `"x" is not a number`,
+		"user passwd":                                "<account> is missing",
+		"user add a@b.cn":                            "--nickname=NAME is missing",
+		"user add a@b.cn --nickname Y":               "nickname: ",
+		"user add a@b.cn --nickname Ann --type 7":    "--type is 100",
+		"completion tcsh":                            `"fish", not "tcsh"`,
+		"user list":                                  `(from LATCHKEY_MIN_SECRET): "many" is not a number`,
+		"token issue a@b.cn --ttl 0s":                "--ttl: ",
+		"doctor --url foo --log x":                   "--url is the URL of a service",
+		"login http://example.com --account x":       "use https",
+		"login https://a.example.com --secret-stdin": "the account is missing",
+	}
+	for line, want := range tests {
+		if line == "user list" {
+			t.Setenv("LATCHKEY_MIN_SECRET", "many")
+		} else {
+			t.Setenv("LATCHKEY_MIN_SECRET", "") // an empty variable counts as unset
+		}
+		_, said, code := run(t, "", strings.Fields(line)...)
+		if code != 2 || !strings.Contains(said, want) || strings.Contains(said, "but got") {
+			t.Errorf("%s: exit %d, %s, want %s", line, code, said, want)
+		}
+	}
+}
+
+// TestNothingChanged: a command that changes nothing does not say that it revoked tokens.
+func TestNothingChanged(t *testing.T) {
+	t.Setenv("LATCHKEY_DATA", filepath.Join(t.TempDir(), "data"))
+	t.Setenv("LATCHKEY_ARGON2_MEMORY", "7168")
+	add := strings.Fields("user add ann@example.com --nickname Ann --secret-stdin --init")
+	if _, said, code := run(t, "secret1\n", add...); code != 0 {
+		t.Fatal(said)
+	}
+	for _, line := range []string{"user enable ann@example.com", "user role ann@example.com user"} {
+		out, said, code := run(t, "", strings.Fields(line)...)
+		if code != 0 || !strings.Contains(out, "nothing changed") || strings.Contains(out, "revoked") {
+			t.Errorf("%s: exit %d, %s%s", line, code, out, said)
+		}
+	}
+}
+
+// TestSeveralLines: each "-" reads the next line of standard input.
+func TestSeveralLines(t *testing.T) {
+	t.Setenv("LATCHKEY_DATA", filepath.Join(t.TempDir(), "data"))
+	t.Setenv("LATCHKEY_ARGON2_MEMORY", "7168")
+	add := strings.Fields("user add ann@example.com --nickname Ann --secret-stdin --init")
+	if _, said, code := run(t, "secret1\n", add...); code != 0 {
+		t.Fatal(said)
+	}
+	one, _, _ := run(t, "", "token", "issue", "ann@example.com")
+	two, _, _ := run(t, "", "token", "issue", "ann@example.com")
+	out, said, code := run(t, one+two, "token", "revoke", "-", "-")
+	if code != 0 || strings.Count(out, "revoked") != 2 {
+		t.Errorf("exit %d, %s%s", code, out, said)
+	}
+	if _, said, code := run(t, "", "token", "revoke", "-"); code != 1 || strings.Contains(said, "EOF") {
+		t.Errorf("no line: exit %d, %s", code, said)
 	}
 }
 

@@ -50,6 +50,9 @@ func (f *configFlags) openWith(ctx context.Context, o opening) (d directory, err
 		return directory{}, err
 	}
 	store, err := f.openStore(ctx, o.create)
+	if errors.Is(err, models.ErrNoDatabase) {
+		err = noDirectory(f.Data)
+	}
 	if err != nil {
 		return directory{}, err
 	}
@@ -67,6 +70,9 @@ func (f *configFlags) lock(create bool) (unlock func() error, err error) {
 		if _, _, err := f.inspect(); err != nil {
 			return nil, err
 		}
+		if err := f.checkMasterKeyDirectory(); err != nil {
+			return nil, err
+		}
 		if err := os.MkdirAll(f.Data, 0o700); err != nil {
 			return nil, err
 		}
@@ -76,6 +82,18 @@ func (f *configFlags) lock(create bool) (unlock func() error, err error) {
 		err = noDirectory(f.Data)
 	}
 	return unlock, err
+}
+
+// checkMasterKeyDirectory checks that the master key could be created where --secret-file names it.
+func (f *storeFlags) checkMasterKeyDirectory() error {
+	if f.SecretFile == "" {
+		return nil
+	}
+	dir := filepath.Dir(f.SecretFile)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("--secret-file: %s is not a directory that exists", dir)
+	}
+	return nil
 }
 
 // noDirectory is the error for a data directory that is missing where it is not to be created.
@@ -89,38 +107,47 @@ func (f *storeFlags) name(store *models.Store) string {
 	if store.Shared() {
 		return store.String()
 	}
-	if path, err := filepath.Abs(f.Data); err == nil {
-		return path
-	}
-	return f.Data
+	return absolute(f.Data)
 }
 
 // openStore opens the database that the flags name.
 func (f *storeFlags) openStore(ctx context.Context, create bool) (*models.Store, error) {
 	if f.Database == "" {
-		store, err := models.Open(ctx, f.Data, create)
-		if errors.Is(err, models.ErrNoDatabase) {
-			err = noDirectory(f.Data)
-		}
-		return store, err
+		return models.Open(ctx, f.Data, create)
 	}
 	return models.OpenPostgres(ctx, f.Database,
 		models.PostgresOptions{Connections: f.DatabaseConnections, Application: "latchkey"})
 }
 
-// flagsAgain returns the flags by which another command opens the same store, without a password.
+// flagsAgain returns the flags by which another command opens the same store, from any working
+// directory. A URL with a password stays in the environment.
 func (f *storeFlags) flagsAgain() string {
-	flags := ""
-	if f.Data != "./latchkey-data" {
-		flags += " --data " + shellQuote(f.Data)
-	}
-	if u, err := url.Parse(f.Database); f.Database != "" && err == nil {
-		flags += " --database " + shellQuote(u.Redacted())
+	flags := " --data " + shellQuote(absolute(f.Data))
+	if f.Database != "" {
+		u, err := url.Parse(f.Database)
+		if err != nil || hasPassword(u) {
+			flags += ` --database "$LATCHKEY_DATABASE"`
+		} else {
+			flags += " --database " + shellQuote(f.Database)
+		}
 	}
 	if f.SecretFile != "" {
-		flags += " --secret-file " + shellQuote(f.SecretFile)
+		flags += " --secret-file " + shellQuote(absolute(f.SecretFile))
 	}
 	return flags
+}
+
+func hasPassword(u *url.URL) bool {
+	_, has := u.User.Password()
+	return has || u.Query().Has("password")
+}
+
+// absolute returns the absolute path, or the path as it is if there is no working directory.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
 }
 
 // inspect reads the master key, or returns why it is missing, and changes nothing. err is what must

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"latchkey/client/leakcheck"
@@ -15,6 +16,16 @@ type doctorCmd struct {
 	Log  []string      `required:"" placeholder:"FILE" help:"Log of the proxy (repeatable)."`
 	Wait time.Duration `default:"5s" help:"How long to wait for the requests to appear in the log."`
 	JSON bool          `name:"json" help:"Print JSON, one object a log."`
+}
+
+// Validate checks the command line before anything is sent.
+func (d *doctorCmd) Validate() error {
+	u, err := url.Parse(d.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("--url is the URL of a service, such as https://app.example.com/, not %q",
+			d.URL)
+	}
+	return nil
 }
 
 // errLeaks makes the exit code 1.

@@ -29,6 +29,14 @@ func (durationMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) erro
 // PlaceHolder names the value in the help.
 func (durationMapper) PlaceHolder(*kong.Flag) string { return "DURATION" }
 
+// formatDuration writes whole days as days.
+func formatDuration(d time.Duration) string {
+	if day := 24 * time.Hour; d >= day && d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	return d.String()
+}
+
 // days is the part of a duration that time.ParseDuration does not know.
 var days = regexp.MustCompile(`^([0-9]{1,5})d(.*)$`)
 

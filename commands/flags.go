@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"latchkey/auth"
+	"latchkey/models"
 )
 
 // storeFlags name a data directory or a database.
@@ -25,6 +26,15 @@ type storeFlags struct {
 func (f *storeFlags) Validate() error {
 	if f.DatabaseConnections < 1 {
 		return errors.New("--database-connections is at least 1")
+	}
+	if f.Data == "" {
+		return errors.New("--data is the path of a directory, not empty")
+	}
+	if f.Database == "" {
+		return nil
+	}
+	if err := models.CheckAddress(f.Database); err != nil {
+		return fmt.Errorf("--database: %w", err)
 	}
 	return nil
 }
@@ -68,6 +78,13 @@ func (f hashingFlags) params() auth.Params {
 	return auth.Params{MemoryKiB: f.Memory, Time: f.Time, Threads: f.Threads}
 }
 
+func (f hashingFlags) validate() error {
+	if err := f.params().Check(); err != nil {
+		return fmt.Errorf("--argon2-memory, --argon2-time, --argon2-threads: %w", err)
+	}
+	return nil
+}
+
 // Validate checks what can be checked without touching a file or a socket.
 func (f *configFlags) Validate() error { return f.validate(auth.Options{}) }
 
@@ -93,6 +110,13 @@ func (f *configFlags) validate(own auth.Options) error {
 	}
 	if f.KeyRotation != 0 && f.KeyRotation < time.Hour {
 		return errors.New("--key-rotation is at least 1h, or 0")
+	}
+	if f.TokenTTL > f.MaxSession {
+		return fmt.Errorf("--token-ttl (%s) must not exceed --max-session (%s)",
+			formatDuration(f.TokenTTL), formatDuration(f.MaxSession))
+	}
+	if err := f.Argon2.validate(); err != nil {
+		return err
 	}
 	return f.options(own, nil).Validate()
 }

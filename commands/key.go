@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"latchkey/auth"
@@ -91,7 +92,9 @@ func (k *keyRotateCmd) Run(ctx context.Context, std Console) error {
 		case err != nil:
 			return err
 		case k.JSON:
-			return printJSON(std.Out, keyJSON(key))
+			data := keyJSON(key)
+			data["where"] = d.name
+			return printJSON(std.Out, data)
 		}
 		_, err = fmt.Fprintf(std.Out, "key %d signs from %s (in %s)\n", key.ID, stamp(key.SignsAt),
 			d.name)
@@ -107,11 +110,21 @@ type keyRetireCmd struct {
 	Now bool  `help:"Delete it even if its tokens are still valid: they are revoked."`
 }
 
-// Run deletes the key. With --now it first says what that revokes.
+// Run deletes the key. With --now it revokes the key's tokens.
 func (k *keyRetireCmd) Run(ctx context.Context, std Console) error {
 	return k.withKeys(ctx, func(d directory) error {
+		keys, err := d.authority.Keys(ctx)
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(keys, func(key auth.KeyInfo) bool { return key.ID == k.ID })
+		if at < 0 {
+			return fmt.Errorf("key %d: not found; latchkey key list shows all", k.ID)
+		}
+		tokens := fmt.Sprintf("%d live tokens of %d users", keys[at].Use.Tokens, keys[at].Use.Users)
 		if k.Now {
-			if err := k.confirmNow(ctx, std, d); err != nil {
+			question := fmt.Sprintf("Delete key %d and revoke its %s?", k.ID, tokens)
+			if err := k.confirm(ctx, std, question); err != nil {
 				return err
 			}
 		}
@@ -121,25 +134,9 @@ func (k *keyRetireCmd) Run(ctx context.Context, std Console) error {
 			}
 			return fmt.Errorf("key %d: %w", k.ID, err)
 		}
-		_, err := fmt.Fprintf(std.Out, "key %d: retired (in %s)\n", k.ID, d.name)
+		_, err = fmt.Fprintf(std.Out, "key %d: retired with %s (in %s)\n", k.ID, tokens, d.name)
 		return err
 	})
-}
-
-func (k *keyRetireCmd) confirmNow(ctx context.Context, std Console, d directory) error {
-	keys, err := d.authority.Keys(ctx)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if key.ID != k.ID {
-			continue
-		}
-		fmt.Fprintf(std.Out, "key %d has %d live tokens of %d users; they are revoked\n",
-			key.ID, key.Use.Tokens, key.Use.Users)
-		return k.confirm(ctx, std, fmt.Sprintf("Delete key %d?", key.ID))
-	}
-	return fmt.Errorf("key %d: %w", k.ID, models.ErrNotFound)
 }
 
 type keyResealCmd struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"latchkey/client/credstore"
@@ -56,6 +57,22 @@ type loginCmd struct {
 	Insecure    bool     `help:"Allow plain http to other machines."`
 }
 
+// login returns the login that the flags describe, without a token.
+func (l *loginCmd) login() credstore.Login {
+	return credstore.Login{URL: strings.TrimSuffix(l.URL, "/"), Account: l.Account, Hosts: l.For,
+		Insecure: l.Insecure}
+}
+
+// Validate checks the command line before a password is asked for.
+func (l *loginCmd) Validate() error {
+	if l.Account == "" && l.SecretStdin {
+		return errors.New("the account is missing: pass --account with --secret-stdin")
+	}
+	login := l.login()
+	login.Hosts = slices.Clone(login.Hosts)
+	return login.Normalize()
+}
+
 // Run logs in and stores the token.
 func (l *loginCmd) Run(ctx context.Context, std Console) error {
 	store, err := l.store()
@@ -63,9 +80,6 @@ func (l *loginCmd) Run(ctx context.Context, std Console) error {
 		return err
 	}
 	if l.Account == "" {
-		if l.SecretStdin {
-			return usageError("the account is missing: pass --account with --secret-stdin")
-		}
 		if l.Account, err = ask(ctx, std, "Account: "); err != nil {
 			return err
 		}
@@ -77,8 +91,7 @@ func (l *loginCmd) Run(ctx context.Context, std Console) error {
 	if err != nil {
 		return err
 	}
-	login, err := store.LogIn(ctx, credstore.Login{URL: strings.TrimSuffix(l.URL, "/"),
-		Account: l.Account, Hosts: l.For, Insecure: l.Insecure}, password)
+	login, err := store.LogIn(ctx, l.login(), password)
 	if err != nil {
 		return err
 	}

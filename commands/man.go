@@ -24,6 +24,7 @@ func (m manCmd) Run(std Console, app *kong.Kong) error {
 // notation is how a reference is written.
 type notation interface {
 	head(app *kong.Node) string
+	commands() string
 	command(node *kong.Node, usage string) string
 	section(title string) string
 	option(term, help string) string
@@ -33,6 +34,10 @@ type notation interface {
 func writeReference(w io.Writer, app *kong.Node, n notation) error {
 	var text strings.Builder
 	text.WriteString(n.head(app))
+	for _, flag := range app.Flags {
+		text.WriteString(n.option(flag.String(), describe(flag.Value)))
+	}
+	text.WriteString(n.commands())
 	var shared []*kong.Flag
 	for _, node := range app.Leaves(true) {
 		text.WriteString(n.command(node, usage(node)))
@@ -101,8 +106,11 @@ func (markdown) head(app *kong.Node) string {
 		wrap("A flag marked with a variable such as `$LATCHKEY_DATA` can be set in the environment, "+
 			"too; the flag wins. Durations are written as `90s`, `15m`, `2h`, `30d` or `1d12h`. "+
 			"`latchkey` alone means `latchkey serve`. "+
-			"Exit codes: 0 success, 1 failure, 2 wrong usage.", "")
+			"Exit codes: 0 success, 1 failure, 2 wrong usage.", "") +
+		"\nEvery command has these flags:\n\n"
 }
+
+func (markdown) commands() string { return "" }
 
 func (markdown) command(node *kong.Node, usage string) string {
 	return fmt.Sprintf("\n## %s\n\n%s\n\n    %s\n\n", node.FullPath(), node.Help, usage)
@@ -139,8 +147,10 @@ func (roff) head(app *kong.Node) string {
 		"A flag marked with a variable can be set in the environment, too; the flag wins.\n" +
 		"Durations are written as 90s, 15m, 2h, 30d or 1d12h.\n" +
 		".B latchkey\nalone means\n.B latchkey serve\\fR.\n" +
-		".SH EXIT STATUS\n0 on success, 1 on failure, 2 for wrong usage.\n.SH COMMANDS\n"
+		".SH EXIT STATUS\n0 on success, 1 on failure, 2 for wrong usage.\n.SH FLAGS OF EVERY COMMAND\n"
 }
+
+func (roff) commands() string { return ".SH COMMANDS\n" }
 
 func (roff) command(node *kong.Node, usage string) string {
 	return ".SS " + roffText(usage) + "\n" + roffText(node.Help) + "\n"

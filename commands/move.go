@@ -47,6 +47,9 @@ func (m *moveCmd) side(where string) storeFlags {
 // Run moves everything, and prints what and how fast.
 func (m *moveCmd) Run(ctx context.Context, std Console) (err error) {
 	from, err := m.open(ctx, m.From, false)
+	if errors.Is(err, models.ErrNoDatabase) {
+		err = fmt.Errorf("%w: check --from", err)
+	}
 	if err != nil {
 		return err
 	}

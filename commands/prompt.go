@@ -47,13 +47,28 @@ func readPassword(
 	return password, nil
 }
 
-// readLine reads the first line of standard input; what names it in the error.
+// readLine reads one line of standard input, and nothing after it, so that the next call reads the
+// next line; what names the line in the error.
 func readLine(in io.Reader, what string) (string, error) {
-	line, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && line == "" {
-		return "", fmt.Errorf("no %s on standard input: %w", what, err)
+	var line []byte
+	one := make([]byte, 1)
+	for {
+		n, err := in.Read(one)
+		if n == 1 && one[0] == '\n' {
+			break
+		}
+		line = append(line, one[:n]...)
+		if errors.Is(err, io.EOF) && len(line) > 0 {
+			break
+		}
+		if errors.Is(err, io.EOF) {
+			return "", fmt.Errorf("there is no %s on standard input: write it on one line", what)
+		}
+		if err != nil {
+			return "", fmt.Errorf("standard input cannot be read: %w", err)
+		}
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), nil
+	return strings.TrimSuffix(string(line), "\r"), nil
 }
 
 // yesFlag lets a script run a destructive command without a terminal.
@@ -79,7 +94,7 @@ func (y yesFlag) confirm(ctx context.Context, std Console, question string) erro
 	return nil
 }
 
-// ask asks a question whose answer may be seen.
+// ask asks on the terminal, with echo.
 func ask(ctx context.Context, std Console, question string) (string, error) {
 	fmt.Fprint(std.Err, question)
 	line, err := interruptible(ctx, std.In, func() (string, error) {

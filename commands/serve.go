@@ -32,7 +32,7 @@ type serveCmd struct {
 	Scope        []string       `placeholder:"NAME" group:"serve" help:"Scope for service tokens; repeatable."`
 	HideAccounts bool           `group:"serve" help:"Respond to a login with an unknown account as to a wrong password."`
 	TrustedProxy []netip.Prefix `placeholder:"CIDR" group:"serve" help:"Network of proxies whose X-Forwarded-* headers are trusted; repeatable."`
-	PublicURL    *url.URL       `placeholder:"URL" group:"serve" help:"URL at which browsers reach this server (default: as each request says)."`
+	PublicURL    *url.URL       `placeholder:"URL" group:"serve" help:"URL at which browsers reach this server (default: from each request)."`
 	CookieDomain string         `placeholder:"NAME" group:"serve" help:"Domain whose hosts share one login."`
 	ReturnHost   []string       `placeholder:"HOST[:PORT]" group:"serve" help:"Further host to which a login may redirect; repeatable."`
 	Connections  int            `default:"2048" placeholder:"N" group:"serve" help:"Maximum of open connections."`
@@ -61,7 +61,11 @@ func (s *serveCmd) Validate() error {
 	if s.Connections < 1 {
 		return errors.New("--connections is at least 1")
 	}
-	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
+	_, port, err := net.SplitHostPort(s.Addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
 		return fmt.Errorf("--addr is HOST:PORT, such as 127.0.0.1:8080, not %q", s.Addr)
 	}
 	if err := s.validateURLs(); err != nil {
@@ -210,7 +214,10 @@ func (s *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 
 // explainListen says what to do about an address that cannot be opened.
 func (s *serveCmd) explainListen(err error) error {
+	var unknown *net.DNSError
 	switch {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("the host of --addr %s is unknown: write an address of this machine", s.Addr)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("address %s is already in use: choose another with --addr", s.Addr)
 	case errors.Is(err, syscall.EACCES):

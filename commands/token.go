@@ -15,25 +15,22 @@ import (
 // commandLine is the address of tokens that were issued here.
 const commandLine = "command line"
 
-// errRejected makes the exit code 1 when a token is not accepted.
-var errRejected = errors.New("the token is not accepted")
-
 type tokenIssueCmd struct {
 	configFlags `group:"config"`
 
-	Account string        `arg:"" help:"E-mail address or mobile number."`
-	TTL     time.Duration `name:"ttl" help:"Lifetime; makes it a service token (default: --token-ttl)."`
-	Scope   string        `placeholder:"NAME" help:"Scope (default: that of the account)."`
-	Label   string        `placeholder:"TEXT" help:"Label; makes it a service token (default: none)."`
-	JSON    bool          `name:"json" help:"Print JSON."`
+	Account string         `arg:"" help:"E-mail address or mobile number."`
+	TTL     *time.Duration `name:"ttl" help:"Lifetime; makes it a service token (default: --token-ttl)."`
+	Scope   string         `placeholder:"NAME" help:"Scope (default: that of the account)."`
+	Label   string         `placeholder:"TEXT" help:"Label; makes it a service token (default: none)."`
+	JSON    bool           `name:"json" help:"Print JSON."`
 }
 
 // Validate checks the flags before anything is opened.
 func (t *tokenIssueCmd) Validate() error {
-	if err := t.configFlags.Validate(); err != nil || t.TTL == 0 {
+	if err := t.configFlags.Validate(); err != nil || t.TTL == nil {
 		return err
 	}
-	if _, err := auth.Lifetime(t.TTL); err != nil {
+	if _, err := auth.Lifetime(*t.TTL); err != nil {
 		return fmt.Errorf("--ttl: %w", err)
 	}
 	return nil
@@ -46,8 +43,12 @@ func (t *tokenIssueCmd) Run(ctx context.Context, std Console) error {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // everything is committed
-	issued, err := d.authority.IssueFor(ctx, auth.IssueRequest{Account: t.Account, TTL: t.TTL,
-		Scope: t.Scope, Label: t.Label, Client: auth.Client{Address: commandLine}})
+	request := auth.IssueRequest{Account: t.Account, Scope: t.Scope, Label: t.Label,
+		Client: auth.Client{Address: commandLine}}
+	if t.TTL != nil {
+		request.TTL = *t.TTL
+	}
+	issued, err := d.authority.IssueFor(ctx, request)
 	if errors.Is(err, models.ErrChanged) {
 		err = errors.New("disabled; enable it first: latchkey user enable ACCOUNT")
 	}
@@ -58,8 +59,9 @@ func (t *tokenIssueCmd) Run(ctx context.Context, std Console) error {
 		i := issued.Identity
 		return printJSON(std.Out, map[string]any{"token": issued.Token, "uid": i.UID,
 			"id": i.TokenID.String(), "scope": d.authority.ScopeName(i.Scope),
-			"expires_at": i.ExpiresAt})
+			"expires_at": i.ExpiresAt, "where": d.name})
 	}
+	fmt.Fprintf(std.Err, "issued in %s\n", d.name) // standard output holds the token alone
 	_, err = fmt.Fprintln(std.Out, issued.Token)
 	return err
 }
@@ -92,7 +94,7 @@ func (t *tokenInspectCmd) Run(ctx context.Context, std Console) error {
 		_, err = fmt.Fprintln(std.Out, in)
 	}
 	if err == nil && in.Refused != nil {
-		err = errRejected
+		err = errReported
 	}
 	return err
 }
@@ -207,10 +209,9 @@ func (t *tokenRevokeCmd) revokeAll(ctx context.Context, std Console) error {
 	if err := t.confirm(ctx, std, "Revoke every token of "+t.All+"?"); err != nil {
 		return err
 	}
-	return t.change(ctx, std, t.All, "all tokens revoked",
-		func(a *auth.Authority, user models.User) error {
-			return a.RevokeAll(ctx, user.ID, revokedHere)
-		})
+	return t.change(ctx, std, t.All, func(a *auth.Authority, user models.User) (string, error) {
+		return "all tokens revoked", a.RevokeAll(ctx, user.ID, revokedHere)
+	})
 }
 
 // tokenID finds the id of a token that is named by its id or its value.

@@ -31,7 +31,7 @@ type tuning struct {
 }
 
 // Validate checks the flags before anything is measured.
-func (t *tuneCmd) Validate() error { return t.Argon2.params().Check() }
+func (t *tuneCmd) Validate() error { return t.Argon2.validate() }
 
 // Run measures what a hash costs here and recommends the most expensive parameters within the
 // budget. None is cheaper for an attacker than OWASP's first choice.

@@ -3,9 +3,14 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
 
 	"latchkey/auth"
 	"latchkey/models"
@@ -34,38 +39,80 @@ type userAddCmd struct {
 	JSON        bool   `name:"json" help:"Print JSON."`
 }
 
+// Validate checks the command line before anything is opened.
+func (u *userAddCmd) Validate() error {
+	if u.Account == "" || u.Nickname == "" {
+		return nil // the parser says what is missing
+	}
+	if u.Type == 0 {
+		u.Type = uint16(models.TypeOf(u.Account))
+	}
+	kind := models.ClientType(u.Type)
+	if kind != models.EMail && kind != models.Mobile {
+		return errors.New("--type is 100 (e-mail) or 101 (mobile number)")
+	}
+	v := models.ValidationError{}
+	models.CheckAccount(v, kind, u.Account)
+	models.CheckNickname(v, u.Nickname)
+	if err := v.Err(); err != nil {
+		return plain(err)
+	}
+	return u.configFlags.Validate()
+}
+
 // Run creates the account.
 func (u *userAddCmd) Run(ctx context.Context, std Console) error {
+	if _, err := os.Stat(u.Data); errors.Is(err, os.ErrNotExist) && !u.Init {
+		return fmt.Errorf("%w, or with --init", noDirectory(u.Data))
+	}
 	password, err := readNewPassword(ctx, std, u.SecretStdin)
 	if err != nil {
 		return err
 	}
-	d, err := u.openWith(ctx, opening{create: u.Init, options: u.options(auth.Options{}, nil)})
-	if errors.Is(err, models.ErrNoDatabase) {
-		err = fmt.Errorf("%w, or with --init", err)
+	registration := auth.Registration{Account: u.Account, Password: password, Nickname: u.Nickname,
+		ClientType: models.ClientType(u.Type)}
+	options := u.options(auth.Options{}, nil)
+	if err := registration.CheckFields(options); err != nil {
+		return plain(err)
 	}
+	d, err := u.openWith(ctx, opening{create: u.Init, options: options})
 	if err != nil {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // everything is committed
-	role, kind := models.RoleUser, models.ClientType(u.Type)
+	role := models.RoleUser
 	if u.Admin {
 		role = models.RoleAdministrator
 	}
-	if kind == 0 {
-		kind = models.TypeOf(u.Account)
-	}
-	user, err := d.authority.Register(ctx, auth.Registration{Account: u.Account, Password: password,
-		Nickname: u.Nickname, ClientType: kind}, role)
+	user, err := d.authority.Register(ctx, registration, role)
 	if err != nil {
-		return err
+		return plain(err)
 	}
 	if u.JSON {
-		return printJSON(std.Out, userJSON(user))
+		data := userJSON(user)
+		data["where"] = d.name
+		return printJSON(std.Out, data)
 	}
 	_, err = fmt.Fprintf(std.Out, "%s %s created with id %d in %s\n", user.Role, user.Account, user.ID,
 		d.name)
 	return err
+}
+
+// plain writes the fields of a validation error as the command line names them.
+func plain(err error) error {
+	var v models.ValidationError
+	if !errors.As(err, &v) {
+		return err
+	}
+	names := map[string]string{"secret": "password", "new": "password", "type": "client type"}
+	var problems []string
+	for _, field := range slices.Sorted(maps.Keys(v)) {
+		name := cmp.Or(names[field], field)
+		for _, problem := range v[field] {
+			problems = append(problems, name+": "+strings.TrimSuffix(problem, "."))
+		}
+	}
+	return errors.New(strings.Join(problems, "; "))
 }
 
 type userListCmd struct {
@@ -113,17 +160,18 @@ func userJSON(u models.User) map[string]any {
 		"created_at": u.CreatedAt}
 }
 
-// change opens the data directory, changes one account and says what was done where.
-func (f *configFlags) change(ctx context.Context, std Console, account, done string,
-	do func(*auth.Authority, models.User) error) error {
+// change opens the data directory, changes one account, and prints what was done and where.
+func (f *configFlags) change(ctx context.Context, std Console, account string,
+	do func(*auth.Authority, models.User) (done string, err error)) error {
 	d, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // everything is committed
+	var done string
 	user, err := d.store.UserByAccount(ctx, account)
 	if err == nil {
-		err = do(d.authority, user)
+		done, err = do(d.authority, user)
 	}
 	if err != nil {
 		return accountError(account, err)
@@ -141,7 +189,7 @@ func accountError(account string, err error) error {
 		return fmt.Errorf("account %s: %w; make another one first: latchkey user role ACCOUNT admin",
 			account, err)
 	}
-	return fmt.Errorf("account %s: %w", account, err)
+	return fmt.Errorf("account %s: %w", account, plain(err))
 }
 
 type userPasswdCmd struct {
@@ -157,10 +205,9 @@ func (u *userPasswdCmd) Run(ctx context.Context, std Console) error {
 	if err != nil {
 		return err
 	}
-	return u.change(ctx, std, u.Account, "password set, tokens revoked",
-		func(a *auth.Authority, user models.User) error {
-			return a.SetPassword(ctx, user.ID, password)
-		})
+	return u.change(ctx, std, u.Account, func(a *auth.Authority, user models.User) (string, error) {
+		return "password set, tokens revoked", a.SetPassword(ctx, user.ID, password)
+	})
 }
 
 type userRoleCmd struct {
@@ -176,10 +223,13 @@ func (u *userRoleCmd) Run(ctx context.Context, std Console) error {
 	if u.Role == "admin" {
 		role = models.RoleAdministrator
 	}
-	return u.change(ctx, std, u.Account, "now "+role.String()+", tokens revoked",
-		func(a *auth.Authority, user models.User) error {
-			return a.Change(ctx, user.ID, auth.Change{Role: &role})
-		})
+	return u.change(ctx, std, u.Account, func(a *auth.Authority, user models.User) (string, error) {
+		if user.Role == role {
+			return "was " + role.String() + " already, nothing changed", nil
+		}
+		return "now " + role.String() + ", tokens revoked",
+			a.Change(ctx, user.ID, auth.Change{Role: &role})
+	})
 }
 
 type userDisableCmd struct {
@@ -207,10 +257,13 @@ func (u *userEnableCmd) Run(ctx context.Context, std Console) error {
 func (f *configFlags) setState(
 	ctx context.Context, std Console, account string, state models.State,
 ) error {
-	return f.change(ctx, std, account, "now "+state.String()+", tokens revoked",
-		func(a *auth.Authority, user models.User) error {
-			return a.Change(ctx, user.ID, auth.Change{State: &state})
-		})
+	return f.change(ctx, std, account, func(a *auth.Authority, user models.User) (string, error) {
+		if user.State == state {
+			return "was " + state.String() + " already, nothing changed", nil
+		}
+		return "now " + state.String() + ", tokens revoked",
+			a.Change(ctx, user.ID, auth.Change{State: &state})
+	})
 }
 
 type userDeleteCmd struct {
@@ -226,6 +279,7 @@ func (u *userDeleteCmd) Run(ctx context.Context, std Console) error {
 	if err != nil {
 		return err
 	}
-	return u.change(ctx, std, u.Account, "deleted, tokens revoked",
-		func(a *auth.Authority, user models.User) error { return a.Delete(ctx, user.ID) })
+	return u.change(ctx, std, u.Account, func(a *auth.Authority, user models.User) (string, error) {
+		return "deleted, tokens revoked", a.Delete(ctx, user.ID)
+	})
 }

@@ -10,6 +10,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// CheckAddress checks the URL of a PostgreSQL database without connecting. Errors: ErrAddress.
+func CheckAddress(address string) error {
+	_, err := parseAddress(address)
+	return err
+}
+
 // parseAddress reads the URL of a database. Without an sslmode in it, the connection is encrypted
 // and the server verified unless every server is on this machine. No error shows the password.
 // Errors: ErrAddress.

@@ -112,7 +112,7 @@ func (s *Store) Logins() ([]Login, error) {
 // l.Hosts. It replaces an earlier login of the same account. Errors: ErrFile, a URL or host that
 // makes no sense, and why the server cannot be reached or rejected the login.
 func (s *Store) LogIn(ctx context.Context, l Login, password string) (Login, error) {
-	if err := l.normalize(); err != nil {
+	if err := l.Normalize(); err != nil {
 		return Login{}, err
 	}
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {

@@ -101,9 +101,9 @@ func splitHost(host string) (name, port string) {
 	return strings.Trim(host, "[]"), ""
 }
 
-// normalize checks the login's URL and hosts, and writes them in lower case. Without hosts the
-// token is for the server's own host.
-func (l *Login) normalize() error {
+// Normalize checks the login's URL and hosts, and writes them in lower case. Without hosts the
+// token is for the server's own host. The error says what to write instead.
+func (l *Login) Normalize() error {
 	u, err := url.Parse(l.URL)
 	if err != nil || !isServer(u) {
 		return fmt.Errorf("%q is not the URL of a Latchkey server: write one such as "+

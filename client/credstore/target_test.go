@@ -84,7 +84,7 @@ func TestNormalize(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			err := test.login.normalize()
+			err := test.login.Normalize()
 			ok := err == nil && test.login.URL == test.url
 			if test.err != "" {
 				ok = err != nil && strings.Contains(err.Error(), test.err)
