@@ -292,7 +292,8 @@ func flagsLast(app *kong.Node, args []string) []string {
 	return slices.Concat(args[end:after], args[:end], args[after:])
 }
 
-// skipFlags returns the index of the first argument from at on that is neither a flag nor its value.
+// skipFlags returns the index of the first argument, at or after at, that is neither a flag nor the
+// value of one.
 func skipFlags(app *kong.Node, args []string, at int) int {
 	for at < len(args) && strings.HasPrefix(args[at], "-") && args[at] != "-" && args[at] != "--" {
 		flag := findFlag(app, strings.TrimPrefix(args[at], "--"))

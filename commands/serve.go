@@ -63,7 +63,7 @@ func (s *serveCmd) Validate() error {
 	}
 	_, port, err := net.SplitHostPort(s.Addr)
 	if err == nil {
-		_, err = net.LookupPort("tcp", port)
+		_, err = net.DefaultResolver.LookupPort(context.Background(), "tcp", port)
 	}
 	if err != nil {
 		return fmt.Errorf("--addr is HOST:PORT, such as 127.0.0.1:8080, not %q", s.Addr)
