@@ -58,6 +58,14 @@ func newSearch(m *Meter, password string, about []string) *search {
 	return s
 }
 
+// addPieces adds all pieces except repeats, which cheapest considers.
+func (s *search) addPieces() {
+	s.words()
+	s.sequences()
+	s.walks()
+	s.dates()
+}
+
 func (s *search) offer(from, to, cost int, k kind) {
 	s.piecesTo[to] = append(s.piecesTo[to], piece{from, costPiece + cost, k})
 }

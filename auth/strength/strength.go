@@ -69,10 +69,7 @@ func New() *Meter {
 // nickname, the site.
 func (m *Meter) Measure(password string, about ...string) Result {
 	s := newSearch(m, password, about)
-	s.words()
-	s.sequences()
-	s.walks()
-	s.dates()
+	s.addPieces()
 	tenths, covered, words := s.cheapest()
 	switch s.whole() {
 	case used:
