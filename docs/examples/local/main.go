@@ -2,7 +2,7 @@
 // a Latchkey server on the same machine.
 //
 //	go run ./docs/examples/local -data ./latchkey-data -addr 127.0.0.1:3000
-//	curl -u 'TOKEN:' http://127.0.0.1:3000/hello
+//	curl -u 'anyname:TOKEN' http://127.0.0.1:3000/hello
 package main
 
 import (
