@@ -53,7 +53,7 @@ lint: ## Check format, modules and the rules in .golangci.yml.
 	! git grep -nE 'TO[D]O|FIX[M]E|/(ro[o]t|ho[m]e|wo[r]k)/' -- ':!.golangci.yml'
 
 unit: ## Run the tests of the packages; needs no other programs.
-## One test: make unit RUN=TestCodec PKG=./auth
+## One test: make unit RUN=TestRotation PKG=./auth
 	go test -race $(TESTS) $(or $(PKG),$$(go list ./... | grep -v '/e2e$$'))
 
 postgres: provision ## Run tests of the packages and of the program on PostgreSQL.

@@ -69,9 +69,9 @@ func (b *Bridge) Verify(
 		return i, err
 	}
 	i, err = b.attempt(ctx, key, l)
-	var refusal *LoginError
-	if errors.As(err, &refusal) { // the state of the limit is for logins only
-		return Identity{}, fmt.Errorf("%w: %s", errPair, refusal.Error())
+	var loginErr *LoginError
+	if errors.As(err, &loginErr) { // the state of the limit is for logins only
+		return Identity{}, fmt.Errorf("%w: %s", errPair, loginErr.Error())
 	}
 	return i, err
 }

@@ -95,7 +95,7 @@ func tokenFromHeader(values []string) (string, error) {
 	return "", errScheme
 }
 
-// tokenFromBasic returns the user name or the password, whichever has the form of a token.
+// tokenFromBasic returns the user name or the password: the one that has the form of a token.
 func tokenFromBasic(c BasicCredential) (string, error) {
 	inUser, inPassword := checkForm(c.User) == nil, checkForm(c.Password) == nil
 	switch {

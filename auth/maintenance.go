@@ -141,8 +141,8 @@ func (c *storeClock) advance(ctx context.Context) error {
 	return err
 }
 
-// cutoff returns the Unix time that lies age back, by the system clock or the store's clock,
-// whichever is behind. A revoked token must stay revoked when a fast system clock is set right.
+// cutoff returns the Unix time that lies age back, by the system clock or the store's clock:
+// the one that is behind. A revoked token must stay revoked when a fast system clock is set right.
 func (c *storeClock) cutoff(age time.Duration) int64 {
 	return min(time.Now().Unix(), c.unix) - int64(age/time.Second)
 }

@@ -47,7 +47,7 @@ func (a *Authority) identify(c echo.Context) (Identity, error) {
 // SetIdentity stores an identity for IdentityFrom.
 func SetIdentity(c echo.Context, i Identity) { c.Set(identityKey, i) }
 
-// IdentityFrom returns the verified identity of a request. ok is false if there is none.
+// IdentityFrom returns the verified identity of a request. ok is false without one.
 func IdentityFrom(c echo.Context) (i Identity, ok bool) {
 	i, ok = c.Get(identityKey).(Identity)
 	return i, ok

@@ -172,12 +172,12 @@ func (w walk) invalid(t *testing.T, line, token string, body fields, members ...
 	}
 }
 
-// ended says that a token is refused as invalid.
+// requireRevoked fails unless the token is rejected as invalid.
 func (w walk) requireRevoked(t *testing.T, token string) {
 	t.Helper()
 	msg := w.refuse(t, 401, "1002", "GET /v1/user", token, nil)
 	if msg != "token is invalid" {
-		t.Errorf("an ended token: %v", msg)
+		t.Errorf("a revoked token: %v", msg)
 	}
 }
 

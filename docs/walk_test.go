@@ -134,7 +134,7 @@ func (w walk) revokeMany(t *testing.T) {
 	w.ask(t, 202, "DELETE /v1/tokens?all=1", one, nil)
 	w.requireRevoked(t, one)
 	again := w.login(t, "alice@example.com", password)
-	w.ask(t, 202, "DELETE /v1/tokens/"+id, again, nil) // ended already
+	w.ask(t, 202, "DELETE /v1/tokens/"+id, again, nil) // revoked already
 }
 
 // change changes an account's nickname and password, and changes the password back.

@@ -198,7 +198,7 @@ func TestClientRenews(t *testing.T) {
 	}
 }
 
-// over is the error for a login that has ended.
+// over is the error for a login whose token has expired or was revoked.
 func over(s *server) string {
 	return "the login has expired or was revoked: run latchkey login " + s.URL
 }

@@ -33,7 +33,7 @@ type closable struct {
 func (c *closable) Close() error { c.closed = true; return nil }
 
 // TestOldestConnectionCloses: at the limit the server closes the connection that has waited
-// longest for a complete request. It never closes one whose request it is answering.
+// longest for a complete request. It never closes one whose request it is serving.
 func TestOldestConnectionCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newConnections(3)

@@ -47,7 +47,7 @@ func expiresSoon(t models.Token) bool {
 
 // revokeToken is DELETE /v1/token, which revokes the token of the request.
 func (s *Server) revokeToken(c echo.Context) error {
-	if err := s.revoke(c, caller(c).TokenID, "revoked by its holder"); err != nil {
+	if err := s.revoke(c, caller(c).TokenID, "revoked by its owner"); err != nil {
 		return err
 	}
 	if _, err := c.Cookie(s.cookieName(c)); err == nil {

@@ -10,7 +10,7 @@ func (s *Store) HasAdministrator(ctx context.Context) (bool, error) {
 	return s.exists(ctx, "SELECT 1 FROM users WHERE role = $1 LIMIT 1", RoleAdministrator)
 }
 
-// CreateFirstAdministrator creates an administrator if there is none. Errors: ErrSetupDone,
+// CreateFirstAdministrator creates an administrator if none exists. Errors: ErrSetupDone,
 // ErrAccountTaken.
 func (s *Store) CreateFirstAdministrator(ctx context.Context, n NewUser) (u User, err error) {
 	n.Role = RoleAdministrator

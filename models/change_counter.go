@@ -71,7 +71,7 @@ func (c *changeCounter) record(change int64) error {
 	return nil
 }
 
-// value returns the stored number, 0 if there is none.
+// value returns the stored number, or 0.
 func (c *changeCounter) value() (int64, error) {
 	if c == nil {
 		return 0, nil

@@ -7,7 +7,7 @@ import (
 )
 
 // TestAdvanceClock: the store's clock follows the process's while nothing is stored, and then moves
-// only as it is told.
+// only when AdvanceClock is called.
 func TestAdvanceClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := storeWithKey(t)

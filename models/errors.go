@@ -2,7 +2,7 @@ package models
 
 import "errors"
 
-// The answers that a Store gives besides success. Compare them with errors.Is.
+// Results of Store methods other than success. Compare them with errors.Is.
 var (
 	// ErrNotFound says that there is no such row.
 	ErrNotFound = errors.New("not found")
@@ -17,7 +17,8 @@ var (
 	ErrSerialsExhausted = errors.New("too many tokens for one account in one second: try again")
 	// ErrClock says that the clock is behind the account's newest revoked token. A new token would
 	// count as revoked.
-	ErrClock = errors.New("the clock is behind the account's newest revoked token: set the clock")
+	ErrClock = errors.New("the clock is behind the account's newest revoked token: " +
+		"correct the system clock, then try again")
 	// ErrRetired says that the key which signed a new token has been retired.
 	ErrRetired = errors.New("the signing key was retired: try again")
 	// ErrLastAdministrator says that the change would take away the last active administrator.

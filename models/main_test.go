@@ -32,7 +32,7 @@ func onPostgres(t *testing.T) *postgrestest.Cluster {
 	return postgrestest.Running()
 }
 
-// openStore opens and migrates the store of a data directory, a new one if there is none.
+// openStore opens and migrates the store of a data directory, and creates it if none exists.
 func openStore(t testing.TB, dir string) *Store {
 	t.Helper()
 	var s *Store

@@ -47,7 +47,7 @@ func (p *postgres) listenOnce(ctx context.Context, notified func()) (listened bo
 }
 
 // awaitNotification waits up to 30 s for a notification. Then it returns an error if the server no
-// longer answers.
+// longer responds.
 func awaitNotification(ctx context.Context, conn *pgx.Conn) error {
 	waiting, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -61,8 +61,8 @@ func CheckScopeName(name string) error {
 	return nil
 }
 
-// NameScopes gives a number to each name that has none. A name keeps its number for ever. Errors:
-// ErrScopeName.
+// NameScopes gives a number to each name that has none. A name keeps its number permanently.
+// Errors: ErrScopeName.
 func (s *Store) NameScopes(ctx context.Context, names []string) error {
 	for _, name := range names {
 		if err := CheckScopeName(name); err != nil {

@@ -90,7 +90,7 @@ func (s *Store) exists(ctx context.Context, query string, args ...any) (bool, er
 }
 
 // all calls next for each row that a query finds. The cancellation of ctx is ignored: SQLite
-// answers in microseconds, and its driver would interrupt every statement of the connection.
+// returns in microseconds, and its driver would interrupt every statement of the connection.
 func (s *Store) all(
 	ctx context.Context, query string, args []any, next func(scan scanFunc) error,
 ) error {
@@ -108,7 +108,7 @@ func (s *Store) all(
 	}
 }
 
-// allOnce is one attempt at all. It reports whether next was called.
+// allOnce runs all once, without retrying. It reports whether next was called.
 func (s *Store) allOnce(
 	ctx context.Context, query string, args []any, next func(scan scanFunc) error,
 ) (started bool, err error) {

@@ -11,8 +11,8 @@ import (
 // MaxSerial is the highest serial. A user can be issued 4,096 tokens in one second.
 const MaxSerial = 4095
 
-// TokenID identifies a token for ever. It is not confidential: logs, lists and commands refer to
-// a token by its id.
+// TokenID identifies a token and is never used again. It is not confidential: logs, lists and
+// commands refer to a token by its id.
 type TokenID struct {
 	UID      uint32
 	IssuedAt int64  // Unix seconds

@@ -26,8 +26,8 @@ import (
 var (
 	// ErrNoLogin means that no login covers a host.
 	ErrNoLogin = errors.New("no login covers this host: run latchkey login URL --for HOST")
-	// ErrLoginEnded means that the token of a login has expired or was revoked.
-	ErrLoginEnded = errors.New("the login has expired or was revoked")
+	// ErrLoginExpired means that the token of a login has expired or was revoked.
+	ErrLoginExpired = errors.New("the login has expired or was revoked")
 	// ErrFile means that the file of logins cannot be read or written.
 	ErrFile = errors.New("cannot use the stored logins")
 )
@@ -61,9 +61,9 @@ func (l Login) isDue() bool {
 		time.Since(time.Unix(l.TriedAt, 0)).Abs() > renewalRetry
 }
 
-// endedError is ErrLoginEnded with what to do next.
-func (l Login) endedError() error {
-	return fmt.Errorf("%w: run latchkey login %s", ErrLoginEnded, l.URL)
+// expiredError is ErrLoginExpired with what to do next.
+func (l Login) expiredError() error {
+	return fmt.Errorf("%w: run latchkey login %s", ErrLoginExpired, l.URL)
 }
 
 // Store is a file of logins. Several goroutines and processes may use it at once.
@@ -159,7 +159,7 @@ func (s *Store) LogOut(ctx context.Context, url string) (removed []Login, err er
 
 // LoginFor returns the newest login that covers a target. It renews a token that has passed half of
 // its lifetime; parallel callers renew it once. If the token cannot be renewed or stored now,
-// LoginFor returns the present one while it is valid. Errors: ErrNoLogin, ErrLoginEnded, ErrFile.
+// LoginFor returns the present one while it is valid. Errors: ErrNoLogin, ErrLoginExpired, ErrFile.
 func (s *Store) LoginFor(ctx context.Context, t Target) (Login, error) {
 	unlock, err := s.lock(ctx)
 	if ctx.Err() != nil {
@@ -183,18 +183,18 @@ func (s *Store) LoginFor(ctx context.Context, t Target) (Login, error) {
 		}
 	}
 	if logins[i].remaining() <= 0 {
-		return Login{}, logins[i].endedError()
+		return Login{}, logins[i].expiredError()
 	}
 	return logins[i], nil
 }
 
 // renew replaces the token of logins[i] and stores the logins. If the server cannot renew it now,
 // it stores when that was. An interrupt does not lose a token that the server has already sent.
-// Errors: ErrLoginEnded, ErrFile.
+// Errors: ErrLoginExpired, ErrFile.
 func (s *Store) renew(ctx context.Context, logins []Login, i int) error {
 	renewed, err := s.server.renew(context.WithoutCancel(ctx), logins[i])
-	if errors.Is(err, ErrLoginEnded) {
-		return logins[i].endedError()
+	if errors.Is(err, ErrLoginExpired) {
+		return logins[i].expiredError()
 	}
 	if err != nil {
 		renewed = logins[i]

@@ -72,10 +72,10 @@ func TestRenewal(t *testing.T) {
 		{"OK/a gateway's own 401", respond(401, `{"error":"x"}`), 600, oldToken, nil, 1},
 		{"OK/no token", respond(201, `{"token":"x\nmachine github.com password evil"}`), 600,
 			oldToken, nil, 1},
-		{"ErrLoginEnded", respond(401, `{"error_code":1002,"msg":"token is invalid"}`), 600, "",
-			ErrLoginEnded, 2},
-		{"ErrLoginEnded/busy, then expired", respond(503, `{"error_code":1102}`), -1, "",
-			ErrLoginEnded, 1},
+		{"ErrLoginExpired", respond(401, `{"error_code":1002,"msg":"token is invalid"}`), 600, "",
+			ErrLoginExpired, 2},
+		{"ErrLoginExpired/busy, then expired", respond(503, `{"error_code":1102}`), -1, "",
+			ErrLoginExpired, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -21,7 +21,7 @@ func checkPrivate(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	private := acl != nil // no list at all lets everybody in
+	private := acl != nil // without a list, everyone has access
 	for i := range aceCount(acl) {
 		var ace *windows.ACCESS_ALLOWED_ACE
 		if err := windows.GetAce(acl, uint32(i), &ace); err != nil {

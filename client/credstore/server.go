@@ -130,13 +130,13 @@ func (s server) logIn(ctx context.Context, l Login, password string) (Login, err
 	return s.withToken(ctx, l, r.Token)
 }
 
-// renew returns the login with a new token. Errors: ErrLoginEnded, if the server itself rejects the
-// present token; all others may pass.
+// renew returns the login with a new token. Errors: ErrLoginExpired, if the server itself rejects
+// the present token; all others may pass.
 func (s server) renew(ctx context.Context, l Login) (Login, error) {
 	r, err := s.send(ctx, l, http.MethodPost, "/v1/token/renew", nil)
 	var e statusError
 	if errors.As(err, &e) && (e.code == wire.CodeToken || e.code == wire.CodeScope) {
-		return Login{}, ErrLoginEnded
+		return Login{}, ErrLoginExpired
 	}
 	if err != nil {
 		return Login{}, err

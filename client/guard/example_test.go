@@ -111,7 +111,7 @@ func ExampleRequire_echo() {
 	// 200 Report 3 for ann@example.com
 }
 
-// logging logs why a token could not be verified. Clients are not told.
+// logging logs why a token could not be verified. The response does not say it.
 type logging struct {
 	guard.Verifier
 	log *log.Logger

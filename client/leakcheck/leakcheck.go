@@ -42,7 +42,7 @@ func Check(ctx context.Context, address, log string, wait time.Duration) (Report
 	return check(ctx, address, log, wait, sleep)
 }
 
-// sleepFunc waits. The error says that ctx has ended.
+// sleepFunc waits. It returns ctx.Err() if ctx is done.
 type sleepFunc func(ctx context.Context, d time.Duration) error
 
 func sleep(ctx context.Context, d time.Duration) error {
