@@ -16,13 +16,15 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // window is a browser with an empty profile. errors are its console errors, exceptions and
 // violations of the content security policy.
 type window struct {
 	t   *testing.T
-	ctx context.Context
+	tab context.Context // lives as long as the browser
+	ctx context.Context // of tab, with the test's time limit
 	url string
 
 	mu     sync.Mutex
@@ -40,8 +42,9 @@ func openBrowser(t *testing.T, url string) *window {
 		chromedp.Flag("disable-component-update", true), chromedp.Env("TMPDIR="+profile))
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	tab, stopTab := chromedp.NewContext(allocator)
+	must(t, chromedp.Run(tab)) // starts the browser; it outlives ctx, so that do can report its page
 	ctx, stopTimeout := context.WithTimeout(tab, 5*patience)
-	w := &window{t: t, ctx: ctx, url: url}
+	w := &window{t: t, tab: tab, ctx: ctx, url: url}
 	chromedp.ListenTarget(tab, w.listen)
 	t.Cleanup(func() {
 		stopTimeout()
@@ -87,8 +90,10 @@ func (w *window) listen(event any) {
 func (w *window) do(actions ...chromedp.Action) {
 	w.t.Helper()
 	if err := chromedp.Run(w.ctx, actions...); err != nil {
+		ctx, stop := context.WithTimeout(w.tab, patience)
+		defer stop()
 		var where, text string
-		_ = chromedp.Run(w.ctx, chromedp.Location(&where), chromedp.Text("body", &text))
+		_ = chromedp.Run(ctx, chromedp.Location(&where), chromedp.Text("body", &text))
 		w.t.Fatalf("%v, at %s:\n%s", err, where, text)
 	}
 }
@@ -112,7 +117,8 @@ func (w *window) submitTo(action string, fields map[string]string, selector stri
 	for name, value := range fields {
 		w.do(chromedp.SetValue(form+`[name=`+name+`]`, value, chromedp.ByQuery))
 	}
-	w.do(chromedp.Click(form+`button[type=submit]`, chromedp.ByQuery),
+	// A click could miss: the strength meter appears at any moment and moves the button.
+	w.do(chromedp.SendKeys(form+`button[type=submit]`, kb.Enter, chromedp.ByQuery),
 		chromedp.WaitVisible(selector, chromedp.ByQuery))
 }
 
