@@ -81,6 +81,7 @@ type Console struct {
 // usageError is a command line that cannot be run as it stands.
 type usageError string
 
+// Error returns the message.
 func (e usageError) Error() string { return string(e) }
 
 // errReported is a failure that the command has reported itself.

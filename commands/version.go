@@ -34,6 +34,7 @@ func currentVersions() versions {
 	return v
 }
 
+// String returns the versions on one line.
 func (v versions) String() string {
 	text := fmt.Sprintf("latchkey %s, commit %s, %s", v.Version, v.Commit, v.Go)
 	if v.SQLite != "" {

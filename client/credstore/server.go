@@ -38,6 +38,7 @@ type statusError struct {
 	msg    string
 }
 
+// Error returns the status and the server's message.
 func (e statusError) Error() string {
 	return fmt.Sprintf("the server rejected the request with status %d: %s", e.status, e.msg)
 }

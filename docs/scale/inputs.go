@@ -155,6 +155,7 @@ func expiring() *inputs {
 	return in
 }
 
+// String formats the input with its unit and source.
 func (e entry) String() string {
 	return fmt.Sprintf("%8s %-5s %-60s %s", short(*e.value/scale(e.unit)), e.unit, e.what, e.source)
 }

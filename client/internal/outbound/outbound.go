@@ -32,8 +32,10 @@ type unreachableError struct {
 	cause   error
 }
 
+// Unwrap returns the cause.
 func (e unreachableError) Unwrap() error { return e.cause }
 
+// Error says which server cannot be reached and why, and what to check.
 func (e unreachableError) Error() string {
 	return fmt.Sprintf("cannot reach %s (%s): check the address and that the server is running",
 		Printable(e.address), reason(e.cause))
