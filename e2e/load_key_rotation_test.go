@@ -32,11 +32,9 @@ func rotateUnderLoad(t *testing.T, times int) {
 		c.mustRun(t, s.Dir, "key", "rotate")
 		c.set(t, time.Duration(n+1)*2*time.Minute) // every node knows the key after the revocation lag
 		await(t, fmt.Sprintf("key %d to sign", key), func() bool {
-			keys := c.mustRun(t, s.Dir, "key", "list", "--json")
-			return strings.Contains(strings.SplitN(keys, "\n", 2)[0], `"state":"signs"`)
+			return newestKey(t, c, s).State == "signs"
 		})
-		before := load.issued()
-		await(t, "a login with the new key", func() bool { return load.issued() > before+1 })
+		await(t, "a login with the new key", func() bool { return newestKey(t, c, s).LiveTokens > 0 })
 	}
 	stop()
 	t.Logf("%d rotations, %d logins, %d verifications", times, load.issued()-1, load.verified.Load())
@@ -52,11 +50,7 @@ func rotateUnderLoad(t *testing.T, times int) {
 			live++
 		}
 	}
-	var newest struct {
-		LiveTokens int64 `json:"live_tokens"`
-	}
-	keys := c.mustRun(t, s.Dir, "key", "list", "--json")
-	must(t, json.Unmarshal([]byte(keys), &newest))
+	newest := newestKey(t, c, s)
 	if live != newest.LiveTokens || live == 0 || rejected == 0 {
 		t.Errorf("%d tokens are accepted, %d rejected; the newest key signed %d", live, rejected,
 			newest.LiveTokens)
@@ -64,6 +58,20 @@ func rotateUnderLoad(t *testing.T, times int) {
 	if got := statusOf(t, s, load.token(load.issued()-1)); got != 200 {
 		t.Errorf("a token of the newest key: status %d, want 200", got)
 	}
+}
+
+// keyLine is a line of key list --json.
+type keyLine struct {
+	State      string `json:"state"`
+	LiveTokens int64  `json:"live_tokens"`
+}
+
+// newestKey returns the newest key of a server's data directory.
+func newestKey(t *testing.T, c *clock, s *server) (key keyLine) {
+	t.Helper()
+	first, _, _ := strings.Cut(c.mustRun(t, s.Dir, "key", "list", "--json"), "\n")
+	must(t, json.Unmarshal([]byte(first), &key))
+	return key
 }
 
 // loginLoad is clients that log in and verify tokens without a pause.
