@@ -33,7 +33,7 @@ func (a *Authority) Register(
 // CheckRegistration returns what is wrong with the input, without creating an account. Errors:
 // models.ValidationError, ErrClientType, and the store's.
 func (a *Authority) CheckRegistration(ctx context.Context, r Registration) error {
-	v, err := a.checkFields(r)
+	v, err := r.checkFields(a.policy)
 	if err != nil {
 		return err
 	}
@@ -49,30 +49,26 @@ func (a *Authority) CheckRegistration(ctx context.Context, r Registration) error
 	return v.Err()
 }
 
+// CheckFields is CheckRegistration before a store exists: it does not check whether the account is
+// taken. Errors: models.ValidationError, ErrClientType.
+func (r Registration) CheckFields(o Options) error {
+	v, err := r.checkFields(newPasswordPolicy(o.withDefaults()))
+	if err != nil {
+		return err
+	}
+	return v.Err()
+}
+
 // checkFields checks what does not depend on the store. Errors: ErrClientType.
-func (a *Authority) checkFields(r Registration) (models.ValidationError, error) {
+func (r Registration) checkFields(policy passwordPolicy) (models.ValidationError, error) {
 	v := models.ValidationError{}
 	if err := checkClientType(v, r.ClientType); err != nil {
 		return nil, err
 	}
 	models.CheckAccount(v, r.ClientType, r.Account)
 	models.CheckNickname(v, r.Nickname)
-	a.checkNewPassword(v, "secret", r.Password, r.Account, r.Nickname, r.Site)
+	policy.check(v, "secret", r.Password, r.Account, r.Nickname, r.Site)
 	return v, nil
-}
-
-// CheckFields checks a registration without a store, before one is created. Errors:
-// models.ValidationError, ErrClientType.
-func (r Registration) CheckFields(o Options) error {
-	meter, err := newMeter(o.PasswordStrength)
-	if err != nil {
-		return err
-	}
-	v, err := (&Authority{options: o.withDefaults(), meter: meter}).checkFields(r)
-	if err != nil {
-		return err
-	}
-	return v.Err()
 }
 
 // newUser checks a registration and hashes its password.
@@ -168,13 +164,13 @@ func (a *Authority) checkPasswordOf(
 	ctx context.Context, uid uint32, n newPassword, v models.ValidationError,
 ) error {
 	var user models.User
-	if a.meter != nil {
+	if a.policy.meter != nil {
 		var err error
 		if user, err = a.store.UserByID(ctx, uid); err != nil {
 			return err
 		}
 	}
-	a.checkNewPassword(v, n.field, n.text, user.Account, user.Nickname, n.site)
+	a.policy.check(v, n.field, n.text, user.Account, user.Nickname, n.site)
 	return v.Err()
 }
 

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"latchkey/auth/strength"
 	"latchkey/client/wire"
 	"latchkey/models"
 )
@@ -54,8 +53,8 @@ func setDefault[T comparable](value *T, defaultValue T) {
 	}
 }
 
-// Validate checks the options without touching the store. Errors say which value is out of range;
-// those of scopes are models.ErrScopeName.
+// Validate checks the options without touching the store. The error says which value is out of
+// range, and the range. Errors of scopes are models.ErrScopeName.
 func (o Options) Validate() error {
 	o = o.withDefaults()
 	if err := o.Params.Check(); err != nil {
@@ -66,6 +65,24 @@ func (o Options) Validate() error {
 			return err
 		}
 	}
+	for _, number := range []struct {
+		name            string
+		value, min, max int
+	}{
+		{"minimum length of a password", o.MinPassword, 1, MaxPassword},
+		{"minimum strength of a password", o.PasswordStrength, 0, MaxStrength},
+		{"number of failed logins to an account", o.AccountAttempts, 1, maxAttempts},
+		{"number of failed logins from a network", o.NetworkAttempts, 1, maxAttempts},
+	} {
+		if number.value < number.min || number.value > number.max {
+			return fmt.Errorf("the %s must be from %d to %d, not %d",
+				number.name, number.min, number.max, number.value)
+		}
+	}
+	return o.validateLifetimes()
+}
+
+func (o Options) validateLifetimes() error {
 	for _, d := range []time.Duration{o.TokenTTL, o.MaxTokenTTL} {
 		if _, err := Lifetime(d); err != nil {
 			return err
@@ -85,7 +102,7 @@ type Authority struct {
 	ring     *KeyRing
 	hasher   *hasher
 	limiter  *loginLimiter
-	meter    *strength.Meter // nil if no minimum is set
+	policy   passwordPolicy
 	revoked  *revokedSet
 	used     usage
 	accounts accountCache
@@ -109,12 +126,8 @@ func NewAuthority(
 	if err != nil {
 		return nil, err
 	}
-	meter, err := newMeter(options.PasswordStrength)
-	if err != nil {
-		return nil, err
-	}
-	a := &Authority{store: store, ring: ring, hasher: hasher, meter: meter, revoked: newRevokedSet(),
-		options: options}
+	a := &Authority{store: store, ring: ring, hasher: hasher, revoked: newRevokedSet(),
+		policy: newPasswordPolicy(options), options: options}
 	if err := a.load(ctx); err != nil {
 		return nil, err
 	}

@@ -76,7 +76,8 @@ func BenchmarkDecode(b *testing.B) {
 	})
 }
 
-// BenchmarkNoteUse: what remembering the last use adds to a verification, by itself and in parallel.
+// BenchmarkNoteUse: what remembering the last use adds to a verification, by itself and in
+// parallel.
 func BenchmarkNoteUse(b *testing.B) {
 	id, now := identity(7, 3, 7200).TokenID, time.Now().Unix()
 	b.Run("alone", func(b *testing.B) {

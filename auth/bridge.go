@@ -149,9 +149,6 @@ func bridgedIdentity(u models.User, until time.Time) Identity {
 		ExpiresAt: until.Unix()}
 }
 
-// HasToken reports whether the identity is that of a token. A Bridge's is not.
-func (i Identity) HasToken() bool { return i.TokenID != models.TokenID{} }
-
 // Require returns Echo middleware like Authority.Require that also accepts account and password.
 func (b *Bridge) Require(scope models.Scope) echo.MiddlewareFunc {
 	return b.authority.require(scope, b.identify)

@@ -72,8 +72,8 @@ func TestTokenRoundTrip(t *testing.T) {
 	}
 }
 
-// TestTokenForm: each token of 16 users in one second has 56 characters of the alphabet, and all are
-// different.
+// TestTokenForm: each token of 16 users in one second has 56 characters of the alphabet, and all
+// are different.
 func TestTokenForm(t *testing.T) {
 	frozen(t, func(t *testing.T) {
 		const users, serials = 16, models.MaxSerial + 1

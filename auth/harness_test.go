@@ -39,7 +39,8 @@ func frozenWithFollower(t *testing.T, run func(t *testing.T)) {
 	frozen(t, run)
 }
 
-// eventually waits until a condition holds. A test that waits in vain ends by go test's own timeout.
+// eventually waits until a condition holds. A test that waits in vain ends by go test's own
+// timeout.
 func eventually(condition func() bool) {
 	for !condition() {
 		time.Sleep(time.Millisecond)

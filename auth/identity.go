@@ -59,6 +59,9 @@ type Identity struct {
 // String returns the id of the token, which does not reveal the token.
 func (i Identity) String() string { return "token " + i.TokenID.String() }
 
+// HasToken reports whether the identity is that of a token. A Bridge's is not.
+func (i Identity) HasToken() bool { return i.TokenID != models.TokenID{} }
+
 // check checks the times of an authenticated token.
 func (i Identity) check(now int64) error {
 	if i.TokenID.IssuedAt > now+leeway {

@@ -43,6 +43,9 @@ func (e *LoginError) describe(b *bucket, l *limit, now time.Duration) {
 	}
 }
 
+// maxAttempts is the maximum of the configured numbers of attempts.
+const maxAttempts = 1 << 30
+
 // maxBuckets is the maximum number of buckets, in memory and in the store. Beyond it, the least
 // recently used is dropped.
 const maxBuckets = 1 << 16

@@ -236,8 +236,8 @@ func inParallel(t *testing.T, a *Authority, password string, n int) (succeeded, 
 	return success.Load(), limit.Load()
 }
 
-// TestUndecidedAttempts: an attempt that was not decided does not count as failed. One that could not
-// be stored does, but its error is the store's.
+// TestUndecidedAttempts: an attempt that was not decided does not count as failed. One that could
+// not be stored does, but its error is the store's.
 func TestUndecidedAttempts(t *testing.T) { frozen(t, testUndecidedAttempts) }
 
 func testUndecidedAttempts(t *testing.T) {

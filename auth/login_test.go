@@ -74,7 +74,8 @@ func testLoginRacesChange(t *testing.T) {
 	}
 }
 
-// TestNoOracle: the number of hashes of a rejected login does not reveal whether its account exists.
+// TestNoOracle: the number of hashes of a rejected login does not reveal whether its account
+// exists.
 func TestNoOracle(t *testing.T) {
 	a := newAuthority(t, Options{})
 	register(t, a, "ann@example.com")

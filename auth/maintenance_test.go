@@ -38,9 +38,9 @@ func testRevokedWhileClockIsAhead(t *testing.T) {
 	}
 }
 
-// TestStartWithClockAhead: a process that starts ten years later, or with its clock ten years ahead,
-// and runs for a week, keeps every revocation that counts once the clock is set right. In time it
-// deletes them.
+// TestStartWithClockAhead: a process that starts ten years later, or with its clock ten years
+// ahead, and runs for a week, keeps every revocation that counts once the clock is set right. In
+// time it deletes them.
 func TestStartWithClockAhead(t *testing.T) { frozen(t, testStartWithClockAhead) }
 
 func testStartWithClockAhead(t *testing.T) {
