@@ -91,8 +91,8 @@ func (w *window) navigate(address, want string) {
 func (w *window) signInTo(target string) {
 	w.t.Helper()
 	w.do(chromedp.SetValue("[name=account]", "ann@example.com"),
-		chromedp.SetValue("[name=secret]", "secret1"),
-		chromedp.Click("form[action='/login'] button[type=submit]"))
+		chromedp.SetValue("[name=secret]", "secret1"))
+	w.press("form[action='/login'] button[type=submit]")
 	await(w.t, "the login to lead to "+target, func() bool {
 		var where string
 		return chromedp.Run(w.ctx, chromedp.Location(&where)) == nil && where == target

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/chromedp"
 )
 
 var setupLink = regexp.MustCompile(`http://\S+(/setup\?token=\S+)`)
@@ -108,8 +107,8 @@ func TestBrowserFreshToken(t *testing.T) {
 	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
 	first := w.text("#token-text")
-	w.do(chromedp.Click(`form[action="/account/token"] button`, chromedp.ByQuery),
-		chromedp.WaitVisible(".notice", chromedp.ByQuery))
+	w.press(`form[action="/account/token"] button`)
+	w.awaitNotice("New token issued.")
 	second := w.text("#token-text")
 	if first == second {
 		t.Error("the new token equals the old one")

@@ -22,11 +22,8 @@ func TestBrowserRevokesAnother(t *testing.T) {
 	if n := here.evaluate(`document.querySelectorAll(".row").length`); n != "2" {
 		t.Fatalf("%s tokens are listed, want 2", n)
 	}
-	here.do(chromedp.Click(`//li[contains(@class, "row")][not(contains(., "This session"))]//button`,
-		chromedp.BySearch), chromedp.WaitVisible(".notice", chromedp.ByQuery))
-	if got := here.text(".notice"); got != "Token revoked." {
-		t.Errorf("the notice is %q, want \"Token revoked.\"", got)
-	}
+	here.press(`//li[contains(@class, "row")][not(contains(., "This session"))]//button`)
+	here.awaitNotice("Token revoked.")
 	if !there.isSignedOut() {
 		t.Errorf("the other browser is at %s, want the login page", there.path())
 	}
@@ -35,15 +32,15 @@ func TestBrowserRevokesAnother(t *testing.T) {
 	}
 	there.submit(map[string]string{"account": "ann@example.com", "secret": "correct horse"},
 		"#token-title")
-	here.do(chromedp.Click(`form[action="/account/tokens/end-others"] button`, chromedp.ByQuery),
-		chromedp.WaitVisible(".notice", chromedp.ByQuery))
+	here.press(`form[action="/account/tokens/end-others"] button`)
+	here.awaitNotice("All your other tokens are revoked.")
 	if !there.isSignedOut() {
 		t.Errorf("after revoking all others the other browser is at %s, want the login page",
 			there.path())
 	}
 	here.visit("/account")
-	here.do(chromedp.Click(`.row button`, chromedp.ByQuery), // this session
-		chromedp.WaitVisible(`form[action="/login"]`, chromedp.ByQuery))
+	here.press(`.row button`) // this session
+	here.do(chromedp.WaitVisible(`form[action="/login"]`, chromedp.ByQuery))
 }
 
 // TestBrowserServiceToken issues a service token on the account page. It is shown once, listed and

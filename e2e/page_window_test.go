@@ -117,15 +117,27 @@ func (w *window) submitTo(action string, fields map[string]string, selector stri
 	for name, value := range fields {
 		w.do(chromedp.SetValue(form+`[name=`+name+`]`, value, chromedp.ByQuery))
 	}
-	// A click could miss: the strength meter appears at any moment and moves the button.
-	w.do(chromedp.SendKeys(form+`button[type=submit]`, kb.Enter, chromedp.ByQuery),
-		chromedp.WaitVisible(selector, chromedp.ByQuery))
+	w.press(form + `button[type=submit]`)
+	w.do(chromedp.WaitVisible(selector, chromedp.ByQuery))
+}
+
+// press activates a button, a link or a summary with the Enter key. A click could miss it, because
+// the page's script and the strength meter move what is below them at any moment.
+func (w *window) press(selector string) {
+	w.t.Helper()
+	w.do(chromedp.SendKeys(selector, kb.Enter, chromedp.BySearch))
+}
+
+// awaitNotice waits until the page shows a notice.
+func (w *window) awaitNotice(text string) {
+	w.t.Helper()
+	w.do(chromedp.WaitVisible(`//div[@class="notice"][text()="`+text+`"]`, chromedp.BySearch))
 }
 
 // unfold opens a section of the account page.
 func (w *window) unfold(summary string) {
 	w.t.Helper()
-	w.do(chromedp.Click(`//summary[contains(., "`+summary+`")]`, chromedp.BySearch))
+	w.press(`//summary[contains(., "` + summary + `")]`)
 }
 
 // text returns the text of an element, visible or not.
@@ -160,8 +172,8 @@ func (w *window) signUp(account, nickname string) {
 // signOut signs out.
 func (w *window) signOut() {
 	w.t.Helper()
-	w.do(chromedp.Click(`form[action="/logout"] button`, chromedp.ByQuery),
-		chromedp.WaitVisible(`form[action="/login"]`, chromedp.ByQuery))
+	w.press(`form[action="/logout"] button`)
+	w.do(chromedp.WaitVisible(`form[action="/login"]`, chromedp.ByQuery))
 }
 
 // signIn signs in on the login page.
@@ -174,8 +186,8 @@ func (w *window) signIn(account, password string) {
 // isSignedOut opens the account page and returns whether it redirects to the login page.
 func (w *window) isSignedOut() bool {
 	w.t.Helper()
-	w.do(chromedp.Click(".brand", chromedp.ByQuery), chromedp.WaitVisible(`form[action="/login"]`,
-		chromedp.ByQuery))
+	w.press(".brand")
+	w.do(chromedp.WaitVisible(`form[action="/login"]`, chromedp.ByQuery))
 	return strings.HasPrefix(w.path(), "/login?next=")
 }
 

@@ -1,6 +1,5 @@
-// Package static holds the style sheet, the scripts and the icons of the pages, and the
-// description of the API. They are embedded in the binary, so that no file is needed beside it and
-// no CDN.
+// Package static embeds the style sheet, the script and the icon of the pages, and the OpenAPI
+// description of the API.
 package static
 
 import "embed"
