@@ -15,7 +15,7 @@ ON_POSTGRES := ^Test(Carriers|Scripts|Revoked|Command|KeyRotation|Kill|Restart|S
 # Without gcc Go would build a program that cannot open SQLite.
 export CGO_ENABLED := 1
 
-.PHONY: help build client test check provision lint unit postgres fuzz e2e bench torture
+.PHONY: help build client test check provision lint unit postgres fuzz e2e bench times torture
 .DEFAULT_GOAL := build
 .NOTPARALLEL: # the steps of "make test" follow each other under -j too
 
@@ -73,7 +73,11 @@ bench: ## Measure; the figures are in docs/explanation/reliability.md.
 	go test -tags bench -run '^$$' -bench . -benchmem -timeout 20m ./auth/... ./e2e/...
 	LATCHKEY_TEST_POSTGRES=1 go test -tags bench -run '^$$' -bench . -timeout 20m ./models
 
-torture: ## Kill, cut the power and damage files, up to a thousand times (2 hours).
+times: provision ## Run the tests of the program and check how long responses take. Needs an idle machine.
+## One test: make times RUN=TestNodesRevoke
+	LATCHKEY_TEST_TIMES=1 go test -count=1 -tags e2e -parallel 1 $(TESTS) ./e2e
+
+torture: times ## Then kill, cut the power and damage files, up to a thousand times (2 hours).
 ## One test: make torture RUN=TestTortureKill
 	@sh e2e/provision.sh tests e2fsprogs user-mode-linux
-	go test -tags torture -count=1 -timeout 150m -v -run '$(or $(RUN),Torture)' ./e2e
+	LATCHKEY_TEST_TIMES=1 go test -tags torture -count=1 -timeout 150m -v -run '$(or $(RUN),Torture)' ./e2e

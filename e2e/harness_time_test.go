@@ -26,8 +26,8 @@ func (q quantiles) String() string {
 // needs longer, however slow and busy the machine is.
 const patience = 3 * time.Minute
 
-// requireWithin reports a time over its limit. make torture, which has an idle machine to itself, sets
-// LATCHKEY_TEST_TIMES. Without it the time is only logged, because it depends on the machine.
+// requireWithin reports a time over its limit. make times and make torture, which need an idle machine,
+// set LATCHKEY_TEST_TIMES. Without it the time is only logged, because it depends on the machine.
 func requireWithin(tb testing.TB, what string, took, limit time.Duration) {
 	tb.Helper()
 	switch {
