@@ -77,7 +77,7 @@ times: provision ## Run the tests of the program and check how long responses ta
 ## One test: make times RUN=TestNodesRevoke
 	LATCHKEY_TEST_TIMES=1 go test -count=1 -tags e2e -parallel 1 $(TESTS) ./e2e
 
-torture: times ## Then kill, cut the power and damage files, up to a thousand times (2 hours).
+torture: times ## Run make times, then kill, cut the power and damage files up to 1,000 times (2 hours).
 ## One test: make torture RUN=TestTortureKill
 	@sh e2e/provision.sh tests e2fsprogs user-mode-linux
 	LATCHKEY_TEST_TIMES=1 go test -tags torture -count=1 -timeout 150m -v -run '$(or $(RUN),Torture)' ./e2e
