@@ -37,7 +37,7 @@ func TestCommands(t *testing.T) {
 		{"nobody", "", []string{"user", "disable", "x@b.cn"}, 1, `^$`, `account x@b.cn: not found`},
 		{"list", "", []string{"user", "list"}, 0, `1 +a@b\.cn +Ann +user +active`, `^$`},
 		{"list as JSON", "", []string{"user", "list", "--json"}, 0, `"account":"a@b.cn"`, `^$`},
-		{"token alone", "", []string{"token", "issue", "A@B.cn"}, 0, `^[A-Za-z0-9_-]{56}\n$`, `^issued in /.*\n$`},
+		{"token alone", "", []string{"token", "issue", "A@B.cn"}, 0, `^[A-Za-z0-9_-]{56}\n$`, `^issued in .*\n$`},
 		{"token as JSON", "", []string{"token", "issue", "a@b.cn", "--ttl", "90s", "--json"}, 0,
 			`"uid":1`, `^$`},
 		{"inspect nonsense", "", []string{"token", "inspect", "x"}, 1, `^Not accepted .*56 characters`,
