@@ -32,14 +32,17 @@ func (m *moveCmd) Validate() error {
 	if strings.Contains(m.From, "://") == strings.Contains(m.To, "://") {
 		return errors.New("one of --from and --to is a data directory, the other a postgres:// URL")
 	}
-	side := m.side(m.To)
-	return side.Validate()
+	from, to := m.side(m.From), m.side(m.To)
+	if err := from.Validate(); err != nil {
+		return err
+	}
+	return to.Validate()
 }
 
 func (m *moveCmd) side(where string) storeFlags {
 	side := storeFlags{Data: where, DatabaseConnections: m.DatabaseConnections}
 	if strings.Contains(where, "://") {
-		side.Data, side.Database = "", where
+		side.Data, side.Database = ".", where // only a server has a master key beside its database
 	}
 	return side
 }

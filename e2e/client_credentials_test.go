@@ -81,14 +81,19 @@ func TestClientLogin(t *testing.T) {
 		"unknown":        {"the account or the password is wrong", "secret1\n", s.URL, "bob@example.com"},
 		"another server": {"is not a Latchkey server", "secret1\n", anyServer(t), "ann@example.com"},
 		"no server":      {"connection refused", "secret1\n", "http://" + closedAddress(t), "ann@example.com"},
-		"plain http":     {"use https, or --insecure", "secret1\n", "http://login.example.com", "ann@example.com"},
-		"no URL":         {"is not the URL of a Latchkey server", "secret1\n", "login.example.com", "ann@example.com"},
 		"empty password": {"400", "\n", s.URL, "ann@example.com"},
 		"no input":       {"no password on standard input", "", s.URL, "ann@example.com"},
 	} {
 		got := p.fails(c.stdin, "login", c.url, "--account", c.account, "--secret-stdin")
 		if !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	for url, want := range map[string]string{"http://login.example.com": "use https, or --insecure",
+		"login.example.com": "is not the URL of a Latchkey server"} {
+		_, got, code := p.latchkey("secret1\n", "login", url, "--account", "ann@example.com", "--secret-stdin")
+		if code != 2 || !strings.Contains(got, want) {
+			t.Errorf("%s: exit %d, %q, want 2, %q", url, code, got, want)
 		}
 	}
 	p.logIn(s, "ann@example.com", "--for", "app.example.com", "--for", "*.git.example.com")

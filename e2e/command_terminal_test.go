@@ -32,7 +32,7 @@ func TestCommandConfirms(t *testing.T) {
 	token := mustRun(t, dir, "", "token", "issue", "ann@example.com")
 	tests := []struct{ line, question string }{
 		{"token revoke --all ann@example.com", "Revoke every token of ann@example.com? [y/N]"},
-		{"key retire 1 --now", "Delete key 1? [y/N]"},
+		{"key retire 1 --now", "Delete key 1 and revoke its 1 live tokens of 1 users? [y/N]"},
 		{"user delete ann@example.com", "Delete ann@example.com and revoke its tokens? [y/N]"},
 	}
 	for _, test := range tests {
