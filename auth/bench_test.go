@@ -76,9 +76,9 @@ func BenchmarkDecode(b *testing.B) {
 	})
 }
 
-// BenchmarkNoteUse: what remembering the last use adds to a verification, by itself and in
+// BenchmarkRecordUse measures what recording the last use adds to a verification, sequentially and in
 // parallel.
-func BenchmarkNoteUse(b *testing.B) {
+func BenchmarkRecordUse(b *testing.B) {
 	id, now := identity(7, 3, 7200).TokenID, time.Now().Unix()
 	b.Run("alone", func(b *testing.B) {
 		var u usage
