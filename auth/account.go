@@ -207,18 +207,6 @@ func (a *Authority) SetNickname(ctx context.Context, uid uint32, nickname string
 	return a.update(ctx, uid, models.UserUpdate{Nickname: &nickname})
 }
 
-// SetRole changes a user's role and revokes the user's tokens. Errors: models.ErrNotFound,
-// models.ErrLastAdministrator.
-func (a *Authority) SetRole(ctx context.Context, uid uint32, role models.Role) error {
-	return a.update(ctx, uid, models.UserUpdate{Role: &role, Reason: "role changed"})
-}
-
-// SetState disables or enables an account and revokes its tokens. Errors: models.ErrNotFound,
-// models.ErrLastAdministrator.
-func (a *Authority) SetState(ctx context.Context, uid uint32, state models.State) error {
-	return a.update(ctx, uid, models.UserUpdate{State: &state, Reason: stateReason(state)})
-}
-
 func stateReason(state models.State) string {
 	if state == models.Disabled {
 		return "account disabled"

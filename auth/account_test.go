@@ -52,13 +52,14 @@ func TestChangesRevokeTokens(t *testing.T) {
 			return a.SetPassword(ctx, uid, "secret1")
 		},
 		"role": func(ctx context.Context, a *Authority, uid uint32) error {
-			return a.SetRole(ctx, uid, models.RoleAdministrator)
+			return a.Change(ctx, uid, Change{Role: new(models.RoleAdministrator)})
 		},
 		"disable": func(ctx context.Context, a *Authority, uid uint32) error {
-			return a.SetState(ctx, uid, models.Disabled)
+			return a.Change(ctx, uid, Change{State: new(models.Disabled)})
 		},
-		"enable": func(ctx context.Context, a *Authority, uid uint32) error {
-			return a.SetState(ctx, uid, models.Active)
+		"disable and enable": func(ctx context.Context, a *Authority, uid uint32) error {
+			return errors.Join(a.Change(ctx, uid, Change{State: new(models.Disabled)}),
+				a.Change(ctx, uid, Change{State: new(models.Active)}))
 		},
 		"delete": func(ctx context.Context, a *Authority, uid uint32) error { return a.Delete(ctx, uid) },
 	}

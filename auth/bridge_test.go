@@ -77,9 +77,9 @@ func TestBridgeSeesChanges(t *testing.T) {
 		scope  models.Scope // after it, with the same password; 0: rejected
 	}{
 		{"password", func(uid uint32) error { return there.SetPassword(ctx, uid, "secret2") }, 0},
-		{"disabled", func(uid uint32) error { return there.SetState(ctx, uid, models.Disabled) }, 0},
+		{"disabled", func(uid uint32) error { return there.Change(ctx, uid, Change{State: new(models.Disabled)}) }, 0},
 		{"deleted", func(uid uint32) error { return there.Delete(ctx, uid) }, 0},
-		{"role", func(uid uint32) error { return there.SetRole(ctx, uid, models.RoleAdministrator) },
+		{"role", func(uid uint32) error { return there.Change(ctx, uid, Change{Role: new(models.RoleAdministrator)}) },
 			models.AdminScope},
 		{"nickname", func(uid uint32) error { return there.SetNickname(ctx, uid, "Other") },
 			models.UserScope},

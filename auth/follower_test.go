@@ -14,7 +14,7 @@ func TestRun(t *testing.T) {
 	stop := run(t, there)
 	user := register(t, here, "ann@example.com")
 	token := mustLogin(t, here, user.Account).Token
-	must(t, here.SetState(t.Context(), user.ID, models.Disabled))
+	must(t, here.Change(t.Context(), user.ID, Change{State: new(models.Disabled)}))
 	eventually(func() bool {
 		_, err := there.Verify(token)
 		return errors.Is(err, errRevoked)

@@ -14,7 +14,7 @@ func TestLogin(t *testing.T) {
 	a := newAuthority(t, Options{})
 	register(t, a, "Ann@Example.com")
 	register(t, a, "+8613800000000")
-	must(t, a.SetState(t.Context(), register(t, a, "off@example.com").ID, models.Disabled))
+	must(t, a.Change(t.Context(), register(t, a, "off@example.com").ID, Change{State: new(models.Disabled)}))
 	tests := []struct {
 		name, account, password string
 		clientType              models.ClientType
@@ -79,7 +79,7 @@ func testLoginRacesChange(t *testing.T) {
 func TestNoOracle(t *testing.T) {
 	a := newAuthority(t, Options{})
 	register(t, a, "ann@example.com")
-	must(t, a.SetState(t.Context(), register(t, a, "off@example.com").ID, models.Disabled))
+	must(t, a.Change(t.Context(), register(t, a, "off@example.com").ID, Change{State: new(models.Disabled)}))
 	accounts := map[string]string{"known": "ann@example.com", "disabled": "off@example.com",
 		"unknown": "bob@example.com", "malformed": "x", "mobile number": "13800000000"}
 	passwords := map[string]struct {

@@ -24,7 +24,7 @@ func testRevokedWhileClockIsAhead(t *testing.T) {
 	}
 	right := time.Now().Unix()
 	time.Sleep(3 * time.Hour) // by this clock every token has expired
-	must(t, a.SetState(t.Context(), users[0].ID, models.Disabled))
+	must(t, a.Change(t.Context(), users[0].ID, Change{State: new(models.Disabled)}))
 	must(t, a.Delete(t.Context(), users[1].ID))
 	must(t, a.Revoke(t.Context(), tokens[2].Identity.TokenID, "test"))
 	a.maintenance.sweep()
@@ -55,7 +55,7 @@ func testStartWithClockAhead(t *testing.T) {
 	}
 	right := time.Now().Unix()
 	must(t, a.Revoke(t.Context(), tokens[0].Identity.TokenID, "test"))
-	must(t, a.SetState(t.Context(), two.ID, models.Disabled))
+	must(t, a.Change(t.Context(), two.ID, Change{State: new(models.Disabled)}))
 	remembered := func(a *Authority) (n int) {
 		for _, issued := range tokens {
 			_, err := a.ring.authenticate(issued.Token)
