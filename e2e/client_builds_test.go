@@ -14,6 +14,7 @@ import (
 // TestClientBuilds: the client packages build without a C compiler for every supported platform, and
 // so do the tests that only run on Windows.
 func TestClientBuilds(t *testing.T) {
+	t.Parallel()
 	for _, platform := range []string{"linux/arm64", "darwin/arm64", "windows/amd64"} {
 		goFor(t, platform, "build", "./client/...")
 		goFor(t, platform, "build", "-tags", "client", "-o", os.DevNull, ".")
@@ -23,6 +24,7 @@ func TestClientBuilds(t *testing.T) {
 
 // TestClientBinary: the client-only binary has the client's commands and none of the server's.
 func TestClientBinary(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "latchkey")
 	goFor(t, runtime.GOOS+"/"+runtime.GOARCH, "build", "-tags", "client", "-o", program, ".")
 	help, err := exec.CommandContext(t.Context(), program, "--help").Output()

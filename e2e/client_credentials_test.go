@@ -67,6 +67,7 @@ func (p person) logIn(s *server, account string, args ...string) {
 // TestClientLogin: after a login the user gets a valid token for the named hosts and no others. The token is in a file
 // that only its owner can read. A logout revokes the token and removes it.
 func TestClientLogin(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	account(t, s, "ann@example.com")
 	p := newPerson(t)
@@ -167,6 +168,7 @@ func (p person) age(seconds float64) {
 // TestClientRenews: a token of two hours is renewed after one, by one of several helpers that run at once, and each
 // prints the new one. Without the server, the token is used until it expires.
 func TestClientRenews(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), append(cheapHashes, "--token-ttl", "2h")...)
 	account(t, s, "ann@example.com")
 	p := newPerson(t)
@@ -210,6 +212,7 @@ func over(s *server) string {
 
 // TestClientRevoked: a login whose token was revoked ends when the token is due for renewal.
 func TestClientRevoked(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), append(cheapHashes, "--token-ttl", "2h")...)
 	account(t, s, "ann@example.com")
 	p := newPerson(t)
@@ -225,6 +228,7 @@ func TestClientRevoked(t *testing.T) {
 
 // TestClientKill: if a login is killed while it writes the file, the file has the old content or the new.
 func TestClientKill(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	account(t, s, "ann@example.com")
 	p := newPerson(t)
@@ -243,6 +247,7 @@ func TestClientKill(t *testing.T) {
 
 // TestClientProtocols: git and Docker get credentials in their own protocols, for the hosts of a login alone.
 func TestClientProtocols(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	account(t, s, "ann@example.com")
 	p := newPerson(t)
@@ -313,6 +318,7 @@ func TestClientProtocols(t *testing.T) {
 
 // TestClientNetrc: entries of a .netrc file are replaced, others stay, and only the owner can read the file.
 func TestClientNetrc(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	account(t, s, "ann@example.com")
 	p := newPerson(t)

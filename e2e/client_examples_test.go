@@ -29,6 +29,7 @@ func example(t *testing.T, name string, args ...string) (url string) {
 // TestExamples runs the two examples of guarding a Go service. Their responses are those of
 // Latchkey, and they reject expired and revoked tokens.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	user, admin := account(t, s, "ann@example.com"), administrator(t, s)
 	for name, source := range map[string][]string{"remote": {"-latchkey", s.URL},
@@ -100,6 +101,7 @@ func checkExample(t *testing.T, url, user, admin string) {
 
 // TestExampleFailsClosed runs the examples without a working Latchkey. They accept no request.
 func TestExampleFailsClosed(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer silent.Close()

@@ -16,6 +16,7 @@ import (
 // TestHelpersRecipe runs docs/howto/clients/helpers.md line by line: curl, git, .netrc and a
 // registry's client present a token that nobody pasted.
 func TestHelpersRecipe(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	account(t, s, "ann@example.com")
 	p := newPerson(t)

@@ -90,8 +90,7 @@ var loggers = []logger{
 		address, dir := freeAddress(t), t.TempDir()
 		config := write(t, dir, "Caddyfile", "{\n\tadmin off\n}\nhttp://"+address+" {\n\tlog {\n\t\toutput file "+log+
 			"\n\t}\n\treverse_proxy "+bare(behind)+"\n}\n")
-		t.Setenv("HOME", dir)
-		daemon(t, address, dir, "caddy", "run", "--config", config, "--adapter", "caddyfile")
+		daemon(t, address, dir, "env", "HOME="+dir, "caddy", "run", "--config", config, "--adapter", "caddyfile")
 		return "http://" + address
 	}},
 	{"lighttpd", false, func(t *testing.T, behind, log string, _ bool) string {
@@ -146,6 +145,7 @@ func examine(t *testing.T, url, log string) (leaks []string, remedy string) {
 // TestDoctor compares what docs/howto/proxies/logs.md says of each program with what the leak check
 // finds, with the program's default log format and with the recommended one.
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	behind := newService(t)
 	for _, l := range loggers {
 		t.Run(l.name, func(t *testing.T) {
@@ -172,6 +172,7 @@ func TestDoctor(t *testing.T) {
 
 // TestDoctorCannotTell: if a log does not show the requests, the leak check says so and not that nothing leaks.
 func TestDoctorCannotTell(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	log := write(t, p.home, "other.log", "something\n")
 	if got := p.fails("", "doctor", "--url", newService(t).URL, "--log", log, "--wait", "200ms"); !strings.Contains(got,

@@ -70,6 +70,7 @@ func output(words ...string) []string { return words }
 // TestClients runs every client with the token in either slot, with a tampered token and without
 // credentials, and compares docs/reference/clients.md with the results.
 func TestClients(t *testing.T) {
+	t.Parallel()
 	m := newMatrix(t)
 	clients := allClients()
 	t.Run("all", func(t *testing.T) {

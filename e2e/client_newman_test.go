@@ -11,6 +11,7 @@ import (
 // TestNewman runs the Postman collection against a server: twice, because it must be repeatable;
 // without an administrator's token; and with two administrators, whom it must not change.
 func TestNewman(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir())
 	admin := administrator(t, s)
 	collection(t, s, admin, true, true)

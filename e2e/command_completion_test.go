@@ -12,6 +12,7 @@ import (
 
 // TestCommandCompletion: each shell loads the script and completes a command, a flag and a value with it.
 func TestCommandCompletion(t *testing.T) {
+	t.Parallel()
 	shells := map[string][]string{
 		"bash": {"bash", "--norc", "-c", `source <(latchkey completion bash)
 			COMP_WORDS=(latchkey $1); [ -z "$2" ] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
@@ -50,6 +51,7 @@ func TestCommandCompletion(t *testing.T) {
 
 // TestCommandManPage: man formats the manual page without a warning.
 func TestCommandManPage(t *testing.T) {
+	t.Parallel()
 	page := filepath.Join(t.TempDir(), "latchkey.1")
 	must(t, os.WriteFile(page, []byte(mustRun(t, t.TempDir(), "", "man")+"\n"), 0o644))
 	cmd := exec.CommandContext(t.Context(), "man", "--warnings", "-l", page)

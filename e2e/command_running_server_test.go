@@ -10,6 +10,7 @@ import (
 // TestCommandRevokesTokens revokes tokens on the command line. The running server rejects half of
 // them within 250 ms.
 func TestCommandRevokesTokens(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	owner := account(t, s, "ann@example.com")
 	const times = 40
@@ -35,6 +36,7 @@ func TestCommandRevokesTokens(t *testing.T) {
 // TestCommandsWhileServing changes accounts on the command line. The running server rejects their
 // tokens.
 func TestCommandsWhileServing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, dir)
 	changes := map[string][]string{

@@ -26,6 +26,7 @@ func terminal(t *testing.T, dir, typed, line string) (output string, code int) {
 
 // TestCommandConfirms: on a terminal a destructive command asks first, and "no" changes nothing.
 func TestCommandConfirms(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	addUser(t, dir, "root@example.com", "--admin")
 	addUser(t, dir, "ann@example.com")
@@ -56,6 +57,7 @@ func TestCommandConfirms(t *testing.T) {
 
 // TestCommandAsksPassword: on a terminal a new password is asked for twice and not shown.
 func TestCommandAsksPassword(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	add := "user add ann@example.com --nickname Ann --init"
 	out, code := terminal(t, dir, "secret1\nsecret2\n", add)

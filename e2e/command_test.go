@@ -14,6 +14,7 @@ import (
 
 // TestCommands runs commands and checks their output, error and exit code.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	addUser(t, dir, "a@b.cn")
 	tests := []struct {
@@ -57,6 +58,7 @@ func TestCommands(t *testing.T) {
 
 // TestEnvironment sets flags by environment variables: LATCHKEY_ and the flag's name.
 func TestEnvironment(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	addUser(t, dir, "a@b.cn")
 	cmd, began := exec.Command(binary, "token", "issue", "a@b.cn", "--json"), time.Now()
@@ -75,6 +77,7 @@ func TestEnvironment(t *testing.T) {
 // TestClosedRegistrationAndHiddenAccounts tests the flags --registration closed and
 // --hide-accounts.
 func TestClosedRegistrationAndHiddenAccounts(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), "--registration", "closed", "--hide-accounts")
 	body := registerJSON("a@b.cn")
 	got := request(t, "POST", s.URL+"/v1/client/register", body, asJSON)
@@ -92,6 +95,7 @@ func TestClosedRegistrationAndHiddenAccounts(t *testing.T) {
 // TestTune runs latchkey tune. It recommends the most expensive parameters within the budget, and
 // none if all exceed it.
 func TestTune(t *testing.T) {
+	t.Parallel()
 	for budget, want := range map[string]string{"1h": "131072 KiB with 3 passes", "1ns": "nothing"} {
 		out, stderr, code := latchkey(t, t.TempDir(), "", "tune", "--budget", budget, "--json")
 		got, lines := "nothing", 0
@@ -119,6 +123,7 @@ func TestTune(t *testing.T) {
 // TestServeFlags starts the server with valid and invalid addresses. An invalid one fails with one
 // line before any file is created.
 func TestServeFlags(t *testing.T) {
+	t.Parallel()
 	public := []string{"--public-url", "https://login.example.com"}
 	tests := []struct {
 		name string

@@ -8,6 +8,7 @@ import (
 
 // TestCommandsDescribeTokens checks what the commands print about tokens and keys.
 func TestCommandsDescribeTokens(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), append(cheapHashes, "--scope", "read", "--scope", "metrics")...)
 	ann := account(t, s, "ann@example.com")
 	token := tokenIn(t, request(t, "POST", s.URL+"/v1/tokens",

@@ -8,6 +8,7 @@ import (
 
 // TestCarriers sends tokens in every accepted way, and in ways that must be rejected.
 func TestCarriers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, dir)
 	addUser(t, dir, "a@b.cn")
@@ -64,6 +65,7 @@ func TestCarriers(t *testing.T) {
 // TestScripts sends requests as browsers do. A page's own script gets no challenge; requests from
 // other sites get 403.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir())
 	tests := []struct {
 		name, header, challenge string

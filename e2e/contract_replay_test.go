@@ -80,6 +80,7 @@ func foreignTokens(t *testing.T, s *server, tokens map[string]string) {
 
 // TestContract replays the recorded cases against the binary.
 func TestContract(t *testing.T) {
+	t.Parallel()
 	replayContract(t, start(t, t.TempDir()))
 }
 

@@ -24,7 +24,10 @@ func crashPoints(depth int) (all []fault) {
 
 // TestCrashPoints kills the server at its nth write, during its first start or while it serves.
 // It starts again and has lost nothing that it acknowledged.
-func TestCrashPoints(t *testing.T) { crashRepeatedly(t, crashPoints(12), 3, 8) }
+func TestCrashPoints(t *testing.T) {
+	t.Parallel()
+	crashRepeatedly(t, crashPoints(12), 3, 8)
+}
 
 // crashRepeatedly visits every each-th point, alternately in a data directory with an account and
 // in an empty one. Threads interleave differently in every run, so it repeats the list until the

@@ -157,7 +157,10 @@ func newDamageFixture(t *testing.T) *damageFixture {
 
 // TestDamage damages the database. The server does not start, or answers 503, or works. It accepts
 // no token, password or role that it did not accept before, and does not hang.
-func TestDamage(t *testing.T) { damageRepeatedly(t, 4) }
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	damageRepeatedly(t, 4)
+}
 
 // damageRepeatedly applies each damage several times.
 func damageRepeatedly(t *testing.T, times int) {
@@ -260,6 +263,7 @@ func (p *damageFixture) rejectsAdmin(t *testing.T, s *server, account string) {
 // server starts: all earlier tokens are invalid, damaged accounts are disabled and listed, all
 // others log in.
 func TestRecover(t *testing.T) {
+	t.Parallel()
 	p := newDamageFixture(t)
 	for _, name := range []string{"an older database", "a revocation lost", "revocations swapped",
 		"a role"} {

@@ -12,6 +12,7 @@ import (
 // TestDatabaseReplaced removes, replaces or truncates the database file of a running server. The
 // server acknowledges nothing from then on and is not ready.
 func TestDatabaseReplaced(t *testing.T) {
+	t.Parallel()
 	truncate := func(by int64) func(path string) error {
 		return func(path string) error {
 			info, err := os.Stat(path)
@@ -64,6 +65,7 @@ func TestDatabaseReplaced(t *testing.T) {
 // TestLockedIsNotDamaged locks the database from another program. The command's error says
 // "locked", not "damaged".
 func TestLockedIsNotDamaged(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	addUser(t, dir, "ann@example.com")
 	db, err := sql.Open("sqlite3", filepath.Join(dir, "latchkey.db"))

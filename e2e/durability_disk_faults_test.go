@@ -51,7 +51,10 @@ func diskFaults(depth int) (all []fault) {
 
 // TestDiskFaults makes disk calls fail, once or from then on. The server answers 503 and keeps
 // running, loses nothing that it acknowledged, and accepts no invalid token.
-func TestDiskFaults(t *testing.T) { injectDiskFaults(t, diskFaults(25), 9) }
+func TestDiskFaults(t *testing.T) {
+	t.Parallel()
+	injectDiskFaults(t, diskFaults(25), 9)
+}
 
 // injectDiskFaults tries every each-th point.
 func injectDiskFaults(t *testing.T, points []fault, each int) {

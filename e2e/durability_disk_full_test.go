@@ -144,7 +144,10 @@ func (w *diskLoad) report(t *testing.T, back []time.Duration) {
 
 // TestDiskFull fills the disk several times. Meanwhile writes are answered with 503 and
 // verification works. Once there is space, writes succeed again. Nothing acknowledged is lost.
-func TestDiskFull(t *testing.T) { fillRepeatedly(t, 5) }
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	fillRepeatedly(t, 5)
+}
 
 // fillRepeatedly fills the disk several times.
 func fillRepeatedly(t *testing.T, times int) {
@@ -169,7 +172,10 @@ func fillRepeatedly(t *testing.T, times int) {
 
 // TestDatabaseLocked locks the database from another program. Meanwhile verification works, and
 // writes wait or are answered with 503.
-func TestDatabaseLocked(t *testing.T) { lockRepeatedly(t, 3) }
+func TestDatabaseLocked(t *testing.T) {
+	t.Parallel()
+	lockRepeatedly(t, 3)
+}
 
 // lockRepeatedly locks the database for 3 seconds, several times.
 func lockRepeatedly(t *testing.T, times int) {

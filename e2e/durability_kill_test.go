@@ -150,4 +150,7 @@ func requireAccounts(t *testing.T, dir string, accounts []string) {
 }
 
 // TestKill kills the server under load (SIGKILL) a hundred times.
-func TestKill(t *testing.T) { killRepeatedly(t, 100) }
+func TestKill(t *testing.T) {
+	t.Parallel()
+	killRepeatedly(t, 100)
+}

@@ -8,6 +8,7 @@ import (
 // TestRevokedTokensSurviveKill revokes 1,000 tokens, half one by one and half all at once, and
 // kills the server. After the restart all of them are invalid, and the other tokens are valid.
 func TestRevokedTokensSurviveKill(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	ann, bob := account(t, s, "ann@example.com"), account(t, s, "bob@example.com")
 	var revoked []string

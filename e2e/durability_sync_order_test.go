@@ -13,7 +13,10 @@ import (
 
 // TestSyncedBeforeAnswered traces the server's system calls: it answers a write only after fsync of
 // the write-ahead log has succeeded.
-func TestSyncedBeforeAnswered(t *testing.T) { syncedBeforeAnswered(t, 100) }
+func TestSyncedBeforeAnswered(t *testing.T) {
+	t.Parallel()
+	syncedBeforeAnswered(t, 100)
+}
 
 // syncedBeforeAnswered traces the system calls of the given number of writes.
 func syncedBeforeAnswered(t *testing.T, writes int) {
@@ -21,7 +24,7 @@ func syncedBeforeAnswered(t *testing.T, writes int) {
 	program := filepath.Join(t.TempDir(), "latchkey")
 	script := fmt.Sprintf("#!/bin/sh\nexec strace -D -f -y -q -s 16 -o %s -e trace=%s %s \"$@\"\n",
 		trace, "pwrite64,fsync,fdatasync,write", binary)
-	must(t, os.WriteFile(program, []byte(script), 0o700))
+	writeProgram(t, program, []byte(script))
 	s := startProgram(t, nil, program, dir, cheapHashes...)
 	for n := range writes / 2 {
 		token := account(t, s, fmt.Sprintf("user%d@example.com", n)) // two writes: the account, the token

@@ -6,10 +6,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -55,13 +58,22 @@ func daemon(tb testing.TB, address, dir, name string, args ...string) *lockedBuf
 	return nil
 }
 
-// freeAddress returns an unused address at 127.0.0.1.
+// nextPort is the port that freeAddress tries next.
+var nextPort atomic.Int64
+
+// freeAddress returns an unused address at 127.0.0.1, for a program that must be told its port. The
+// port is below those that the kernel gives to others (from 32768): tests run in parallel, and one of
+// them could be given the port before the program listens there.
 func freeAddress(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(tb, err)
-	defer l.Close()
-	return l.Addr().String()
+	nextPort.CompareAndSwap(0, 10000+rand.Int64N(20000))
+	for {
+		address := fmt.Sprintf("127.0.0.1:%d", 10000+nextPort.Add(1)%22000)
+		if l, err := net.Listen("tcp", address); err == nil {
+			must(tb, l.Close())
+			return address
+		}
+	}
 }
 
 // execute runs a program and returns its output, both streams, and exit code.

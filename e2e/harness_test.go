@@ -9,6 +9,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -27,8 +28,14 @@ import (
 // binary is the program under test, built once by TestMain.
 var binary string
 
-// TestMain builds the binary and, if asked, starts PostgreSQL.
+// TestMain builds the binary and, if asked, starts PostgreSQL. Tests mostly wait for other processes,
+// so more of them run at once than there are cores, unless -parallel is given.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	flag.Parse()
 	dir, err := os.MkdirTemp("", "latchkey-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -219,6 +226,15 @@ func checkFails(tb testing.TB, want, dir string, args ...string) {
 		!strings.Contains(stderr, want) {
 		tb.Errorf("latchkey %v: exit %d: %q, want exit 1 and %q", args, code, stderr, want)
 	}
+}
+
+// writeProgram writes a program that a test runs. No process that another test starts meanwhile may
+// inherit the open file: the system does not run a file that is open for writing (ETXTBSY).
+func writeProgram(tb testing.TB, path string, content []byte) {
+	tb.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	must(tb, os.WriteFile(path, content, 0o755))
 }
 
 // copyData copies a data directory and restores the file modes that the server requires.

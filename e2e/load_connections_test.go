@@ -21,7 +21,7 @@ func limitOpenFiles(t *testing.T, count int) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "latchkey")
 	script := fmt.Sprintf("#!/bin/sh\nulimit -n %d && exec %s \"$@\"\n", count, binary)
-	must(t, os.WriteFile(program, []byte(script), 0o700))
+	writeProgram(t, program, []byte(script))
 	return program
 }
 
@@ -56,6 +56,7 @@ const (
 // TestFewDescriptors holds a thousand connections to a server with 64 descriptors. The server still
 // reads and writes its database, and logs at most two lines a second.
 func TestFewDescriptors(t *testing.T) {
+	t.Parallel()
 	args := []string{"--argon2-memory", "7168", "--argon2-time", "1", "--log-level", "warn"}
 	s := startProgram(t, nil, limitOpenFiles(t, 64), t.TempDir(), args...)
 	token := account(t, s, "ann@example.com")
@@ -85,6 +86,7 @@ func TestFewDescriptors(t *testing.T) {
 
 // TestTooFewDescriptors starts the server with 63 descriptors. It fails with one line.
 func TestTooFewDescriptors(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command(limitOpenFiles(t, 63), "serve", "--addr", "127.0.0.1:0", "--data",
 		t.TempDir()).CombinedOutput()
 	want := "latchkey: the limit of open files is 63: raise it to at least 64 (ulimit -n)\n"
@@ -96,6 +98,7 @@ func TestTooFewDescriptors(t *testing.T) {
 // TestSlowClients connects hundreds of clients that send their requests slowly. The server closes
 // them after five seconds, answers other clients meanwhile, and releases all descriptors.
 func TestSlowClients(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	token := account(t, s, "ann@example.com")
 	var wait sync.WaitGroup
@@ -134,6 +137,7 @@ func TestSlowClients(t *testing.T) {
 // TestHalfClosed sends requests and closes the sending half of the connection at once. The client
 // gets the right response, never an empty 200.
 func TestHalfClosed(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), append(cheapHashes, "--account-tries", "100000")...)
 	account(t, s, "ann@example.com")
 	post := func(path, body string) string {

@@ -17,7 +17,10 @@ import (
 
 // TestRaces uses every part of the API at once on a server built with the race detector. It reports
 // no race.
-func TestRaces(t *testing.T) { raceFor(t, 10*time.Second) }
+func TestRaces(t *testing.T) {
+	t.Parallel()
+	raceFor(t, 10*time.Second)
+}
 
 // raceFor runs clients that use the whole API on a few accounts for a time.
 func raceFor(t *testing.T, length time.Duration) {

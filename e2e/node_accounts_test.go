@@ -13,6 +13,7 @@ import (
 // TestNodesRegisterConcurrently sends twenty registrations of one account to three nodes at once.
 // Exactly one succeeds.
 func TestNodesRegisterConcurrently(t *testing.T) {
+	t.Parallel()
 	nodes := startNodes(t, newCluster(t), 3, lenient...)
 	for round := range 5 {
 		body := registerJSON(fmt.Sprintf("Ann%d@example.com", round))
@@ -41,6 +42,7 @@ func TestNodesRegisterConcurrently(t *testing.T) {
 // TestNodesShareLoginLimits spreads failed logins over three nodes. The limit counts all of them;
 // the owner logs in from another address.
 func TestNodesShareLoginLimits(t *testing.T) {
+	t.Parallel()
 	nodes := startNodes(t, newCluster(t), 3, append(cheapHashes, "--trusted-proxy", "127.0.0.1/32")...)
 	account(t, nodes[0], "ann@example.com")
 	attempt := func(n int) reply {

@@ -14,12 +14,14 @@ import (
 
 // TestNodesContract replays the contract against a node on PostgreSQL.
 func TestNodesContract(t *testing.T) {
+	t.Parallel()
 	replayContract(t, startNodes(t, newCluster(t), 1)[0])
 }
 
 // TestNodesPgBouncer replays the contract against a node that reaches PostgreSQL through PgBouncer,
 // which gives each transaction another connection. Revocations reach other nodes, too.
 func TestNodesPgBouncer(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

@@ -16,6 +16,7 @@ import (
 // passed, and answers 503 to everything that needs the database. Once PostgreSQL is back the nodes
 // work again.
 func TestNodesWithoutDatabase(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	node := startNodes(t, c, 1, append(cheapHashes, "--revocation-lag", "1h")...)[0]
 	hasty := start(t, nodeDir(t, node.Dir), append(cheapHashes, "--revocation-lag", "3s")...)
@@ -56,6 +57,7 @@ func awaitVerified(t *testing.T, node *server, token string) {
 // TestNodesPostgresRestarts stops PostgreSQL as a crash would and starts it again, under load.
 // Nothing that was acknowledged is lost, and verification never fails.
 func TestNodesPostgresRestarts(t *testing.T) {
+	t.Parallel()
 	postgresRestarts(t, 5)
 }
 
@@ -89,6 +91,7 @@ func postgresRestarts(t *testing.T, times int) {
 // TestNodesNoConnections uses up all of PostgreSQL's connections. The node answers every request
 // within 2.5 seconds.
 func TestNodesNoConnections(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	node := startNodes(t, c, 1, append(slices.Clone(lenient), "--database-connections", "2")...)[0]
 	token := account(t, node, "ann@example.com")

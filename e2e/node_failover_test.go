@@ -17,6 +17,7 @@ import (
 // TestNodesFailover kills PostgreSQL under load and promotes its synchronous standby. Nothing that
 // was acknowledged is lost, and writes succeed again within 10 seconds.
 func TestNodesFailover(t *testing.T) {
+	t.Parallel()
 	failOver(t, 1)
 }
 

@@ -16,6 +16,7 @@ import (
 // TestNodesWithoutMasterKey runs a command with no master key and with another one. Both fail with
 // an error that says so, and change nothing.
 func TestNodesWithoutMasterKey(t *testing.T) {
+	t.Parallel()
 	nodes := startNodes(t, newCluster(t), 1)
 	dir := nodeDir(t, nodes[0].Dir)
 	path := filepath.Join(dir, "secret")
@@ -29,6 +30,7 @@ func TestNodesWithoutMasterKey(t *testing.T) {
 // TestNodesRotateKeys rotates keys under load. A new key signs as soon as all nodes have it, and no
 // valid token is rejected meanwhile.
 func TestNodesRotateKeys(t *testing.T) {
+	t.Parallel()
 	nodes := startNodes(t, newCluster(t), 3, lenient...)
 	token := account(t, nodes[0], "ann@example.com")
 	await(t, "the other nodes to know the key", func() bool {
@@ -60,6 +62,7 @@ func TestNodesRotateKeys(t *testing.T) {
 // TestNodesStartTogether runs ten migrations of a new database at once, then starts ten nodes at
 // once with one master key. They create one signing key.
 func TestNodesStartTogether(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	dir := t.TempDir()
 	address, err := c.InPlaceOf(context.Background(), dir)

@@ -13,6 +13,7 @@ import (
 // TestNodesMove moves a data directory from SQLite to PostgreSQL and back. Valid tokens stay valid
 // and revoked ones stay revoked. The source answers 503 and takes no commands.
 func TestNodesMove(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, dir, cheapHashes...)
 	token, revoked := account(t, s, "ann@example.com"), login(t, s, "ann@example.com")

@@ -16,6 +16,7 @@ import (
 // TestNodesRevoke revokes tokens on one node while the nodes' listening connections are cut now and
 // then. The other nodes reject the tokens within a moment.
 func TestNodesRevoke(t *testing.T) {
+	t.Parallel()
 	revokeOnNodes(t, 150, time.Second)
 }
 

@@ -117,6 +117,7 @@ func startVia(
 // nothing. The node answers every request within 3 seconds and verifies tokens. Once the link is
 // back it writes again within 5 seconds.
 func TestNodesSilentDatabase(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	l := newDatabaseLink(t, c)
 	node := startVia(t, c, l.address, "", append(slices.Clone(lenient), "--revocation-lag", "1h")...)

@@ -15,6 +15,7 @@ import (
 // TestNodesDatabaseTLS connects with sslmode=verify-full. The node rejects a certificate of another
 // authority or for another name.
 func TestNodesDatabaseTLS(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	certify := func(name, host string) {
 		t.Helper()

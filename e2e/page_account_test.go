@@ -11,6 +11,7 @@ import (
 
 // TestBrowserDisabled disables a signed-in user, whose browser is signed out at the next click.
 func TestBrowserDisabled(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir())
 	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
@@ -29,6 +30,7 @@ func TestBrowserDisabled(t *testing.T) {
 // TestBrowserPasswordReset sets a password with a reset link, which works once. Opening it does not
 // use it up.
 func TestBrowserPasswordReset(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir())
 	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
@@ -61,6 +63,7 @@ func TestBrowserPasswordReset(t *testing.T) {
 // TestBrowserChangesNicknameAndPassword changes both on the account page. The new password revokes
 // the tokens.
 func TestBrowserChangesNicknameAndPassword(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir())
 	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")

@@ -12,6 +12,7 @@ import (
 
 // TestBrowserNicknameIsText shows a nickname with HTML in it as text.
 func TestBrowserNicknameIsText(t *testing.T) {
+	t.Parallel()
 	w := openBrowser(t, start(t, t.TempDir()).URL)
 	const nickname = `<img src=x onerror=1>`
 	w.signUp("ann@example.com", nickname)
@@ -25,6 +26,7 @@ func TestBrowserNicknameIsText(t *testing.T) {
 
 // TestBrowserCountdown shows the time left of the token, which counts down.
 func TestBrowserCountdown(t *testing.T) {
+	t.Parallel()
 	w := openBrowser(t, start(t, t.TempDir(), "--token-ttl", "9m").URL)
 	w.signUp("ann@example.com", "Ann")
 	first := w.text("#left")
@@ -34,6 +36,7 @@ func TestBrowserCountdown(t *testing.T) {
 // TestBrowserWithoutScript registers, signs out and in, and shows the token with JavaScript
 // disabled.
 func TestBrowserWithoutScript(t *testing.T) {
+	t.Parallel()
 	w := openBrowser(t, start(t, t.TempDir()).URL)
 	w.do(emulation.SetScriptExecutionDisabled(true))
 	w.signUp("ann@example.com", "Ann")
@@ -49,6 +52,7 @@ func TestBrowserWithoutScript(t *testing.T) {
 
 // TestBrowserNarrow opens pages on a screen 320 pixels wide. None needs horizontal scrolling.
 func TestBrowserNarrow(t *testing.T) {
+	t.Parallel()
 	w := openBrowser(t, start(t, t.TempDir()).URL)
 	w.do(emulation.SetDeviceMetricsOverride(320, 700, 1, true))
 	w.signUp("a.rather.long.account.name@mail.example.com", strings.Repeat("W", 22))

@@ -12,6 +12,7 @@ import (
 
 // TestBrowserRecipes runs the account page's commands as they stand: each must work with the token.
 func TestBrowserRecipes(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir())
 	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")

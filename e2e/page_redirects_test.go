@@ -45,6 +45,7 @@ func newSite(t *testing.T) site {
 // login page and, after the login, back to the page. One login is valid for every host of the
 // domain, and one logout ends it for all.
 func TestBrowserSingleSignOn(t *testing.T) {
+	t.Parallel()
 	h := newSite(t)
 	w := openBrowser(t, h.login)
 	page := h.app + "/a/page?b=c%20d&e=%26"
@@ -123,6 +124,7 @@ func (w *window) requireScriptsRejected() {
 // TestBrowserHostileNext logs in with hostile next parameters. The browser resolves each Location
 // to the login host.
 func TestBrowserHostileNext(t *testing.T) {
+	t.Parallel()
 	h := newSite(t)
 	text, err := os.ReadFile("testdata/hostile-next.json")
 	must(t, err)

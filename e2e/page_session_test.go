@@ -15,6 +15,7 @@ var setupLink = regexp.MustCompile(`http://\S+(/setup\?token=\S+)`)
 
 // TestBrowserSetup creates the first administrator with the setup link, which works once.
 func TestBrowserSetup(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir())
 	link := setupLink.FindStringSubmatch(s.out.String())[1]
 	w := openBrowser(t, s.URL)
@@ -37,6 +38,7 @@ func TestBrowserSetup(t *testing.T) {
 // TestBrowserSession signs in, copies the token and signs out. Afterwards the token and the cookie
 // are invalid.
 func TestBrowserSession(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir())
 	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
@@ -69,6 +71,7 @@ func TestBrowserSession(t *testing.T) {
 // TestBrowserWrongPassword signs in with a wrong password and to an unknown account. Both show the
 // same error and clear the password.
 func TestBrowserWrongPassword(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir())
 	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
@@ -89,6 +92,7 @@ func TestBrowserWrongPassword(t *testing.T) {
 
 // TestBrowserFieldErrors submits invalid fields. Each shows its own error.
 func TestBrowserFieldErrors(t *testing.T) {
+	t.Parallel()
 	w := openBrowser(t, start(t, t.TempDir()).URL)
 	w.visit("/register")
 	w.submit(map[string]string{"account": "nobody", "nickname": "x", "secret": "123"},
@@ -103,6 +107,7 @@ func TestBrowserFieldErrors(t *testing.T) {
 
 // TestBrowserFreshToken issues another token on the account page. Both tokens are valid.
 func TestBrowserFreshToken(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir())
 	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")
@@ -122,6 +127,7 @@ func TestBrowserFreshToken(t *testing.T) {
 
 // TestBrowserNext signs in with a next parameter. It leads to pages of this site only.
 func TestBrowserNext(t *testing.T) {
+	t.Parallel()
 	w := openBrowser(t, start(t, t.TempDir()).URL)
 	w.signUp("ann@example.com", "Ann")
 	for next, want := range map[string]string{"//evil.example": "/account",

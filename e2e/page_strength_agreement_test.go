@@ -85,6 +85,7 @@ func randomPasswords(t *testing.T, n int) (rows []strengthCase) {
 // TestStrengthAgrees measures the test vectors, 5,000 random passwords and every character of the
 // first three Unicode planes. The server and the pages' script agree to a tenth of a bit.
 func TestStrengthAgrees(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../auth/strength/testdata/vectors.json")
 	must(t, err)
 	var rows []strengthCase

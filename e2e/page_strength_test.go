@@ -25,6 +25,7 @@ type meterPage struct {
 // TestBrowserStrength types passwords into every field for a new one. The meter under it shows the
 // server's words.
 func TestBrowserStrength(t *testing.T) {
+	t.Parallel()
 	flags := append(slices.Clone(cheapHashes), "--secret-strength", "3")
 	s := start(t, t.TempDir(), flags...)
 	w := openBrowser(t, s.URL)
@@ -105,6 +106,7 @@ func (w *window) typePassword(field, password string) (name, advice, rejected st
 // TestBrowserStrengthWithoutScript registers with JavaScript disabled. There is no meter; the
 // server rejects weak passwords.
 func TestBrowserStrengthWithoutScript(t *testing.T) {
+	t.Parallel()
 	w := openBrowser(t, start(t, t.TempDir(), append(slices.Clone(cheapHashes), "--secret-strength",
 		"3")...).URL)
 	w.do(emulation.SetScriptExecutionDisabled(true))

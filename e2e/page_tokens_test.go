@@ -13,6 +13,7 @@ import (
 // TestBrowserRevokesAnother revokes the session of another browser, which is signed out at its next
 // click.
 func TestBrowserRevokesAnother(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir())
 	here, there := openBrowser(t, s.URL), openBrowser(t, s.URL)
 	here.signUp("ann@example.com", "Ann")
@@ -46,6 +47,7 @@ func TestBrowserRevokesAnother(t *testing.T) {
 // TestBrowserServiceToken issues a service token on the account page. It is shown once, listed and
 // valid.
 func TestBrowserServiceToken(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), "--scope", "read")
 	w := openBrowser(t, s.URL)
 	w.signUp("ann@example.com", "Ann")

@@ -36,6 +36,7 @@ var typed = []struct{ name, password, other string }{
 // TestPasswordsExactlyAsTyped registers passwords by the API and by the form. Every way to log in
 // accepts exactly the password, and rejects the one that it might be altered to.
 func TestPasswordsExactlyAsTyped(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), append(cheapHashes, "--bridge")...)
 	registrations := map[string]func(account, password string) reply{
 		"API": func(account, password string) reply {
@@ -81,6 +82,7 @@ func TestPasswordsExactlyAsTyped(t *testing.T) {
 // TestPasswordsMustBeUnicode registers passwords that are not Unicode text. The API and the form
 // reject them, because some clients would alter them.
 func TestPasswordsMustBeUnicode(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	const member = `{"account":"a@example.com","type":100,"nickname":"Ann","secret":"`
 	for name, body := range map[string]string{

@@ -21,6 +21,7 @@ var (
 // TestPasswordStrength sets weak passwords in every way. With --secret-strength every way rejects
 // them, says why, and does not repeat the password.
 func TestPasswordStrength(t *testing.T) {
+	t.Parallel()
 	flags := append(slices.Clone(cheapHashes), "--secret-strength", "3", "--public-url",
 		"http://login.fruitstand.example")
 	s := start(t, t.TempDir(), flags...)

@@ -8,6 +8,7 @@ import (
 // TestBridge sends account and password to /v1/verify of a server with --bridge. The first request
 // costs a hash, later ones use the cache until the account changes, in this process or another.
 func TestBridge(t *testing.T) {
+	t.Parallel()
 	costly := []string{"--argon2-memory", "131072", "--argon2-time", "4"} // for a clear difference
 	s := start(t, t.TempDir(), append(costly, "--bridge", "--log-level", "error")...)
 	account(t, s, "ann@example.com")

@@ -62,6 +62,7 @@ const rejectedWithin = 12 * time.Second
 // another status than 200, 401 and 403. No request reaches the service, and the client gets an
 // error in time.
 func TestProxiesFailClosed(t *testing.T) {
+	t.Parallel()
 	for _, kind := range proxies {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
@@ -122,6 +123,7 @@ func (r *reverseProxy) failsClosed(t *testing.T, behind *service, more ...string
 // TestProxiesAnswerWithoutIdentity has /v1/verify answer 200 without identity headers. Some proxies
 // let the request through, but the service never gets the client's forged headers.
 func TestProxiesAnswerWithoutIdentity(t *testing.T) {
+	t.Parallel()
 	for _, kind := range proxies {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()

@@ -26,6 +26,7 @@ func startHAProxy(tb testing.TB, latchkey, behind string, swap ...string) *rever
 
 // TestHAProxyScope adds a scope to the recipe's action. The scope is required.
 func TestHAProxyScope(t *testing.T) {
+	t.Parallel()
 	p := newProxyTest(t)
 	p.proxy, p.stripsUnknown = startHAProxy(t, p.latchkey.URL, p.behind.URL,
 		"lua.latchkey login=redirect", "lua.latchkey login=redirect&scope=AdminScope"), true

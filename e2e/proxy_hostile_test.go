@@ -20,6 +20,7 @@ const hostileCount = 1000
 // TestProxiesHostile sends a thousand malformed or odd requests without a valid token through each
 // proxy. None reaches the service, and Latchkey stays healthy.
 func TestProxiesHostile(t *testing.T) {
+	t.Parallel()
 	for _, kind := range proxies {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()

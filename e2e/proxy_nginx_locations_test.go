@@ -10,6 +10,7 @@ import (
 // TestNginxLocations requests the recipe's internal location, which answers 404, and sends a large
 // body to a location that accepts it.
 func TestNginxLocations(t *testing.T) {
+	t.Parallel()
 	p := newProxyTest(t)
 	address, dir := freeAddress(t), t.TempDir()
 	p.proxy = startNginx(t, address, dir, recipe(t, "nginx", "http", "127.0.0.1:8080",

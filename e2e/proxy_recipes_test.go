@@ -35,6 +35,7 @@ var proxies = []struct {
 // with a valid token reach the service with the identity headers; others do not. Forged X-Auth
 // headers never arrive, and no log contains a token.
 func TestProxies(t *testing.T) {
+	t.Parallel()
 	for _, kind := range proxies {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()

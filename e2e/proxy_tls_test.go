@@ -10,6 +10,7 @@ import (
 // the __Host- prefix and is Secure, and the plain cookie is ignored. Without --trusted-proxy the
 // proxy's headers change nothing.
 func TestBehindTLS(t *testing.T) {
+	t.Parallel()
 	const https = "X-Forwarded-Proto: https"
 	form := url.Values{"account": {"ann@example.com"}, "secret": {"secret1"}}.Encode()
 	signIn := func(s *server) (cookie string) {

@@ -14,6 +14,7 @@ import (
 // TestTutorial runs every command of docs/tutorial.md in one shell, on free ports, with a password
 // from standard input and with a wait for each server that it starts.
 func TestTutorial(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../docs/tutorial.md")
 	must(t, err)
 	block := regexp.MustCompile("(?ms)^```sh \\w+\n(.*?)^```$")
@@ -71,6 +72,7 @@ func TestTutorial(t *testing.T) {
 
 // TestReadmeGuard runs the five lines of README.md that guard a service, in Caddy.
 func TestReadmeGuard(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../README.md")
 	must(t, err)
 	lines, ok := codeBlock(string(page), "guard")

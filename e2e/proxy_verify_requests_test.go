@@ -48,6 +48,7 @@ func recordVerifyRequests(tb testing.TB) (url string, requests func() []verifyRe
 // headers by which Latchkey recognises browsers, unchanged; the target and origin of the request as
 // the proxy sees them; and no body.
 func TestProxiesVerifyRequest(t *testing.T) {
+	t.Parallel()
 	for _, kind := range proxies {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()

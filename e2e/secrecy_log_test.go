@@ -19,6 +19,7 @@ import (
 // debug log nor the database contains them, in clear or encoded, nor the master key. The only
 // exception is a password in a path.
 func TestLogAndDatabaseHoldNoSecrets(t *testing.T) {
+	t.Parallel()
 	const password = "correct-horse-battery-staple"
 	for _, format := range []string{"text", "json"} {
 		t.Run(format, func(t *testing.T) {

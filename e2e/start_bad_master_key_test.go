@@ -120,6 +120,7 @@ func badKeyFiles() (bad []badStart) {
 // server continues with the keys in memory. A command that needs the file fails with one line and
 // changes nothing.
 func TestMasterKeyDamagedWhileServing(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	token := account(t, s, "ann@example.com")
 	path := filepath.Join(s.Dir, "secret")

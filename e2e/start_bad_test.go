@@ -110,6 +110,7 @@ func badDatabases() (bad []badStart) {
 // TestBadStart breaks a data directory in every known way. The server and the other commands fail
 // within a second with one line that names the cause, and leave the directory as it was.
 func TestBadStart(t *testing.T) {
+	t.Parallel()
 	ways := append(badDatabases(), badMasterKeys()...)
 	t.Logf("%d ways", len(ways))
 	origin := t.TempDir()
@@ -159,6 +160,7 @@ func (b badStart) check(t *testing.T, dir string, keys []string) {
 
 // TestBusyPort starts the server on an address in use. It fails with one line and creates nothing.
 func TestBusyPort(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer taken.Close()
@@ -176,13 +178,14 @@ func TestBusyPort(t *testing.T) {
 // TestForbiddenDirectory starts the server as an ordinary user in a directory that the user cannot
 // write. It fails with one line and changes nothing.
 func TestForbiddenDirectory(t *testing.T) {
+	t.Parallel()
 	top, err := os.MkdirTemp("", "latchkey-forbidden-")
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(top) })
 	program := filepath.Join(top, "latchkey")
 	content, err := os.ReadFile(binary)
 	must(t, err)
-	must(t, os.WriteFile(program, content, 0o755))
+	writeProgram(t, program, content)
 	readOnly := filepath.Join(top, "read-only")
 	must(t, os.Mkdir(readOnly, 0o755))
 	must(t, os.Chmod(top, 0o755))

@@ -13,6 +13,7 @@ import (
 // TestConcurrentFirstStart runs several commands on an empty data directory at once. They wait for
 // each other.
 func TestConcurrentFirstStart(t *testing.T) {
+	t.Parallel()
 	for range 3 {
 		dir := filepath.Join(t.TempDir(), "data")
 		var wait sync.WaitGroup
@@ -36,6 +37,7 @@ func TestConcurrentFirstStart(t *testing.T) {
 // TestProvidedMasterKey starts with a master key outside the data directory. The first start works
 // while the directory is empty. If it holds other files, a missing database is an error.
 func TestProvidedMasterKey(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "provided")
 	text := base64.StdEncoding.EncodeToString([]byte(testKey[:32])) + "\n"
 	must(t, os.WriteFile(path, []byte(text), 0o600))

@@ -49,7 +49,7 @@ func (u *upgradable) install(t *testing.T, program string) {
 	t.Helper()
 	content, err := os.ReadFile(program)
 	must(t, err)
-	must(t, os.WriteFile(u.program+".new", content, 0o700))
+	writeProgram(t, u.program+".new", content)
 	must(t, os.Rename(u.program+".new", u.program))
 }
 
@@ -93,7 +93,10 @@ func (u *upgradable) upgrade(t *testing.T) (stopTook time.Duration) {
 }
 
 // TestUpgrade sends SIGUSR2 under load. The new program takes over, and no request is lost.
-func TestUpgrade(t *testing.T) { upgradeUnderLoad(t, 5, 500) }
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	upgradeUnderLoad(t, 5, 500)
+}
 
 // upgradeUnderLoad upgrades several times, each after the given number of responses.
 func upgradeUnderLoad(t *testing.T, times, before int) {
@@ -107,10 +110,11 @@ func upgradeUnderLoad(t *testing.T, times, before int) {
 // TestUpgradeFails upgrades to a program that does not start. The old process keeps serving and can
 // be upgraded later.
 func TestUpgradeFails(t *testing.T) {
+	t.Parallel()
 	u := newUpgradable(t)
 	for _, bad := range []string{"#!/bin/sh\nexit 1\n", "no program"} {
 		path := filepath.Join(t.TempDir(), "bad")
-		must(t, os.WriteFile(path, []byte(bad), 0o700))
+		writeProgram(t, path, []byte(bad))
 		u.install(t, path)
 		before := strings.Count(u.logged(t), "the hand-over failed")
 		must(t, syscall.Kill(u.pid, syscall.SIGUSR2))

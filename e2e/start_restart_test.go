@@ -15,7 +15,10 @@ import (
 
 // TestRestart replaces the process on a socket that stays open, as systemd does with socket
 // activation. Sixty clients that keep their connections lose no request.
-func TestRestart(t *testing.T) { restartUnderLoad(t, 8, 500) }
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	restartUnderLoad(t, 8, 500)
+}
 
 // restartUnderLoad restarts several times, each after the given number of responses.
 func restartUnderLoad(t *testing.T, times, before int) {

@@ -12,6 +12,7 @@ import (
 
 // TestStop sends SIGTERM. The server exits with 0.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	if err := start(t, t.TempDir()).stop(t); err != nil {
 		t.Errorf("after SIGTERM: %v, want exit 0", err)
 	}
@@ -20,6 +21,7 @@ func TestStop(t *testing.T) {
 // TestStopIsQuick stops a server that has an idle connection and a request in progress. The request
 // is answered; the idle connection does not delay the stop.
 func TestStopIsQuick(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	idle, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	must(t, err)
@@ -57,6 +59,7 @@ func TestStopIsQuick(t *testing.T) {
 
 // TestStopDespiteSlowUpload stops the server while a client never completes its request.
 func TestStopDespiteSlowUpload(t *testing.T) {
+	t.Parallel()
 	s := start(t, t.TempDir(), cheapHashes...)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	must(t, err)

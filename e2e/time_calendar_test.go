@@ -17,6 +17,7 @@ import (
 // signed and unsigned 32-bit times overflow, and with SQLite's clock 400 days ahead. The responses
 // are equal.
 func TestCalendar(t *testing.T) {
+	t.Parallel()
 	at := func(date string) time.Duration {
 		when, err := time.Parse(time.RFC3339, date)
 		must(t, err)

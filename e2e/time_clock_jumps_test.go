@@ -272,11 +272,15 @@ func jumpUnderLoad(t *testing.T, rounds, restartEach int) {
 
 // TestClockJumps moves the server's clock under load. No token is accepted before its time of issue
 // or after its expiry, and no revoked token is accepted.
-func TestClockJumps(t *testing.T) { jumpUnderLoad(t, 1, 3) }
+func TestClockJumps(t *testing.T) {
+	t.Parallel()
+	jumpUnderLoad(t, 1, 3)
+}
 
 // TestClockAheadAtStart starts the server with its clock ten years ahead and lets it purge. Once
 // the clock is right, every token is judged as before.
 func TestClockAheadAtStart(t *testing.T) {
+	t.Parallel()
 	m := newClockTest(t)
 	m.s.kill()
 	m.set(t, 10*year)
