@@ -95,7 +95,8 @@ func (r *reverseProxy) logged(tb testing.TB) string {
 }
 
 // raw sends bytes on a new connection and returns the response, until the proxy closes the
-// connection or is silent.
+// connection or is silent. It waits longest for the first byte: bytes that are no complete request get
+// no response.
 func (r *reverseProxy) raw(t *testing.T, text string) string {
 	conn, err := net.Dial("tcp", bare(r.URL))
 	if err != nil {
@@ -103,16 +104,18 @@ func (r *reverseProxy) raw(t *testing.T, text string) string {
 		return ""
 	}
 	defer conn.Close()
-	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+	silence := 10 * time.Second
+	_ = conn.SetWriteDeadline(time.Now().Add(silence))
 	_, _ = conn.Write([]byte(text)) // fails if the proxy closes early
 	var response []byte
 	buffer := make([]byte, 32<<10)
-	for patience := time.Second; ; patience = 100 * time.Millisecond {
-		_ = conn.SetReadDeadline(time.Now().Add(patience))
+	for {
+		_ = conn.SetReadDeadline(time.Now().Add(silence))
 		n, err := conn.Read(buffer)
 		response = append(response, buffer[:n]...)
 		if err != nil {
 			return string(response)
 		}
+		silence = 100 * time.Millisecond
 	}
 }

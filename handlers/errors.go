@@ -38,12 +38,12 @@ func errorMappings() []errorMapping {
 		notFound        = http.StatusNotFound
 		unavailable     = http.StatusServiceUnavailable
 		busy            = "busy, please try again"
-		temporary       = "temporarily unavailable, please try again"
 		pageSignIn      = "Sign in to continue."
 		pageNotFound    = "This does not exist, or no longer exists."
 		pageBusy        = "The server is busy. Try again in a moment."
 		pageUnavailable = "The server is temporarily unavailable. Try again in a moment."
 	)
+	temporary := wire.ErrUnavailable.Error()
 	return []errorMapping{
 		{wire.ErrTokenExpired, unauthorized, wire.CodeToken, "token is expired", pageSignIn},
 		{wire.ErrTokenInvalid, unauthorized, wire.CodeToken, "token is invalid", pageSignIn},

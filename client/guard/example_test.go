@@ -141,6 +141,6 @@ func ExampleVerifier() {
 	verifier := logging{remote, log.New(os.Stdout, "guard: ", 0)}
 	get(guard.Require(verifier, "")(http.NotFoundHandler()), "/reports/", "TOKEN")
 	// Output:
-	// guard: not available at the moment: the server responded with status 502
-	// 503 {"error_code":1102,"msg":"not available at the moment","request":"GET /reports/"}
+	// guard: temporarily unavailable, please try again: the server responded with status 502
+	// 503 {"error_code":1102,"msg":"temporarily unavailable, please try again","request":"GET /reports/"}
 }

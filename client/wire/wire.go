@@ -69,7 +69,7 @@ var (
 	// ErrScope rejects a valid token whose scope is too narrow.
 	ErrScope = errors.New("forbidden, not in scope")
 	// ErrUnavailable means that the token cannot be verified at the moment.
-	ErrUnavailable = errors.New("not available at the moment")
+	ErrUnavailable = errors.New("temporarily unavailable, please try again")
 )
 
 // Identity is the owner of a valid token, as VerifyPath returns it in X-Auth-* headers.
