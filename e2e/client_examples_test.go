@@ -113,7 +113,7 @@ func TestExampleFailsClosed(t *testing.T) {
 			url := example(t, "remote", "-latchkey", latchkey)
 			for _, header := range []string{bearer(strings.Repeat("x", 56)), basic("ann", "secret")} {
 				started := time.Now()
-				got := request(t, "GET", url+"/hello", "", header)
+				got := requestOnce(t, "GET", url+"/hello", "", header)
 				if got.Status != 503 || got.Header.Get("Retry-After") != "1" {
 					t.Errorf("status %d, want 503 with Retry-After: %s", got.Status, got.Body)
 				}

@@ -231,7 +231,7 @@ func (p *damageFixture) survives(t *testing.T, dir string) bool {
 func (p *damageFixture) ask(t *testing.T, method, url, body string, headers ...string) reply {
 	t.Helper()
 	began := time.Now()
-	got := request(t, method, url, body, append(headers, asJSON)...)
+	got := requestOnce(t, method, url, body, append(headers, asJSON)...)
 	requireWithin(t, method+" "+url, time.Since(began), 5*time.Second)
 	return got
 }

@@ -47,13 +47,15 @@ func TestDatabaseReplaced(t *testing.T) {
 			s = start(t, s.Dir, append(cheapHashes, "--revocation-lag", "1s")...)
 			must(t, change(filepath.Join(s.Dir, "latchkey.db")))
 			body := registerJSON("bob@example.com")
-			checkStatus(t, "registration", request(t, "POST", s.URL+"/v1/client/register", body, asJSON),
+			checkStatus(t, "registration", requestOnce(t, "POST", s.URL+"/v1/client/register", body, asJSON),
 				503)
-			checkStatus(t, "revocation", request(t, "DELETE", s.URL+"/v1/token", "", bearer(token)), 503)
-			checkStatus(t, "readyz", request(t, "GET", s.URL+"/readyz", ""), 503)
-			await(t, "tokens to be answered with 503", func() bool { return statusOf(t, s, token) == 503 })
+			checkStatus(t, "revocation", requestOnce(t, "DELETE", s.URL+"/v1/token", "", bearer(token)), 503)
+			checkStatus(t, "readyz", requestOnce(t, "GET", s.URL+"/readyz", ""), 503)
+			await(t, "tokens to be answered with 503", func() bool {
+				return requestOnce(t, "GET", s.URL+"/v1/user", "", bearer(token)).Status == 503
+			})
 			body = strings.ReplaceAll(body, "bob", "cyd")
-			got := request(t, "POST", s.URL+"/v1/client/register", body, asJSON)
+			got := requestOnce(t, "POST", s.URL+"/v1/client/register", body, asJSON)
 			checkStatus(t, "second registration", got, 503)
 			if !strings.Contains(s.out.String(), "was removed, replaced or cut") {
 				t.Errorf("the log does not name the cause: %s", s.out)

@@ -148,7 +148,7 @@ func (l *acknowledged) do(
 ) (got reply, done bool) {
 	t.Helper()
 	started := time.Now()
-	got, err := tryRequest(method, url, body, append(headers, asJSON)...)
+	got, err := tryOnce(method, url, body, append(headers, asJSON)...)
 	if err != nil {
 		if l.killed = true; !l.killable {
 			t.Errorf("%s %s: %v", method, url, err)
@@ -196,7 +196,7 @@ func (l *acknowledged) session(t *testing.T, url string) {
 		}
 	}
 	for _, token := range append(slices.Clone(l.revoked), l.old+"x") {
-		got, err := tryRequest("GET", url+"/v1/verify", "", bearer(token))
+		got, err := tryOnce("GET", url+"/v1/verify", "", bearer(token))
 		if err != nil && l.killable {
 			return
 		}

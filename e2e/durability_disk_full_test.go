@@ -68,7 +68,7 @@ func startWriters(t *testing.T, s *server, token, prefix string) *diskLoad {
 			if n%2 == 1 {
 				sent, want = tamper(token), http.StatusUnauthorized
 			}
-			got, err := tryRequest("GET", s.URL+"/v1/verify", "", bearer(sent))
+			got, err := tryOnce("GET", s.URL+"/v1/verify", "", bearer(sent))
 			if err != nil || got.Status != want {
 				t.Errorf("verification: status %d, %v, want %d", got.Status, err, want)
 			}
@@ -92,7 +92,7 @@ func (w *diskLoad) running() bool {
 func (w *diskLoad) register(t *testing.T, s *server, name string) {
 	began := time.Now()
 	body := registerJSON(name)
-	got, err := tryRequest("POST", s.URL+"/v1/client/register", body, asJSON)
+	got, err := tryOnce("POST", s.URL+"/v1/client/register", body, asJSON)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {

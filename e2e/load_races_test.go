@@ -110,7 +110,7 @@ func (m *raceClients) use(token string) {
 
 // ask sends a request, whose status must be below 500 or 503, and returns the body.
 func (m *raceClients) ask(method, path, body string, headers ...string) string {
-	got, err := tryRequest(method, m.url+path, body, append(headers, asJSON)...)
+	got, err := tryOnce(method, m.url+path, body, append(headers, asJSON)...)
 	if m.asked.Add(1); err != nil || got.Status >= 500 && got.Status != 503 {
 		m.t.Errorf("%s %s: status %d, %v: %s", method, path, got.Status, err, got.Body)
 	}

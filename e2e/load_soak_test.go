@@ -152,7 +152,7 @@ func (k *soak) count(n *atomic.Int64, got reply, err error, want ...int) {
 
 // login logs in and keeps the token.
 func (k *soak) login() {
-	got, err := tryRequest("POST", k.server.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
+	got, err := tryOnce("POST", k.server.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
 		asJSON)
 	k.count(&k.logins, got, err, 201)
 	var issued struct{ Token string }
@@ -176,7 +176,7 @@ func (k *soak) newest() string {
 
 // verify verifies the newest token.
 func (k *soak) verify() {
-	got, err := tryRequest("GET", k.server.URL+"/v1/verify", "", basic(k.newest(), ""))
+	got, err := tryOnce("GET", k.server.URL+"/v1/verify", "", basic(k.newest(), ""))
 	k.count(&k.verified, got, err, 200)
 }
 
@@ -184,7 +184,7 @@ func (k *soak) verify() {
 func (k *soak) fail() {
 	n := k.fails.Load()
 	body := loginJSON(fmt.Sprintf("nobody%d@example.com", n%997), "secret1")
-	got, err := tryRequest("POST", k.server.URL+"/v1/token", body, asJSON,
+	got, err := tryOnce("POST", k.server.URL+"/v1/token", body, asJSON,
 		fmt.Sprintf("X-Forwarded-For: 10.0.%d.%d", n/250%250, n%250))
 	k.count(&k.fails, got, err, 404, 429)
 }
@@ -199,6 +199,6 @@ func (k *soak) revoke() {
 	oldest := k.tokens[0]
 	k.tokens = k.tokens[1:]
 	k.mu.Unlock()
-	got, err := tryRequest("DELETE", k.server.URL+"/v1/token", "", bearer(oldest))
+	got, err := tryOnce("DELETE", k.server.URL+"/v1/token", "", bearer(oldest))
 	k.count(&k.revoked, got, err, 200, 202)
 }

@@ -33,7 +33,7 @@ func TestTortureStorm(t *testing.T) {
 					return
 				default:
 				}
-				got, err := tryRequest("POST", s.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
+				got, err := tryOnce("POST", s.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
 					asJSON, "X-Forwarded-For: 192.0.2.1")
 				switch {
 				case err != nil:
@@ -76,7 +76,7 @@ func freshLogins(t *testing.T, s *server, length time.Duration) quantiles {
 	for until := time.Now().Add(length); time.Now().Before(until); {
 		<-tick.C
 		started := time.Now()
-		got, err := tryRequest("POST", s.URL+"/v1/token", loginJSON("bob@example.com", "secret1"),
+		got, err := tryOnce("POST", s.URL+"/v1/token", loginJSON("bob@example.com", "secret1"),
 			asJSON, fmt.Sprintf("X-Forwarded-For: 198.51.100.%d", len(took)))
 		if err != nil || got.Status != 201 {
 			t.Errorf("a login from another network: status %d, %v, want 201: %s", got.Status, err, got.Body)
@@ -98,7 +98,7 @@ func probe(t *testing.T, s *server, token string, length time.Duration) quantile
 		<-tick.C
 		wait.Go(func() {
 			started := time.Now()
-			got, err := tryRequest("GET", s.URL+"/v1/verify", "", bearer(token))
+			got, err := tryOnce("GET", s.URL+"/v1/verify", "", bearer(token))
 			if err != nil || got.Status != 200 {
 				t.Errorf("verification: status %d, %v, want 200", got.Status, err)
 			}

@@ -27,17 +27,17 @@ func TestNodesWithoutDatabase(t *testing.T) {
 	must(t, c.Stop(syscall.SIGQUIT))
 	began := time.Now()
 	asked := time.Now()
-	got := request(t, "POST", node.URL+"/v1/token", loginJSON("ann@example.com", "secret1"), asJSON)
+	got := requestOnce(t, "POST", node.URL+"/v1/token", loginJSON("ann@example.com", "secret1"), asJSON)
 	requireWithin(t, "a login", time.Since(asked), 2500*time.Millisecond)
 	checkStatus(t, "a login", got, 503)
 	await(t, "verification to stop", func() bool {
-		return request(t, "GET", hasty.URL+"/v1/verify", "", bearer(token)).Status == 503
+		return requestOnce(t, "GET", hasty.URL+"/v1/verify", "", bearer(token)).Status == 503
 	})
 	requireWithin(t, "until verification stopped", time.Since(began), 6*time.Second)
 	if !verifies(t, node, token) {
 		t.Error("the node rejects a valid token within the revocation lag")
 	}
-	checkStatus(t, "/readyz", request(t, "GET", node.URL+"/readyz", ""), 503)
+	checkStatus(t, "/readyz", requestOnce(t, "GET", node.URL+"/readyz", ""), 503)
 	must(t, c.Start(context.Background()))
 	for _, each := range []*server{node, hasty} {
 		await(t, "a node to be ready", func() bool { return answered(each.URL + "/readyz") })
@@ -50,7 +50,7 @@ func TestNodesWithoutDatabase(t *testing.T) {
 func awaitVerified(t *testing.T, node *server, token string) {
 	t.Helper()
 	await(t, "a node to accept the token", func() bool {
-		return request(t, "GET", node.URL+"/v1/verify", "", bearer(token)).Status == 200
+		return requestOnce(t, "GET", node.URL+"/v1/verify", "", bearer(token)).Status == 200
 	})
 }
 
@@ -114,14 +114,14 @@ func TestNodesNoConnections(t *testing.T) {
 	})
 	for range 20 {
 		began := time.Now()
-		got := request(t, "POST", node.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
+		got := requestOnce(t, "POST", node.URL+"/v1/token", loginJSON("ann@example.com", "secret1"),
 			asJSON)
 		if got.Status != 201 && got.Status != 503 {
 			t.Errorf("a login: status %d, want 201 or 503: %s", got.Status, got.Body)
 		}
 		requireWithin(t, "a login", time.Since(began), 2500*time.Millisecond)
 	}
-	got := request(t, "GET", node.URL+"/v1/user", "", bearer(token))
+	got := requestOnce(t, "GET", node.URL+"/v1/user", "", bearer(token))
 	if got.Status != 200 && got.Status != 503 {
 		t.Errorf("GET /v1/user: status %d, want 200 or 503: %s", got.Status, got.Body)
 	}

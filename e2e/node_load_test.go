@@ -24,7 +24,7 @@ func (v *verifiers) verify(t *testing.T, nodes []*server, token string) {
 	for _, node := range nodes {
 		v.wait.Go(func() {
 			for !v.over.Load() {
-				got, err := tryRequest("GET", node.URL+"/v1/verify", "", bearer(token))
+				got, err := tryOnce("GET", node.URL+"/v1/verify", "", bearer(token))
 				if err != nil || got.Status != 200 {
 					t.Errorf("verification of a valid token: status %d, %v, want 200: %s", got.Status, err,
 						got.Body)
@@ -62,7 +62,7 @@ func (w *writers) start(t *testing.T, nodes []*server) {
 			for i := 0; !w.over.Load(); i++ {
 				name := fmt.Sprintf("%sw%d-%d@example.com", w.prefix, n, i)
 				began := time.Now()
-				got, err := tryRequest("POST", nodes[n%len(nodes)].URL+"/v1/client/register",
+				got, err := tryOnce("POST", nodes[n%len(nodes)].URL+"/v1/client/register",
 					registerJSON(name), asJSON)
 				if took := int64(time.Since(began)); took > w.longest.Load() {
 					w.longest.Store(took)

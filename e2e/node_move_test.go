@@ -26,7 +26,7 @@ func TestNodesMove(t *testing.T) {
 		t.Errorf("move --dry-run prints %q, want a line for tokens", out)
 	}
 	mustRun(t, dir, "", "move", "--from", dir, "--to", address)
-	got := request(t, "POST", s.URL+"/v1/token", loginJSON("ann@example.com", "secret1"), asJSON)
+	got := requestOnce(t, "POST", s.URL+"/v1/token", loginJSON("ann@example.com", "secret1"), asJSON)
 	checkStatus(t, "a login at the source of the move", got, 503)
 	must(t, s.stop(t))
 	checkFails(t, "was moved", dir, "user", "list")
