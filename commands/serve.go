@@ -141,7 +141,8 @@ func (s *serveCmd) Run(ctx context.Context, std Console) (err error) {
 		return err
 	}
 	defer listener.Close() //nolint:errcheck // serving closes it, too
-	d, err := s.openWith(ctx, opening{create: true, options: s.options(s.ownOptions(), logger)})
+	d, err := s.openWith(ctx, opening{create: true, serve: true,
+		options: s.options(s.ownOptions(), logger)})
 	if err != nil {
 		return err
 	}

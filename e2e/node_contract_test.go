@@ -23,16 +23,15 @@ func TestNodesContract(t *testing.T) {
 func TestNodesPgBouncer(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address := freeAddress(t)
+	_, port, err := net.SplitHostPort(address)
 	must(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	must(t, l.Close())
 	path := filepath.Join(c.Dir, "pgbouncer.ini")
 	must(t, os.WriteFile(path, fmt.Appendf(nil, `[databases]
 * = host=%s user=postgres
 [pgbouncer]
 listen_addr = 127.0.0.1
-listen_port = %d
+listen_port = %s
 unix_socket_dir =
 auth_type = any
 pool_mode = transaction
@@ -45,7 +44,6 @@ logfile = %s
 		_ = pooler.Process.Kill()
 		_ = pooler.Wait()
 	}()
-	address := fmt.Sprintf("127.0.0.1:%d", port)
 	await(t, "PgBouncer", func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {

@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
@@ -125,4 +126,32 @@ func TestNodesNoConnections(t *testing.T) {
 	if got.Status != 200 && got.Status != 503 {
 		t.Errorf("GET /v1/user: status %d, want 200 or 503: %s", got.Status, got.Body)
 	}
+}
+
+// TestNodesCommandWaits locks an account for longer than a request would wait. A command on the
+// account waits, and succeeds once the lock is gone.
+func TestNodesCommandWaits(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	node := startNodes(t, c, 1, cheapHashes...)[0]
+	token := account(t, node, "ann@example.com")
+	database := databaseName(t, node.Dir)
+	release, err := c.Hold(context.Background(), database, "UPDATE users SET nickname = nickname")
+	must(t, err)
+	disabled := make(chan string, 1)
+	go func() {
+		_, stderr, code := latchkey(t, node.Dir, "", "user", "disable", "ann@example.com")
+		disabled <- fmt.Sprintf("exit %d: %s", code, stderr)
+	}()
+	await(t, "the command to wait for two seconds", func() bool {
+		out, err := c.SQL(context.Background(), database, `SELECT count(*) FROM pg_stat_activity
+			WHERE wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '2 seconds'`)
+		must(t, err)
+		return strings.TrimSpace(out) == "1" || len(disabled) > 0
+	})
+	must(t, release())
+	if got := <-disabled; !strings.HasPrefix(got, "exit 0") {
+		t.Errorf("user disable: %s, want exit 0", got)
+	}
+	await(t, "the node to reject the token", func() bool { return !verifies(t, node, token) })
 }
