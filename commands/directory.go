@@ -119,8 +119,8 @@ func (f *storeFlags) name(store *models.Store) string {
 // commandTimeout is how long a command waits for one transaction on PostgreSQL, as on SQLite.
 const commandTimeout = 10 * time.Second
 
-// openStore opens the database that the flags name. The timeout is that of PostgreSQL's transactions;
-// 0 is the one for requests.
+// openStore opens the database that the flags name. The timeout is for PostgreSQL's transactions; 0
+// is the one for requests.
 func (f *storeFlags) openStore(
 	ctx context.Context, create bool, timeout time.Duration,
 ) (*models.Store, error) {
