@@ -35,7 +35,7 @@ client: ## Build the commands for users' machines, without cgo: build/latchkey-O
 			-o build/latchkey-$${target%/*}-$${target#*/}$$([ $${target%/*} = windows ] && echo .exe) . || exit 1; \
 	done
 
-test: provision unit postgres fuzz e2e ## Run all tests (10 minutes on two cores).
+test: provision unit postgres fuzz e2e ## Run all tests (7 minutes on two cores).
 ## Installs what they need on a Debian, as root: it says what before it does.
 
 check: lint test ## Run the linter and all tests, as CI does.
