@@ -12,6 +12,7 @@ type bucket struct {
 	clearsAt time.Duration // when the last failure is forgotten
 	failedAt time.Duration // when the last attempt failed
 	pending  int           // attempts that are reserved and not decided yet
+	changes  int           // of the count, which may return to an earlier value
 }
 
 // failures returns how many failed attempts count now.
@@ -36,10 +37,25 @@ func (b *bucket) check(l *limit, now time.Duration) (allowed bool, wait time.Dur
 	return wait <= 0, wait
 }
 
-// fail counts one failed attempt.
+// fail counts one failed attempt that could not be stored.
 func (b *bucket) fail(l *limit, now time.Duration) {
 	b.clearsAt = max(b.clearsAt, now) + l.interval()
 	b.failedAt = now
+	b.changes++
+}
+
+// failStored counts one failed attempt, which the stored counts include. The bucket may include it
+// already: another attempt may have read the store in the meantime.
+func (b *bucket) failStored(stored bucket, now time.Duration) {
+	b.clearsAt = max(b.clearsAt, stored.clearsAt)
+	b.failedAt = now
+	b.changes++
+}
+
+// clear forgets the failed attempts.
+func (b *bucket) clear() {
+	b.clearsAt = 0
+	b.changes++
 }
 
 // restore sets the bucket from the stored counts. now is the time since the start of the limiter,
@@ -49,4 +65,5 @@ func (b *bucket) restore(f models.Failures, clock time.Time, now time.Duration) 
 	ago := max(0, milliseconds(clock.UnixMilli()-f.FailedAt)) // the clock may have been set back
 	b.failedAt = now - ago
 	b.clearsAt = b.failedAt + milliseconds(f.ClearsAt-f.FailedAt)
+	b.changes++
 }

@@ -211,24 +211,31 @@ func (l *loginLimiter) refresh(ctx context.Context, keys []limitKey) error {
 	}
 	stored := map[bucketKey]models.Failures{}
 	err := l.store.FailuresByKey(ctx, asked, func(f models.Failures) { stored[bucketKey(f.Key)] = f })
-	if err != nil {
-		return err
+	if err == nil {
+		l.merge(keys, before, stored)
 	}
+	return err
+}
+
+// merge takes over the stored counts, but for buckets that changed since before: what was read for
+// them is old.
+func (l *loginLimiter) merge(
+	keys []limitKey, before []bucket, stored map[bucketKey]models.Failures,
+) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, b := range l.find(keys) {
 		key := keys[i].bucket
 		f, found := stored[key]
 		switch {
-		case b.clearsAt != before[i].clearsAt: // counted here since the query
+		case b.changes != before[i].changes:
 		case found:
 			b.restore(f, time.Now(), l.now())
 			l.buckets.Add(key, b)
 		default: // cleared by a successful login
-			b.clearsAt = 0
+			b.clear()
 		}
 	}
-	return nil
 }
 
 func (l *loginLimiter) snapshot(keys []limitKey) []bucket {

@@ -113,3 +113,50 @@ func TestRejectedAttemptsAddNoBuckets(t *testing.T) {
 		}
 	})
 }
+
+// TestMergeStoredCounts: of several processes on one store each counts a failed attempt once, however
+// its queries and those of parallel attempts overlap.
+func TestMergeStoredCounts(t *testing.T) { frozen(t, testMergeStoredCounts) }
+
+func testMergeStoredCounts(t *testing.T) {
+	l := newAuthority(t, Options{AccountAttempts: 5}).limiter
+	keys := l.keysFor("127.0.0.1", "ann@example.com")
+	key := keys[0].bucket
+	stored := func(failures int) map[bucketKey]models.Failures {
+		now, clears := time.Now(), time.Duration(failures)*keys[0].limit.interval()
+		return map[bucketKey]models.Failures{key: {Key: key[:], FailedAt: now.UnixMilli(),
+			ClearsAt: now.Add(clears).UnixMilli()}}
+	}
+	fail := func() { // two attempts in parallel: the second reads the store before the first ends
+		attempt, err := l.reserve(t.Context(), keys)
+		must(t, err)
+		counted, err := attempt.record(t.Context(), time.Now(), l.now())
+		must(t, err)
+		before := l.snapshot(keys)
+		l.merge(keys, before, stored(failuresIn(t, l, key)))
+		attempt.settle(func(_ limitKey, b *bucket) { b.failStored(counted[key], l.now()) })
+	}
+	requireFailures := func(what string, want int) {
+		t.Helper()
+		if got := l.find(keys)[0].failures(keys[0].limit, l.now()); got != want {
+			t.Errorf("%s: %d failures, want %d", what, got, want)
+		}
+	}
+	fail()
+	requireFailures("an attempt that is stored and pending", 1)
+	before := l.snapshot(keys)
+	must(t, l.store.DeleteFailures(t.Context(), key[:])) // a successful login on another node
+	l.merge(keys, before, nil)
+	fail()
+	l.merge(keys, before, nil) // by a query that took longer than the one before
+	requireFailures("a query from before the last attempt", 1)
+}
+
+// failuresIn returns the number of failures that the store counts.
+func failuresIn(t *testing.T, l *loginLimiter, key bucketKey) (failures int) {
+	t.Helper()
+	must(t, l.store.FailuresByKey(t.Context(), [][]byte{key[:]}, func(f models.Failures) {
+		failures = int((f.ClearsAt - f.FailedAt) / l.accounts.interval().Milliseconds())
+	}))
+	return failures
+}

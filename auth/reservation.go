@@ -66,7 +66,8 @@ func (r *reservation) succeed(ctx context.Context) error {
 	account, stored := r.keys[0], false
 	r.settle(func(key limitKey, b *bucket) {
 		if key.bucket == account.bucket {
-			stored, b.clearsAt = b.clearsAt > 0, 0
+			stored = b.clearsAt > 0
+			b.clear()
 		}
 	})
 	if !stored {
@@ -83,8 +84,11 @@ func (r *reservation) fail(ctx context.Context, reason error) error {
 	stored, err := r.record(ctx, clock, now)
 	refusal := &LoginError{Reason: reason}
 	r.settle(func(key limitKey, b *bucket) {
-		b.fail(key.limit, now)
-		b.clearsAt = max(b.clearsAt, stored[key.bucket].clearsAt)
+		if counted, ok := stored[key.bucket]; ok {
+			b.failStored(counted, now)
+		} else {
+			b.fail(key.limit, now)
+		}
 		if key.bucket == r.keys[0].bucket {
 			refusal.describe(b, key.limit, now)
 		}
