@@ -80,10 +80,14 @@ func (c *call) prometheus() bool {
 			}
 		}
 	}
-	await(c.t, "a scrape", func() bool {
+	await(c.t, "a scrape in time", func() bool {
 		got, err := tryRequest("GET", "http://"+c.daemon+"/api/v1/targets?state=active", "")
-		return err == nil && json.Unmarshal([]byte(got.Body), &targets) == nil &&
-			len(targets.Data.ActiveTargets) == 1 && targets.Data.ActiveTargets[0].LastScrape.After(written)
+		if err != nil || json.Unmarshal([]byte(got.Body), &targets) != nil ||
+			len(targets.Data.ActiveTargets) != 1 {
+			return false
+		}
+		target := targets.Data.ActiveTargets[0]
+		return target.LastScrape.After(written) && !strings.Contains(target.LastError, "deadline exceeded")
 	})
 	fmt.Fprintf(&c.printed, "%+v\n", targets)
 	return targets.Data.ActiveTargets[0].Health == "up"
@@ -92,7 +96,7 @@ func (c *call) prometheus() bool {
 // startPrometheus starts Prometheus with the configuration of the recipe.
 func (c *call) startPrometheus() {
 	config := c.recipe("prometheus", "scrape", "scheme: https",
-		"scheme: http\n    scrape_interval: 100ms\n    scrape_timeout: 100ms")
+		"scheme: http\n    scrape_interval: 500ms\n    scrape_timeout: 500ms")
 	if c.pair() == ":" {
 		config = regexp.MustCompile(` +basic_auth:\n( {6}.*\n)+`).ReplaceAllString(config, "")
 	}
