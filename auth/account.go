@@ -14,6 +14,7 @@ type Registration struct {
 	ClientType                  models.ClientType
 	Client                      Client
 	Site                        string // host name of the server, which guessers know; may be ""
+	Pending                     bool   // the account waits for an administrator to approve it
 }
 
 // Register creates an account with a role. Errors: models.ValidationError with all problems at
@@ -79,7 +80,7 @@ func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser
 	from := origin{networkOf(r.Client.Address), models.AccountKey(r.Account)}
 	hash, err := a.hasher.hash(ctx, from, r.Password)
 	return models.NewUser{Account: r.Account, ClientType: r.ClientType, Nickname: r.Nickname,
-		PasswordHash: hash}, err
+		PasswordHash: hash, Pending: r.Pending}, err
 }
 
 // takenAsValidation turns models.ErrAccountTaken, when another process was first, into a

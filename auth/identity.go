@@ -14,8 +14,11 @@ import (
 var (
 	// ErrUnknownAccount means that the account does not exist.
 	ErrUnknownAccount = errors.New("user not found")
-	// ErrWrongPassword means that the password is wrong or the account is disabled.
+	// ErrWrongPassword means that the password is wrong or the account is not active.
 	ErrWrongPassword = errors.New("authorization failed")
+	// ErrPending is the ErrWrongPassword of a login with the right password to an account that no
+	// administrator has approved yet.
+	ErrPending = fmt.Errorf("%w: the account waits for approval", ErrWrongPassword)
 	// ErrClientType means that the client type is known but cannot log in here.
 	ErrClientType = errors.New("client is invalid")
 	// ErrBusy means that too many passwords wait to be hashed.

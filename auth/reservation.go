@@ -54,6 +54,8 @@ func (r *reservation) decide(ctx context.Context, found models.Credentials, righ
 	switch {
 	case found.PasswordHash == "":
 		return r.fail(ctx, ErrUnknownAccount)
+	case right && found.User.State == models.Pending:
+		return r.fail(ctx, ErrPending)
 	case !right || found.User.State != models.Active:
 		return r.fail(ctx, ErrWrongPassword)
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ import (
 // serveCmd is latchkey serve.
 type serveCmd struct {
 	Addr         string         `default:"127.0.0.1:8080" placeholder:"HOST:PORT" group:"serve" help:"Address to listen on."`
-	Registration string         `default:"open" enum:"open,closed" placeholder:"open|closed" group:"serve" help:"Who may register: open for everyone, closed for nobody."`
+	Registration string         `default:"" enum:"open,approve,closed," placeholder:"open|approve|closed" group:"serve" help:"Who may register: open for everyone, approve for everyone whose account an administrator then approves, closed for nobody (default: open if only this machine reaches the server, otherwise required)."`
 	Scope        []string       `placeholder:"NAME" group:"serve" help:"Scope for service tokens; repeatable."`
 	HideAccounts bool           `group:"serve" help:"Respond to a login with an unknown account as to a wrong password."`
 	TrustedProxy []netip.Prefix `placeholder:"CIDR" group:"serve" help:"Network of proxies whose X-Forwarded-* headers are trusted; repeatable."`
@@ -61,7 +62,7 @@ func (s *serveCmd) Validate() error {
 	if s.Connections < 1 {
 		return errors.New("--connections is at least 1")
 	}
-	_, port, err := net.SplitHostPort(s.Addr)
+	host, port, err := net.SplitHostPort(s.Addr)
 	if err == nil {
 		_, err = net.DefaultResolver.LookupPort(context.Background(), "tcp", port)
 	}
@@ -71,7 +72,38 @@ func (s *serveCmd) Validate() error {
 	if err := s.validateURLs(); err != nil {
 		return err
 	}
+	if os.Getenv("LISTEN_FDS") == "" { // otherwise the inherited socket decides
+		if err := s.decideRegistration(isLoopback(host)); err != nil {
+			return err
+		}
+	}
 	return s.validate(s.ownOptions())
+}
+
+// decideRegistration sets the default of --registration. There is none once others can reach the
+// server, because a stranger could then register an account that services behind it accept.
+func (s *serveCmd) decideRegistration(loopback bool) error {
+	switch {
+	case s.Registration != "":
+		return nil
+	case loopback && s.PublicURL == nil:
+		s.Registration = "open"
+		return nil
+	}
+	return errors.New("--registration is missing: say open (everyone may register), " +
+		"approve (an administrator approves each account) or closed (nobody may)")
+}
+
+// isLoopback reports whether only this machine reaches a host.
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+// listensOnLoopback reports whether only this machine reaches a listener.
+func listensOnLoopback(listener net.Listener) bool {
+	host, _, err := net.SplitHostPort(listener.Addr().String())
+	return err == nil && isLoopback(host)
 }
 
 // ownOptions are the options that no other command sets.
@@ -141,6 +173,9 @@ func (s *serveCmd) Run(ctx context.Context, std Console) (err error) {
 		return err
 	}
 	defer listener.Close() //nolint:errcheck // serving closes it, too
+	if err := s.decideRegistration(listensOnLoopback(listener)); err != nil {
+		return err
+	}
 	d, err := s.openWith(ctx, opening{create: true, serve: true,
 		options: s.options(s.ownOptions(), logger)})
 	if err != nil {
@@ -167,7 +202,7 @@ func (s *serveCmd) server(
 		}
 	}
 	return handlers.New(handlers.Config{Store: d.store, Authority: d.authority, Logger: logger,
-		RegistrationOpen: s.Registration == "open", HideAccounts: s.HideAccounts,
+		Registration: handlers.Registration(s.Registration), HideAccounts: s.HideAccounts,
 		MinPassword: s.MinSecret, PasswordStrength: s.SecretStrength, TrustedProxies: s.TrustedProxy,
 		PublicURL: s.PublicURL, ReturnHosts: s.ReturnHost, MaxConnections: connections,
 		Bridge: bridge}), nil

@@ -23,7 +23,7 @@ type userCmd struct {
 	Passwd  userPasswdCmd  `cmd:"" help:"Set an account's password and revoke its tokens."`
 	Role    userRoleCmd    `cmd:"" help:"Make an account an administrator or a user; revokes its tokens."`
 	Disable userDisableCmd `cmd:"" help:"Disable an account and revoke its tokens."`
-	Enable  userEnableCmd  `cmd:"" help:"Enable a disabled account."`
+	Enable  userEnableCmd  `cmd:"" help:"Enable an account that is disabled, or that waits for approval."`
 	Delete  userDeleteCmd  `cmd:"" help:"Delete an account and revoke its tokens."`
 }
 
@@ -118,7 +118,8 @@ func plain(err error) error {
 type userListCmd struct {
 	configFlags `group:"config"`
 
-	JSON bool `name:"json" help:"Print JSON, one object a line."`
+	State string `default:"" enum:"active,disabled,pending," placeholder:"STATE" help:"List only the accounts that are active, disabled or pending, which means that they wait for approval (default: all)."`
+	JSON  bool   `name:"json" help:"Print JSON, one object a line."`
 }
 
 // Run prints the accounts in the order of their ids.
@@ -132,7 +133,7 @@ func (u *userListCmd) Run(ctx context.Context, std Console) error {
 	t.add("ID", "ACCOUNT", "NICKNAME", "ROLE", "STATE", "CREATED")
 	var after uint32
 	for {
-		users, err := d.store.Users(ctx, models.UserFilter{After: after})
+		users, err := d.store.Users(ctx, models.UserFilter{After: after, State: u.state()})
 		if err != nil {
 			return err
 		}
@@ -152,6 +153,12 @@ func (u *userListCmd) Run(ctx context.Context, std Console) error {
 		return nil
 	}
 	return t.print(std.Out)
+}
+
+// state returns the state to list, 0 for all.
+func (u *userListCmd) state() models.State {
+	return map[string]models.State{"active": models.Active, "disabled": models.Disabled,
+		"pending": models.Pending}[u.State]
 }
 
 func userJSON(u models.User) map[string]any {

@@ -45,7 +45,7 @@ func newServer(t *testing.T, account, password, nickname string) string {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(handlers.New(handlers.Config{Store: store, Authority: authority,
-		Logger: slog.New(slog.DiscardHandler), RegistrationOpen: true, MinPassword: 6,
+		Logger: slog.New(slog.DiscardHandler), Registration: handlers.RegistrationOpen, MinPassword: 6,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}))
 	t.Cleanup(server.Close)
 	return server.URL

@@ -124,16 +124,22 @@ func TestTune(t *testing.T) {
 // line before any file is created.
 func TestServeFlags(t *testing.T) {
 	t.Parallel()
-	public := []string{"--public-url", "https://login.example.com"}
+	public := []string{"--registration", "open", "--public-url", "https://login.example.com"}
+	const undecided = "say open (everyone may register), approve"
 	tests := []struct {
 		name string
 		args []string
 		want string // "" if the server starts
 	}{
-		{"OK", []string{"--public-url", "https://Login.Example.com:443/", "--cookie-domain",
+		{"OK", []string{"--registration", "approve", "--public-url", "https://Login.Example.com:443/", "--cookie-domain",
 			"Example.com", "--return-host", "App.example.org:8443"}, ""},
 		{"OK/the login host", append(public, "--cookie-domain", "login.example.com"), ""},
 		{"OK/empty", []string{"--public-url", ""}, ""},
+		{"OK/every address", []string{"--registration", "closed", "--addr", ":0"}, ""},
+		{"Err/undecided behind a proxy", public[2:], undecided},
+		{"Err/undecided on every address", []string{"--addr", ":0"}, undecided},
+		{"Err/undecided on another address", []string{"--addr", "192.0.2.1:0"}, undecided},
+		{"Err/neither", []string{"--registration", "maybe"}, "open"},
 		{"Err/no public URL", []string{"--cookie-domain", "example.com"}, "need --public-url"},
 		{"Err/no scheme", []string{"--public-url", "login.example.com"},
 			"--public-url is a scheme and a host"},
@@ -148,9 +154,9 @@ func TestServeFlags(t *testing.T) {
 			"that contains login.example.com"},
 		{"Err/suffix only", append(public, "--cookie-domain", "ample.com"),
 			"that contains login.example.com"},
-		{"Err/public suffix", []string{"--public-url", "https://login.co.uk", "--cookie-domain", "co.uk"},
+		{"Err/public suffix", []string{"--registration", "closed", "--public-url", "https://login.co.uk", "--cookie-domain", "co.uk"},
 			"is a public suffix"},
-		{"Err/private public suffix", []string{"--public-url", "https://me.github.io", "--cookie-domain",
+		{"Err/private public suffix", []string{"--registration", "closed", "--public-url", "https://me.github.io", "--cookie-domain",
 			"github.io"}, "is a public suffix"},
 		{"Err/top level", append(public, "--cookie-domain", "com"), "is a public suffix"},
 		{"Err/URL for a host", append(public, "--return-host", "https://app.example.org"),

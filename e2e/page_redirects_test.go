@@ -26,7 +26,7 @@ func newSite(t *testing.T) site {
 	at := func(name string) string { return "http://" + name + ".sso.localhost:" + port }
 	h := site{login: at("login"), app: at("app"), wiki: at("wiki")}
 	h.latchkey = start(t, t.TempDir(), append(cheapHashes, "--trusted-proxy", "127.0.0.1/32",
-		"--public-url", h.login, "--cookie-domain", "sso.localhost")...)
+		"--registration", "open", "--public-url", h.login, "--cookie-domain", "sso.localhost")...)
 	dir := t.TempDir()
 	config := []string{recipe(t, "nginx", "http", "127.0.0.1:8080", bare(h.latchkey.URL)),
 		recipe(t, "nginx", "login", "listen 80;", "listen "+address+";", "/var/log/nginx/", dir+"/",

@@ -22,7 +22,7 @@ var (
 // them, says why, and does not repeat the password.
 func TestPasswordStrength(t *testing.T) {
 	t.Parallel()
-	flags := append(slices.Clone(cheapHashes), "--secret-strength", "3", "--public-url",
+	flags := append(slices.Clone(cheapHashes), "--secret-strength", "3", "--registration", "open", "--public-url",
 		"http://login.fruitstand.example")
 	s := start(t, t.TempDir(), flags...)
 	setters := passwordSetters(t, s)

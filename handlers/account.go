@@ -23,6 +23,7 @@ func (s *Server) register(c echo.Context) error {
 		ClientType: body.clientType(),
 		Client:     s.client(c),
 		Site:       s.hostName(c),
+		Pending:    s.config.Registration == RegistrationApprove,
 	}
 	ctx := c.Request().Context()
 	err = withProblems(body.problems, func() error { return s.authority.CheckRegistration(ctx, r) })
@@ -32,7 +33,11 @@ func (s *Server) register(c echo.Context) error {
 	if _, err := s.authority.Register(ctx, r, models.RoleUser); err != nil {
 		return err
 	}
-	return send(c, newResponse(http.StatusCreated, wire.CodeOK, "ok"))
+	msg := "ok"
+	if r.Pending {
+		msg = msgPending
+	}
+	return send(c, newResponse(http.StatusCreated, wire.CodeOK, msg))
 }
 
 // me is GET /v1/user.

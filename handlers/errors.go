@@ -17,6 +17,9 @@ import (
 // errRegistrationClosed rejects a registration if the operator has closed them.
 var errRegistrationClosed = errors.New("registration is closed")
 
+// msgPending answers a registration that waits for approval, and logins until then.
+const msgPending = "the account waits for approval"
+
 // errStopping fails the readiness check while the server drains.
 var errStopping = fmt.Errorf("%w: the server is stopping", models.ErrUnavailable)
 
@@ -57,6 +60,7 @@ func errorMappings() []errorMapping {
 			"Registration is closed. Ask your administrator for an account."},
 		{auth.ErrUnknownAccount, notFound, wire.CodeNotFound, "user not found", pageNotFound},
 		{models.ErrNotFound, notFound, wire.CodeNotFound, "the resource is not found", pageNotFound},
+		{auth.ErrPending, unauthorized, wire.CodePassword, msgPending, pageSignIn},
 		{auth.ErrWrongPassword, unauthorized, wire.CodePassword, "authorization failed", pageSignIn},
 		{auth.ErrTooManyAttempts, http.StatusTooManyRequests, wire.CodeTooMany,
 			"too many failed attempts, please wait",

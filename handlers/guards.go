@@ -16,7 +16,7 @@ import (
 // registrationOpen rejects registrations if the operator has closed them.
 func (s *Server) registrationOpen(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if !s.config.RegistrationOpen {
+		if !s.config.Registration.open() {
 			return errRegistrationClosed
 		}
 		return next(c)

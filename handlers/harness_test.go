@@ -43,8 +43,8 @@ func newHarness(t *testing.T, options auth.Options, configure ...func(*Config)) 
 	options.Params = auth.Params{MemoryKiB: 7168, Time: 1, Threads: 1}
 	authority, err := auth.NewAuthority(t.Context(), store, ring, options)
 	must(t, err)
-	config := Config{Store: store, Authority: authority, Logger: slog.New(slog.DiscardHandler), RegistrationOpen: true,
-		MinPassword: 6}
+	config := Config{Store: store, Authority: authority, Logger: slog.New(slog.DiscardHandler),
+		Registration: RegistrationOpen, MinPassword: 6}
 	for _, change := range configure {
 		change(&config)
 	}

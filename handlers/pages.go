@@ -92,6 +92,9 @@ func fieldErrors(err error) (errs templates.FieldErrors, status int) {
 	switch {
 	case errors.As(err, &invalid):
 		return templates.FieldErrors(invalid), http.StatusUnprocessableEntity
+	case errors.Is(err, auth.ErrPending):
+		return whole("An administrator must approve this account first."),
+			http.StatusUnprocessableEntity
 	case errors.Is(err, auth.ErrUnknownAccount), errors.Is(err, auth.ErrWrongPassword):
 		return whole("The account or the password is wrong."), http.StatusUnprocessableEntity
 	case errors.Is(err, auth.ErrTooManyAttempts):

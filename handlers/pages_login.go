@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/labstack/echo/v4"
 
@@ -19,10 +20,12 @@ func (s *Server) loginPage(c echo.Context) error {
 		}
 		return c.Redirect(http.StatusSeeOther, next)
 	}
-	p := templates.Login{Next: next, RegistrationOpen: s.config.RegistrationOpen}
+	p := templates.Login{Next: next, RegistrationOpen: s.config.Registration.open()}
 	switch {
 	case c.QueryParams().Has("signed-out"):
 		p.Notice = "You are signed out."
+	case c.QueryParams().Has("pending"):
+		p.Notice = "Account created. You can sign in once an administrator has approved it."
 	case c.QueryParams().Has("secret-changed"):
 		p.Notice = "Password changed. Sign in with the new one."
 	case origin(next) != "":
@@ -41,7 +44,7 @@ func (s *Server) loginForm(c echo.Context) error {
 	if err != nil {
 		return s.formError(c, err, func(errs templates.FieldErrors) page {
 			return templates.Login{Account: account, Next: next,
-				RegistrationOpen: s.config.RegistrationOpen, Errors: errs}
+				RegistrationOpen: s.config.Registration.open(), Errors: errs}
 		})
 	}
 	if err := s.startSession(c, issued); err != nil {
@@ -53,18 +56,23 @@ func (s *Server) loginForm(c echo.Context) error {
 // registerPage is GET /register.
 func (s *Server) registerPage(c echo.Context) error {
 	return render(c, http.StatusOK, templates.Register{Next: s.site.next(c.QueryParam("next")),
-		Rule: s.passwordRule(c, models.User{})})
+		Approval: s.config.Registration == RegistrationApprove, Rule: s.passwordRule(c, models.User{})})
 }
 
-// registerForm is POST /register. It creates the account and signs in.
+// registerForm is POST /register. It creates the account and signs in, unless an administrator must
+// approve the account first.
 func (s *Server) registerForm(c echo.Context) error {
 	r, next := s.formRegistration(c), s.site.next(c.Request().PostForm.Get("next"))
+	r.Pending = s.config.Registration == RegistrationApprove
 	user, err := s.authority.Register(c.Request().Context(), r, models.RoleUser)
 	if err != nil {
 		return s.formError(c, err, func(errs templates.FieldErrors) page {
 			return templates.Register{Account: r.Account, Nickname: r.Nickname, Next: next,
-				Rule: s.passwordRule(c, models.User{}), Errors: errs}
+				Approval: r.Pending, Rule: s.passwordRule(c, models.User{}), Errors: errs}
 		})
+	}
+	if r.Pending {
+		return c.Redirect(http.StatusSeeOther, "/login?pending&next="+url.QueryEscape(next))
 	}
 	return s.signIn(c, user, next)
 }

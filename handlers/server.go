@@ -22,12 +22,25 @@ import (
 	"latchkey/models"
 )
 
+// Registration says who may create an account. Its zero value is like RegistrationClosed.
+type Registration string
+
+// The kinds of registration.
+const (
+	RegistrationOpen    Registration = "open"    // everyone
+	RegistrationApprove Registration = "approve" // everyone, but an administrator approves the account
+	RegistrationClosed  Registration = "closed"  // nobody
+)
+
+// open reports whether anyone may create an account.
+func (r Registration) open() bool { return r == RegistrationOpen || r == RegistrationApprove }
+
 // Config holds the parts and settings of a Server.
 type Config struct {
 	Store            *models.Store
 	Authority        *auth.Authority
 	Logger           *slog.Logger
-	RegistrationOpen bool
+	Registration     Registration
 	HideAccounts     bool           // the API treats an unknown account like a wrong password
 	MinPassword      int            // minimum characters of a new password, for the forms' hints
 	PasswordStrength int            // minimum strength of a new password, for the forms' meter

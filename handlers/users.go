@@ -35,7 +35,7 @@ type fullUser struct {
 	userResponse
 	Account     string            `json:"account"`
 	Type        models.ClientType `json:"type"`
-	State       string            `json:"state"` // active, disabled
+	State       string            `json:"state"` // active, disabled, pending
 	CreatedAt   int64             `json:"created_at"`
 	UpdatedAt   int64             `json:"updated_at"`
 	LastLoginAt *int64            `json:"last_login_at"` // null: never
@@ -76,7 +76,22 @@ func (s *Server) user(c echo.Context) error {
 	return c.JSON(http.StatusOK, userResponseOf(user))
 }
 
-// users is GET /v1/users, for administrators. ?q= searches account and nickname.
+// stateParam reads ?state=, the word of a state. Any other text is a problem.
+func stateParam(c echo.Context, v models.ValidationError) models.State {
+	text := c.QueryParam("state")
+	for _, state := range []models.State{models.Active, models.Disabled, models.Pending} {
+		if text == state.String() {
+			return state
+		}
+	}
+	if text != "" {
+		v.Add("state", "This must be active, disabled or pending.")
+	}
+	return 0
+}
+
+// users is GET /v1/users, for administrators. ?q= searches account and nickname, ?state= selects
+// accounts in a state.
 func (s *Server) users(c echo.Context) error {
 	v := models.ValidationError{}
 	f := models.UserFilter{Query: c.QueryParam("q"), Limit: queryLimit(c, v)}
@@ -90,6 +105,7 @@ func (s *Server) users(c echo.Context) error {
 		}
 		f.After = uint32(n)
 	}
+	f.State = stateParam(c, v)
 	if err := v.Err(); err != nil {
 		return err
 	}

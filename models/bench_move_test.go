@@ -22,7 +22,7 @@ func userRows(n int) (users, tokens [][]any) {
 			Nickname: fmt.Sprintf("User %d", id), Role: RoleUser, State: Active, CreatedAt: at,
 			UpdatedAt: at}, accountKey: account, passwordHash: hash}
 		users = append(users, []any{id, account, account, int64(EMail), u.Nickname, fold(u.Nickname),
-			int64(RoleUser), int64(Active), hash, int64(0), int64(0), at, at, at, u.sum()})
+			int64(RoleUser), int64(Active), int64(0), hash, int64(0), int64(0), at, at, at, u.sum()})
 		tokens = append(tokens, []any{id, at, int64(0), at + lifetime, at + lifetime,
 			int64(LoginToken), int64(EMail), int64(UserScope), "", at, int64(1), int64(0),
 			"curl/8.5.0", "192.0.2.1"})

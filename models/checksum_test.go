@@ -84,7 +84,7 @@ func TestDamagedUser(t *testing.T) {
 	ctx := context.Background()
 	role := RoleAdministrator
 	for _, set := range []string{"account = 'x'", "account_key = 'a@b.cn '", "client_type = 101",
-		"nickname = 'x'", "role = 2", "state = 2", "secret_hash = 'x'", "epoch = 1",
+		"nickname = 'x'", "role = 2", "state = 2", "pending = 1", "secret_hash = 'x'", "epoch = 1",
 		"ended_through = 1", "created_at = 1", "checksum = 1"} {
 		s := storeWithKey(t)
 		u := newUser(t, s, "a@b.cn")
@@ -128,7 +128,7 @@ func TestWrongIndex(t *testing.T) {
 		"CREATE TABLE other AS SELECT * FROM users", "DROP INDEX users_role",
 		"PRAGMA foreign_keys = OFF", "DROP TABLE users",
 		`CREATE VIEW users AS SELECT id, account, account_key AS was, 'c@b.cn' AS account_key,
-			client_type, nickname, nickname_key, role, state, secret_hash, epoch, ended_through,
+			client_type, nickname, nickname_key, role, state, pending, secret_hash, epoch, ended_through,
 			created_at, updated_at, last_login_at, checksum FROM other`,
 	} {
 		if _, err := s.write.Exec(statement); err != nil {

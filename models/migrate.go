@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 )
@@ -96,7 +97,7 @@ func (s *Store) addChecksums() *goose.Migration {
 		if err != nil {
 			return err
 		}
-		users, err := t.userRows()
+		users, err := t.userRows(strings.Replace(userColumns, "state + pending", "state", 1))
 		if err != nil {
 			return err
 		}

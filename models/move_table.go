@@ -19,7 +19,7 @@ func movedTables() []table {
 	words := strings.Fields
 	return []table{
 		{"users", words("id"), words(`id account account_key client_type nickname nickname_key role
-			state secret_hash epoch ended_through created_at updated_at last_login_at checksum`)},
+			state pending secret_hash epoch ended_through created_at updated_at last_login_at checksum`)},
 		{"tokens", words("uid issued_at serial"), words(`uid issued_at serial expires_at ends_at kind
 			client_type scope label login_at key_id used_at user_agent address`)},
 		{"endings", words("seq"), words(`seq uid token_order earlier_too expires_at ends_at ended_at

@@ -34,7 +34,7 @@ func (s *Store) Recover(ctx context.Context, known int64, seal Seal) (damaged []
 
 // disableDamagedUsers disables the users whose rows are damaged and returns their ids.
 func (t *transaction) disableDamagedUsers() (damaged []uint32, err error) {
-	users, err := t.userRows()
+	users, err := t.userRows(userColumns)
 	if err != nil {
 		return nil, err
 	}

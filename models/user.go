@@ -43,6 +43,7 @@ type State uint8
 const (
 	Active   State = 1
 	Disabled State = 2
+	Pending  State = 3 // waits for an administrator to approve it
 )
 
 // String returns the word that the command line uses.
@@ -52,6 +53,8 @@ func (s State) String() string {
 		return "active"
 	case Disabled:
 		return "disabled"
+	case Pending:
+		return "pending"
 	}
 	return fmt.Sprintf("state %d", uint8(s))
 }
@@ -115,6 +118,7 @@ type UserFilter struct {
 	Query string // only users whose account or nickname contains this, in any case
 	After uint32 // only ids above this one, the last of the previous page
 	Limit int    // users of the page; 0: 100
+	State State  // only users in this state; 0: all
 }
 
 // Users returns a page of users, sorted by id.
@@ -127,14 +131,15 @@ func (s *Store) Users(ctx context.Context, f UserFilter) ([]User, error) {
 	var users []User
 	err := s.all(ctx, "SELECT "+userColumns+` FROM users WHERE id > $1
 		AND (account_key LIKE $2 ESCAPE '\' OR nickname_key LIKE $3 ESCAPE '\')
-		ORDER BY id LIMIT $4`, []any{f.After, like, like, f.Limit}, func(scan scanFunc) error {
-		var row userRow
-		if err := scan(row.fields()...); err != nil {
-			return err
-		}
-		users = append(users, row.User)
-		return row.check()
-	})
+		AND ($4 = 0 OR state + pending = $5) ORDER BY id LIMIT $6`,
+		[]any{f.After, like, like, f.State, f.State, f.Limit}, func(scan scanFunc) error {
+			var row userRow
+			if err := scan(row.fields()...); err != nil {
+				return err
+			}
+			users = append(users, row.User)
+			return row.check()
+		})
 	return users, err
 }
 
@@ -155,6 +160,14 @@ type NewUser struct {
 	Nickname     string
 	Role         Role
 	PasswordHash string // PHC string
+	Pending      bool   // it waits for an administrator to approve it
+}
+
+func (n NewUser) state() State {
+	if n.Pending {
+		return Pending
+	}
+	return Active
 }
 
 // CreateUser stores a new account. Errors: ErrAccountTaken.
@@ -176,15 +189,16 @@ func (t *transaction) createUser(n NewUser) (User, error) {
 	}
 	at := now()
 	u := User{ID: uint32(id), Account: n.Account, ClientType: n.ClientType, Nickname: n.Nickname,
-		Role: n.Role, State: Active, CreatedAt: at, UpdatedAt: at}
+		Role: n.Role, State: n.state(), CreatedAt: at, UpdatedAt: at}
 	row := userRow{User: u, accountKey: AccountKey(u.Account), passwordHash: n.PasswordHash}
+	state, pending := u.State.columns()
 	rows, err := t.exec(
-		`INSERT INTO users (id, account, account_key, client_type, nickname, role, state,
+		`INSERT INTO users (id, account, account_key, client_type, nickname, role, state, pending,
 			secret_hash, epoch, ended_through, created_at, updated_at, last_login_at, nickname_key,
 			checksum)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, 0, $11, $12)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, $10, $11, 0, $12, $13)
 		ON CONFLICT (account_key) DO NOTHING`,
-		u.ID, u.Account, row.accountKey, u.ClientType, u.Nickname, u.Role, u.State,
+		u.ID, u.Account, row.accountKey, u.ClientType, u.Nickname, u.Role, state, pending,
 		row.passwordHash, u.CreatedAt, u.UpdatedAt, fold(u.Nickname), row.sum())
 	if err != nil {
 		return u, err

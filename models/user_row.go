@@ -12,8 +12,8 @@ type userRow struct {
 	checksum       int64
 }
 
-const userColumns = `id, account, client_type, nickname, role, state, created_at, updated_at,
-	last_login_at, account_key, secret_hash, epoch, ended_through, checksum`
+const userColumns = `id, account, client_type, nickname, role, state + pending, created_at,
+	updated_at, last_login_at, account_key, secret_hash, epoch, ended_through, checksum`
 
 // fields are the destinations of userColumns.
 func (r *userRow) fields() []any {
@@ -54,9 +54,18 @@ func (r *userRow) credentials(err error) (Credentials, error) {
 	return Credentials{User: r.User, PasswordHash: r.passwordHash, Epoch: r.epoch}, nil
 }
 
-// userRows reads all users without checking them.
-func (t *transaction) userRows() (users []userRow, err error) {
-	rows, err := t.query("SELECT " + userColumns + " FROM users")
+// columns returns a state's two columns: Pending is Disabled, with a mark.
+func (s State) columns() (state State, pending int) {
+	if s == Pending {
+		return Disabled, 1
+	}
+	return s, 0
+}
+
+// userRows reads all users without checking them. columns are userColumns, or those of an earlier
+// schema.
+func (t *transaction) userRows(columns string) (users []userRow, err error) {
+	rows, err := t.query("SELECT " + columns + " FROM users")
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +91,10 @@ func (t *transaction) lockUser(id uint32) (row userRow, err error) {
 // storeUser writes the fields of a locked user that can change.
 func (t *transaction) storeUser(row userRow) error {
 	t.destructive = true
+	state, pending := row.State.columns()
 	_, err := t.exec(`UPDATE users SET nickname = $1, nickname_key = $2, role = $3, state = $4,
-		secret_hash = $5, epoch = $6, ended_through = $7, checksum = $8, updated_at = $9 WHERE id = $10`,
-		row.Nickname, fold(row.Nickname), row.Role, row.State, row.passwordHash, row.epoch,
-		row.revokedThrough, row.sum(), row.UpdatedAt, row.ID)
+		pending = $5, secret_hash = $6, epoch = $7, ended_through = $8, checksum = $9, updated_at = $10
+		WHERE id = $11`, row.Nickname, fold(row.Nickname), row.Role, state, pending, row.passwordHash,
+		row.epoch, row.revokedThrough, row.sum(), row.UpdatedAt, row.ID)
 	return err
 }

@@ -36,6 +36,7 @@ type Register struct {
 	Chrome
 	Account, Nickname string // as typed before, or empty
 	Next              string // where to go afterwards, or empty; the caller has validated it
+	Approval          bool   // whether an administrator must approve the account
 	Rule              PasswordRule
 	Errors            FieldErrors
 }
