@@ -131,8 +131,8 @@ func TestServeFlags(t *testing.T) {
 		args []string
 		want string // "" if the server starts
 	}{
-		{"OK", []string{"--registration", "approve", "--public-url", "https://Login.Example.com:443/", "--cookie-domain",
-			"Example.com", "--return-host", "App.example.org:8443"}, ""},
+		{"OK", []string{"--registration", "approve", "--public-url", "https://Login.Example.com:443/",
+			"--cookie-domain", "Example.com", "--return-host", "App.example.org:8443"}, ""},
 		{"OK/the login host", append(public, "--cookie-domain", "login.example.com"), ""},
 		{"OK/empty", []string{"--public-url", ""}, ""},
 		{"OK/every address", []string{"--registration", "closed", "--addr", ":0"}, ""},
@@ -154,10 +154,11 @@ func TestServeFlags(t *testing.T) {
 			"that contains login.example.com"},
 		{"Err/suffix only", append(public, "--cookie-domain", "ample.com"),
 			"that contains login.example.com"},
-		{"Err/public suffix", []string{"--registration", "closed", "--public-url", "https://login.co.uk", "--cookie-domain", "co.uk"},
+		{"Err/public suffix", []string{"--registration", "closed", "--public-url",
+			"https://login.co.uk", "--cookie-domain", "co.uk"},
 			"is a public suffix"},
-		{"Err/private public suffix", []string{"--registration", "closed", "--public-url", "https://me.github.io", "--cookie-domain",
-			"github.io"}, "is a public suffix"},
+		{"Err/private public suffix", []string{"--registration", "closed", "--public-url",
+			"https://me.github.io", "--cookie-domain", "github.io"}, "is a public suffix"},
 		{"Err/top level", append(public, "--cookie-domain", "com"), "is a public suffix"},
 		{"Err/URL for a host", append(public, "--return-host", "https://app.example.org"),
 			"--return-host is a host"},

@@ -25,7 +25,8 @@ func TestLogAndDatabaseHoldNoSecrets(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			args := slices.Concat(cheapHashes, []string{"--log-level", "debug", "--log-format", format,
 				"--bridge",
-				"--trusted-proxy", "127.0.0.1/32", "--registration", "open", "--public-url", "http://login.example.com", "--cookie-domain", "example.com"})
+				"--trusted-proxy", "127.0.0.1/32", "--registration", "open",
+				"--public-url", "http://login.example.com", "--cookie-domain", "example.com"})
 			s := start(t, t.TempDir(), args...)
 			request(t, "POST", s.URL+"/v1/client/register",
 				`{"account":"ann@example.com","secret":"`+password+
