@@ -13,9 +13,9 @@ import (
 // Overlap is how long the old token stays valid after a renewal, for clients that share it.
 const Overlap = 30 * time.Second
 
-// ErrLoginTokenRequired rejects a service token for what only a login token may do: issue and renew
-// tokens.
-var ErrLoginTokenRequired = errors.New("only a token of a login may make tokens")
+// ErrLoginTokenRequired rejects a service token for what only a login token may do: change accounts,
+// roles, passwords and tokens.
+var ErrLoginTokenRequired = errors.New("this requires a login token")
 
 // issue stores and signs a token in one transaction.
 func (a *Authority) issue(ctx context.Context, n models.NewToken) (Issued, error) {
@@ -92,8 +92,22 @@ func (a *Authority) issueFrom(
 		Lifetime: lifetime, LoginAt: old.LoginAt, UserAgent: c.UserAgent, Address: c.Address})
 }
 
+// CheckKind returns an error if a verified token is not of the kind, models.LoginToken or
+// models.AnyKind. A token does not carry its kind, so models.LoginToken costs a query. An identity
+// without a token is no login. Errors: wire.ErrTokenInvalid, ErrLoginTokenRequired, and the store's.
+func (a *Authority) CheckKind(ctx context.Context, i Identity, kind models.Kind) error {
+	if kind == models.AnyKind {
+		return nil
+	}
+	if !i.HasToken() {
+		return ErrLoginTokenRequired
+	}
+	_, err := a.loginToken(ctx, i)
+	return err
+}
+
 // loginToken reads a valid login token from the store. Errors: wire.ErrTokenInvalid,
-// ErrLoginTokenRequired.
+// ErrLoginTokenRequired, and the store's.
 func (a *Authority) loginToken(ctx context.Context, from Identity) (models.Token, error) {
 	t, err := a.store.TokenByID(ctx, from.TokenID)
 	switch {

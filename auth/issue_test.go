@@ -179,3 +179,37 @@ func TestServiceTokens(t *testing.T) {
 		t.Errorf("valid after a change of the password: %v, %v", tokens, err)
 	}
 }
+
+// TestCheckKind: only a login token is a login. An identity of the bridge has no token, and a kind
+// that nobody requires costs nothing.
+func TestCheckKind(t *testing.T) {
+	a := newAuthority(t, Options{})
+	user := register(t, a, "ann@example.com")
+	service, err := a.IssueFor(t.Context(), IssueRequest{UID: user.ID, TTL: time.Minute})
+	must(t, err)
+	login := mustLogin(t, a, "ann@example.com")
+	for _, test := range []struct {
+		name     string
+		identity Identity
+		kind     models.Kind
+		want     error
+	}{
+		{"OK/login", login.Identity, models.LoginToken, nil},
+		{"OK/service, any", service.Identity, models.AnyKind, nil},
+		{"OK/bridge, any", bridgedIdentity(user, time.Now()), models.AnyKind, nil},
+		{"Err/service", service.Identity, models.LoginToken, ErrLoginTokenRequired},
+		{"Err/bridge", bridgedIdentity(user, time.Now()), models.LoginToken, ErrLoginTokenRequired},
+		{"Err/not stored", Identity{TokenID: models.TokenID{UID: 9}}, models.LoginToken,
+			wire.ErrTokenInvalid},
+	} {
+		if err := a.CheckKind(t.Context(), test.identity, test.kind); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+	}
+	allocations := testing.AllocsPerRun(100, func() {
+		_ = a.CheckKind(t.Context(), service.Identity, models.AnyKind)
+	})
+	if allocations > 0 {
+		t.Errorf("%v allocations", allocations)
+	}
+}

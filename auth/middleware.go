@@ -10,15 +10,17 @@ import (
 // identityKey is the key of the identity in an Echo context.
 const identityKey = "latchkey.identity"
 
-// Require returns Echo middleware that accepts only requests with a valid token that has the scope.
+// Require returns Echo middleware that accepts only requests with a valid token that has the scope
+// and the kind: models.LoginToken, which costs a query, or models.AnyKind, which costs none.
 // IdentityFrom then returns the token's identity. The middleware returns wire.ErrTokenInvalid,
-// wire.ErrTokenExpired, wire.ErrScope or ErrStale to Echo's error handler.
-func (a *Authority) Require(scope models.Scope) echo.MiddlewareFunc {
-	return a.require(scope, a.identify)
+// wire.ErrTokenExpired, wire.ErrScope, ErrLoginTokenRequired, ErrStale or an error of the store to
+// Echo's error handler.
+func (a *Authority) Require(scope models.Scope, kind models.Kind) echo.MiddlewareFunc {
+	return a.require(scope, kind, a.identify)
 }
 
 func (a *Authority) require(
-	scope models.Scope, identify func(echo.Context) (Identity, error),
+	scope models.Scope, kind models.Kind, identify func(echo.Context) (Identity, error),
 ) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -29,6 +31,9 @@ func (a *Authority) require(
 			SetIdentity(c, identity)
 			if !identity.Scope.Includes(scope) {
 				return wire.ErrScope
+			}
+			if err := a.CheckKind(c.Request().Context(), identity, kind); err != nil {
+				return err
 			}
 			return next(c)
 		}

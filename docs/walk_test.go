@@ -68,7 +68,7 @@ func (w walk) program(t *testing.T, token string) {
 	made := wide.text("token")
 	for _, line := range []string{line, "POST /v1/token/renew"} {
 		msg := w.refuse(t, 403, "1004", line, made, fields{"label": "x", "lifetime": 60})
-		if msg != "only a login token can create tokens" {
+		if msg != "this requires a login token" {
 			t.Errorf("%s: %v", line, msg)
 		}
 	}

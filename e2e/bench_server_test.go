@@ -40,7 +40,7 @@ func TestBareEcho(t *testing.T) {
 	e := echo.New()
 	var guards []echo.MiddlewareFunc
 	if dir := os.Getenv("REQUIRE_TOKEN"); dir != "" {
-		guards = append(guards, openAuthority(t, dir).Require(models.UserScope))
+		guards = append(guards, openAuthority(t, dir).Require(models.UserScope, models.AnyKind))
 	}
 	e.GET("/v1/user", func(c echo.Context) error {
 		return c.JSON(http.StatusOK, struct {

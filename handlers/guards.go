@@ -35,20 +35,44 @@ func ownAccount(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// signedIn requires a session. It redirects everyone else to the login page, also if the session's
-// token is revoked while the handler runs.
-func (s *Server) signedIn(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		_, _, err := s.session(c)
-		if err == nil {
-			err = next(c)
+// signedIn is Authority.Require for pages: it requires a session with UserScope whose token has the
+// kind. It redirects everyone without one to the login page, also if the session's token is revoked
+// while the handler runs.
+func (s *Server) signedIn(kind models.Kind) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			identity, _, err := s.session(c)
+			if err == nil {
+				err = s.authority.CheckKind(c.Request().Context(), identity, kind)
+			}
+			if err == nil {
+				err = next(c)
+			}
+			if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) ||
+				errors.Is(err, wire.ErrScope) {
+				return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
+			}
+			return err
 		}
-		if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) ||
-			errors.Is(err, wire.ErrScope) {
-			return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
-		}
-		return err
 	}
+}
+
+// ownByLogin requires a login token where the path names the caller's own account. An
+// administrator's service token is for the accounts of others.
+func (s *Server) ownByLogin(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if uid, ok := uidParam(c); ok && uid == caller(c).UID {
+			if err := s.requireLogin(c); err != nil {
+				return err
+			}
+		}
+		return next(c)
+	}
+}
+
+// requireLogin returns an error unless the request's token is a login token.
+func (s *Server) requireLogin(c echo.Context) error {
+	return s.authority.CheckKind(c.Request().Context(), caller(c), models.LoginToken)
 }
 
 // form parses the form in the request's body.

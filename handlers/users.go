@@ -126,13 +126,19 @@ func (s *Server) users(c echo.Context) error {
 	return c.JSON(http.StatusOK, page)
 }
 
-// changeUser is PUT /v1/user/:uid, for administrators. It changes role, state or nickname.
+// changeUser is PUT /v1/user/:uid, for administrators. It changes role, state or nickname; a service
+// token only the state.
 func (s *Server) changeUser(c echo.Context) error {
 	body, err := readObject(c.Request())
 	if err != nil {
 		return err
 	}
 	change := readChange(body)
+	if change.Role != nil || change.Nickname != nil {
+		if err := s.requireLogin(c); err != nil {
+			return err
+		}
+	}
 	user, err := s.userOf(c)
 	if err != nil {
 		return err

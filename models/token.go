@@ -11,6 +11,7 @@ type Kind uint8
 
 // The kinds of tokens.
 const (
+	AnyKind      Kind = 0 // requires no certain kind; no token has it
 	LoginToken   Kind = 1 // for a login; it can be renewed
 	ServiceToken Kind = 2 // for a program, with a label and a longer lifetime; it cannot be renewed
 )
