@@ -102,7 +102,7 @@ func (a *Authority) SetPassword(ctx context.Context, uid uint32, password string
 
 // PasswordChange replaces the password of a user who knows the old one.
 type PasswordChange struct {
-	UID      uint32
+	From     Identity // of the user's login token
 	Old, New string
 	Site     string // host name of the server, which guessers know; may be ""
 }
@@ -117,37 +117,41 @@ func (a *Authority) CheckPasswordChange(ctx context.Context, p PasswordChange) e
 	if len(p.Old) > MaxPassword {
 		v.Add("old", msgOldPasswordWrong)
 	}
-	return a.checkPasswordOf(ctx, p.UID, newPassword{"new", p.New, p.Site}, v)
+	return a.checkPasswordOf(ctx, p.From.UID, newPassword{"new", p.New, p.Site}, v)
 }
 
 // ChangePassword replaces a user's password and revokes the user's tokens. Errors:
-// models.ValidationError, models.ErrNotFound, ErrBusy, a *LoginError of ErrTooManyAttempts, and
-// wire.ErrTokenInvalid if the account changed at the same time.
+// models.ValidationError, models.ErrNotFound, ErrLoginTokenRequired, ErrBusy, a *LoginError of
+// ErrTooManyAttempts, and wire.ErrTokenInvalid if the account changed at the same time.
 func (a *Authority) ChangePassword(ctx context.Context, p PasswordChange) error {
 	if err := a.CheckPasswordChange(ctx, p); err != nil {
 		return err
 	}
-	found, err := a.store.CredentialsByID(ctx, p.UID)
+	found, err := a.store.CredentialsByID(ctx, p.From.UID)
 	if err != nil {
 		return err
 	}
-	if err := a.checkOldPassword(ctx, found, p.Old); err != nil {
+	if err := a.checkOldPassword(ctx, found, p); err != nil {
 		return err
 	}
-	err = a.replacePassword(ctx, p.UID, p.New, models.UserUpdate{IfEpoch: &found.Epoch})
+	err = a.replacePassword(ctx, p.From.UID, p.New, models.UserUpdate{IfEpoch: &found.Epoch})
 	if errors.Is(err, models.ErrChanged) { // and its tokens were revoked
 		return errRevoked
 	}
 	return err
 }
 
-// checkOldPassword compares the old password. The caller has a valid token, so it counts as a known
-// device.
+// checkOldPassword compares the old password. The attempts of a session are counted together, and
+// apart from those of others: see Authority.session.
 func (a *Authority) checkOldPassword(
-	ctx context.Context, found models.Credentials, old string,
+	ctx context.Context, found models.Credentials, p PasswordChange,
 ) error {
-	l := Login{Account: found.User.Account, Password: old, Devices: []Device{{uid: found.User.ID}}}
-	err := a.checkPassword(ctx, l, found)
+	session, err := a.session(ctx, p.From)
+	if err != nil {
+		return err
+	}
+	l := Login{Account: found.User.Account, Password: p.Old, Devices: []Device{session}}
+	err = a.checkPassword(ctx, l, found)
 	if errors.Is(err, ErrWrongPassword) {
 		return models.ValidationError{"old": {msgOldPasswordWrong}}
 	}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -13,10 +14,10 @@ import (
 )
 
 // Device is proof that a client has logged in to an account before: the cookie of an earlier login,
-// or a valid token.
+// or the token of a session.
 type Device struct {
 	uid uint32
-	id  string // "" for a token, so that all tokens of a user share one limit
+	id  string // of the cookie, or of the session, so that all tokens of a session share one limit
 }
 
 // DeviceTTL is the lifetime of a device cookie, the maximum in browsers (RFC 6265bis section 5.5).
@@ -41,7 +42,8 @@ func (a *Authority) DeviceToken(uid uint32) (string, error) {
 	}
 }
 
-// Devices returns the known devices that a request proves to be. Invalid proofs are ignored.
+// Devices returns the known devices that a request proves to be. Invalid proofs are ignored, and so
+// are service tokens and narrow ones: whoever holds one has not logged in.
 func (a *Authority) Devices(r *http.Request, secure bool) []Device {
 	var devices []Device
 	for _, cookie := range r.CookiesNamed(DeviceCookieName(secure)) {
@@ -50,11 +52,21 @@ func (a *Authority) Devices(r *http.Request, secure bool) []Device {
 		}
 	}
 	if token, err := TokenFrom(r, a.CookieName(secure)); err == nil {
-		if i, err := a.Verify(token); err == nil {
-			devices = append(devices, Device{uid: i.UID})
+		if i, err := a.Verify(token); err == nil && i.Scope.Includes(models.UserScope) {
+			if session, err := a.session(r.Context(), i); err == nil { // the login reports faults
+				devices = append(devices, session)
+			}
 		}
 	}
 	return devices
+}
+
+// session returns the session of a login token as a known device. It consists of one login and all
+// renewals of its token, so that renewing gives no more attempts, and a token that was stolen
+// elsewhere uses up none of them. Errors: those of loginToken.
+func (a *Authority) session(ctx context.Context, i Identity) (Device, error) {
+	t, err := a.loginToken(ctx, i)
+	return Device{i.UID, "session " + strconv.FormatInt(t.LoginAt, 10)}, err
 }
 
 // deviceKey returns the limit key of a known device.

@@ -54,11 +54,16 @@ func testKnownDevices(t *testing.T) {
 	}
 }
 
-// TestForgedDevices: a cookie that is not valid, or has another purpose, proves nothing. A device
-// cookie is not a token.
+// TestForgedDevices: a cookie that is not valid, or has another purpose, proves nothing, and neither
+// does a service token or one with a narrow scope. A device cookie is not a token.
 func TestForgedDevices(t *testing.T) {
-	a := newAuthority(t, Options{})
-	token, err := a.DeviceToken(register(t, a, "ann@example.com").ID)
+	a := newAuthority(t, Options{Scopes: []string{"read"}})
+	ann := register(t, a, "ann@example.com")
+	token, err := a.DeviceToken(ann.ID)
+	must(t, err)
+	service, err := a.IssueFor(t.Context(), IssueRequest{UID: ann.ID, TTL: time.Minute})
+	must(t, err)
+	narrow, err := a.IssueFor(t.Context(), IssueRequest{UID: ann.ID, Scope: "read"})
 	must(t, err)
 	mustReject(t, a, "a device cookie as a token", token, wire.ErrTokenInvalid)
 	const last = wire.TokenLength - 1
@@ -72,6 +77,8 @@ func TestForgedDevices(t *testing.T) {
 		"another name": "latchkey=" + token,
 		"changed":      "latchkey-device=" + changed,
 		"a session":    "latchkey-device=" + mustLogin(t, a, "ann@example.com").Token,
+		"a service":    "latchkey=" + service.Token,
+		"narrow":       "latchkey=" + narrow.Token,
 	} {
 		r := httptest.NewRequest("POST", "/login", nil)
 		r.Header.Set("Cookie", cookie)

@@ -72,7 +72,7 @@ func (s *Server) changeMyPassword(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := auth.PasswordChange{UID: caller(c).UID, Old: body.text("old"), New: body.text("new"),
+	p := auth.PasswordChange{From: caller(c), Old: body.text("old"), New: body.text("new"),
 		Site: s.hostName(c)}
 	ctx := c.Request().Context()
 	err = withProblems(body.problems, func() error { return s.authority.CheckPasswordChange(ctx, p) })

@@ -99,3 +99,53 @@ func TestServiceTokenKeepsItsOwnersAccount(t *testing.T) {
 	h.with(service, "GET", "/v1/tokens", "", 200)
 	h.with(service, "DELETE", "/v1/token", "", 202)
 }
+
+// TestNarrowTokenSpendsNoAttempts: a thief guesses the password and sends a token of the account
+// with each login. The owner changes the password all the same, and logs in with a token.
+func TestNarrowTokenSpendsNoAttempts(t *testing.T) {
+	for _, scope := range []string{"read", "UserScope"} {
+		t.Run(scope, func(t *testing.T) {
+			frozen(t, func(t *testing.T) { testNarrowTokenSpendsNoAttempts(t, scope) })
+		})
+	}
+}
+
+func testNarrowTokenSpendsNoAttempts(t *testing.T, scope string) {
+	h := newHarness(t, auth.Options{Scopes: []string{"read"}})
+	uid, account, token := h.newUser()
+	stolen := h.serviceToken(uid, scope)
+	attempt := func(token, password string) int {
+		body := fmt.Sprintf(`{"account":%q,"secret":%q,"type":100}`, account, password)
+		return h.ask("POST", "/v1/token", body, "Authorization: Bearer "+token).Code
+	}
+	statuses := map[int]int{}
+	for range 15 {
+		statuses[attempt(stolen, "wrong-1")]++
+	}
+	if statuses[401] != 10 || statuses[429] != 5 {
+		t.Errorf("the thief: %v", statuses)
+	}
+	if got := attempt(token, "secret1"); got != 201 {
+		t.Errorf("a login with the owner's token: %d, want 201", got)
+	}
+	h.with(token, "PUT", "/v1/user/secret", `{"old":"secret1","new":"secret2"}`, 200)
+}
+
+// TestStolenSessionSpendsItsOwnAttempts: a thief with a login token guesses the password until its
+// session has no attempts left. The owner changes the password in another session.
+func TestStolenSessionSpendsItsOwnAttempts(t *testing.T) {
+	frozen(t, testStolenSessionSpendsItsOwnAttempts)
+}
+
+func testStolenSessionSpendsItsOwnAttempts(t *testing.T) {
+	h := newHarness(t, auth.Options{})
+	_, account, stolen := h.newUser()
+	const wrong = `{"old":"wrong-1","new":"secret2"}`
+	for range 10 {
+		h.with(stolen, "PUT", "/v1/user/secret", wrong, 400)
+	}
+	h.with(stolen, "PUT", "/v1/user/secret", wrong, 429)
+	time.Sleep(time.Second) // sessions are told apart by the second of their login
+	token := h.login(account, "secret1")
+	h.with(token, "PUT", "/v1/user/secret", `{"old":"secret1","new":"secret2"}`, 200)
+}

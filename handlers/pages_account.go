@@ -215,7 +215,7 @@ func (s *Server) rename(c echo.Context) error {
 func (s *Server) changePassword(c echo.Context) error {
 	form := c.Request().PostForm
 	err := s.authority.ChangePassword(c.Request().Context(), auth.PasswordChange{
-		UID: caller(c).UID, Old: form.Get("old"), New: form.Get("new"), Site: s.hostName(c)})
+		From: caller(c), Old: form.Get("old"), New: form.Get("new"), Site: s.hostName(c)})
 	if err != nil {
 		return s.accountError(c, err, func(p *templates.Account, errs templates.FieldErrors) {
 			p.Password.Errors = errs
