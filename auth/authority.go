@@ -175,8 +175,14 @@ func (a *Authority) Run(ctx context.Context) {
 	logError(a.options.Logger, "cannot remove this node", a.follower.removeNode(ctx))
 }
 
-// ScopeByName returns the scope with a name.
-func (a *Authority) ScopeByName(name string) (models.Scope, bool) { return a.scopes.ByName(name) }
+// RequiredScope returns the scope that a service requires by a name, or by wire.AnyScope. ok is
+// false for any other name.
+func (a *Authority) RequiredScope(name string) (scope models.Scope, ok bool) {
+	if name == wire.AnyScope {
+		return models.AnyScope, true
+	}
+	return a.scopes.ByName(name)
+}
 
 // ScopeName returns the name of a scope in the HTTP contract.
 func (a *Authority) ScopeName(s models.Scope) string { return a.scopes.Name(s) }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -53,8 +54,8 @@ func (l Local) Verify(r *http.Request, scope string) (wire.Identity, error) {
 	if err != nil {
 		return wire.Identity{}, guardError(err)
 	}
-	required, known := a.ScopeByName(scope)
-	if scope != "" && (!known || !i.Scope.Includes(required)) {
+	required, known := a.RequiredScope(cmp.Or(scope, wire.UserScope))
+	if !known || !i.Scope.Includes(required) {
 		return wire.Identity{}, wire.ErrScope
 	}
 	account, err := a.Account(r.Context(), i.UID)

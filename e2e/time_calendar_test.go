@@ -104,7 +104,7 @@ func responsesAt(t *testing.T, ahead time.Duration, env ...string) []string {
 	v.ask(t, "GET", "/v1/verify", "", bearer(last))
 	v.ask(t, "GET", "/v1/verify", "", bearer(other))
 	v.ask(t, "DELETE", "/v1/tokens?all=1", "", bearer(other))
-	v.ask(t, "GET", "/v1/verify", "", bearer(service))
+	v.ask(t, "GET", "/v1/verify?scope=metrics", "", bearer(service))
 	v.token(t, "/v1/token", ann)
 	return v.responses
 }
@@ -127,7 +127,7 @@ func (v *visitor) start(t *testing.T, dir string) {
 func (v *visitor) look(t *testing.T, tokens ...string) {
 	t.Helper()
 	for _, token := range tokens {
-		v.ask(t, "GET", "/v1/verify", "", bearer(token))
+		v.ask(t, "GET", "/v1/verify?scope=any", "", bearer(token))
 		v.ask(t, "GET", "/v1/user", "", basic(token, ""))
 		v.ask(t, "POST", "/v1/token/secret", fmt.Sprintf(`{"token":%q}`, token))
 		v.run(t, "token", "inspect", "--", token)

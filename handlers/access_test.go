@@ -77,8 +77,10 @@ func accessCases() []accessCase {
 		{"POST /v1/user/:uid/secret", "/v1/user/UID/secret", "", adminLog},
 		{"POST /v1/user/:uid/secret", "/v1/user/SELF/secret", "", adminLog},
 
-		{"GET /v1/verify", "", "", bearers},
+		{"GET /v1/verify", "", "", users},
+		{"GET /v1/verify", "/v1/verify?scope=any", "", bearers},
 		{"GET /v1/verify", "/v1/verify?scope=read", "", bearers},
+		{"GET /v1/verify", "/v1/verify?scope=any&scope=UserScope", "", users},
 		{"GET /v1/verify", "/v1/verify?scope=AdminScope", "", admins},
 		{"GET /v1/verify", "/v1/verify?scope=unknown", "", nobody},
 

@@ -27,6 +27,7 @@ func TestBridge(t *testing.T) {
 	}{
 		{"OK", "/v1/verify", on, []string{pair("secret1")}, 200},
 		{"OK/scope", "/v1/verify?scope=AdminScope", on, []string{pair("secret1")}, 200},
+		{"OK/any", "/v1/verify?scope=any", on, []string{pair("secret1")}, 200},
 		{"OK/token", "/v1/verify", on, []string{"Authorization: Bearer " + on.admin}, 200},
 		{"Err/wrong", "/v1/verify", on, []string{pair("secret2")}, 401},
 		{"Err/and a cookie", "/v1/verify", on, []string{pair("secret1"), "Cookie: latchkey=" + on.admin}, 401},

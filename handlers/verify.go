@@ -17,10 +17,8 @@ import (
 // depends only on Authorization, the cookie and ?scope=. The body is not read.
 func (s *Server) verify(c echo.Context) error {
 	identity := caller(c)
-	for pair := range strings.SplitSeq(c.Request().URL.RawQuery, "&") {
-		if err := s.checkScope(identity, pair); err != nil {
-			return err
-		}
+	if err := s.checkScopes(identity, c.Request().URL.RawQuery); err != nil {
+		return err
 	}
 	account, err := s.authority.Account(c.Request().Context(), identity.UID)
 	if err != nil {
@@ -35,19 +33,34 @@ func (s *Server) verify(c echo.Context) error {
 	return c.NoContent(http.StatusOK)
 }
 
-// checkScope checks one pair of the query. All scopes in the query are required: if a proxy passes
-// on its client's query, the client can only add requirements. Other parameters are ignored, but a
-// malformed scope is an error.
-func (s *Server) checkScope(identity auth.Identity, pair string) error {
-	name, value, _ := strings.Cut(pair, "=")
-	if key, err := url.QueryUnescape(name); err != nil || key != "scope" {
-		return nil //nolint:nilerr // a malformed name is not ours
+// checkScopes checks the scopes of a query. All of them are required: if a proxy names a scope and
+// passes on its client's query, the client can only add requirements. Without any, UserScope is
+// required.
+func (s *Server) checkScopes(identity auth.Identity, query string) error {
+	named := false
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if key, err := url.QueryUnescape(name); err != nil || key != "scope" {
+			continue // a malformed name is not ours
+		}
+		if err := s.checkScope(identity, value); err != nil {
+			return err
+		}
+		named = true
 	}
-	value, err := url.QueryUnescape(value)
+	if !named {
+		return s.checkScope(identity, wire.UserScope)
+	}
+	return nil
+}
+
+// checkScope checks an escaped scope. A malformed or unknown one is an error.
+func (s *Server) checkScope(identity auth.Identity, escaped string) error {
+	value, err := url.QueryUnescape(escaped)
 	if err != nil {
 		return fmt.Errorf("%w: the required scope is malformed", wire.ErrScope)
 	}
-	required, known := s.authority.ScopeByName(value)
+	required, known := s.authority.RequiredScope(value)
 	if !known {
 		return fmt.Errorf("%w: the required scope does not exist", wire.ErrScope)
 	}

@@ -21,7 +21,12 @@ func TestVerify(t *testing.T) {
 		want               int
 	}{
 		{"OK", user, "", 200}, {"OK/named scope", user, "?scope=read", 200}, {"OK/own scope", read, "?scope=read", 200},
-		{"OK/narrow, none required", read, "", 200}, {"OK/a client's query", user, "?a=%zz&;;&scop=x&SCOPE=y", 200},
+		{"OK/any", user, "?scope=any", 200}, {"OK/narrow, any", read, "?scope=any", 200},
+		{"ErrScope/narrow, none named", read, "", 403}, {"ErrScope/narrow, another parameter", read, "?a=any", 403},
+		{"ErrScope/any and another", read, "?scope=any&scope=metrics", 403},
+		{"ErrScope/another and any", read, "?scope=metrics&scope=any", 403},
+		{"ErrScope/a client adds any", read, "?scope=UserScope&scope=any", 403},
+		{"ErrScope/not any", user, "?scope=Any", 403}, {"OK/a client's query", user, "?a=%zz&;;&scop=x&SCOPE=y", 200},
 		{"OK/both", user, "?scope=read&scope=metrics", 200}, {"OK/administrator", h.admin, "?scope=AdminScope", 200},
 		{"ErrScope", read, "?scope=metrics", 403}, {"ErrScope/more than a user", user, "?scope=AdminScope", 403},
 		{"ErrScope/a client adds a weaker scope", read, "?scope=metrics&scope=read", 403},

@@ -51,11 +51,12 @@ var scopeName = regexp.MustCompile(`^[a-z][a-z0-9._:-]{0,31}$`)
 
 // ErrScopeName says that a name cannot be a scope's.
 var ErrScopeName = errors.New("the name of a scope is a lower-case letter and up to 31 more of " +
-	"a-z, 0-9, . _ : -")
+	"a-z, 0-9, . _ : -, but not \"any\"")
 
-// CheckScopeName checks the name of a scope. Errors: ErrScopeName.
+// CheckScopeName checks the name of a scope. "any" is none: services require it for AnyScope.
+// Errors: ErrScopeName.
 func CheckScopeName(name string) error {
-	if !scopeName.MatchString(name) {
+	if name == "any" || !scopeName.MatchString(name) {
 		return fmt.Errorf("scope %q: %w", name, ErrScopeName)
 	}
 	return nil

@@ -21,7 +21,7 @@ func TestScopes(t *testing.T) {
 	if got := fmt.Sprint(map[Scope]string(scopes)); err != nil || got != want {
 		t.Errorf("%s, %v, want %s", got, err, want)
 	}
-	for _, name := range []string{"", "UserScope", "Read", "a b", "ä", "-a",
+	for _, name := range []string{"", "UserScope", "Read", "a b", "ä", "-a", "any",
 		"a" + strings.Repeat("1", 32)} {
 		if err := s.NameScopes(t.Context(), []string{name}); !errors.Is(err, ErrScopeName) {
 			t.Errorf("%q: %v, want ErrScopeName", name, err)

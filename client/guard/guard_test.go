@@ -155,6 +155,29 @@ func TestRemoteForwards(t *testing.T) {
 	}
 }
 
+// TestRemoteScopes: no scope means UserScope, also to the server and in the cache.
+func TestRemoteScopes(t *testing.T) {
+	s := newServer(t)
+	v := s.remote(t, guard.Options{CacheFor: time.Hour})
+	for _, step := range []struct {
+		scope, query string
+		requests     int64
+	}{
+		{"", "scope=UserScope", 1}, {"UserScope", "scope=UserScope", 0},
+		{guard.AnyScope, "scope=any", 1}, {"read", "scope=read", 1},
+	} {
+		before := s.requests.Load()
+		if _, err := v.Verify(bearing(t, "ann"), step.scope); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.last.Load().URL.RawQuery; got != step.query ||
+			s.requests.Load()-before != step.requests {
+			t.Errorf("%q: the server got %q after %d requests", step.scope, got,
+				s.requests.Load()-before)
+		}
+	}
+}
+
 // identify returns a handler that sends an identity after a change to its headers, with a status.
 func identify(status int, change func(http.Header)) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -80,6 +81,7 @@ func NewRemote(address string, o Options) (*Remote, error) {
 // credentials that are cached, nor for requests without any. Errors: those of Verifier, and
 // wire.ErrUnavailable if the server cannot be reached or does not respond as Latchkey does.
 func (v *Remote) Verify(r *http.Request, scope string) (wire.Identity, error) {
+	scope = cmp.Or(scope, wire.UserScope)
 	credentials := credentialHeaders(r)
 	if len(credentials) == 0 {
 		return wire.Identity{}, wire.ErrTokenInvalid
@@ -137,9 +139,7 @@ func (v *Remote) ask(
 	r *http.Request, scope string, credentials http.Header,
 ) (wire.Identity, error) {
 	target := *v.url
-	if scope != "" {
-		target.RawQuery = url.Values{"scope": {scope}}.Encode()
-	}
+	target.RawQuery = url.Values{"scope": {scope}}.Encode()
 	request, err := http.NewRequestWithContext( //nolint:gosec // the operator chose the address
 		r.Context(), http.MethodGet, target.String(), nil)
 	if err != nil {

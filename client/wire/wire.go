@@ -31,6 +31,12 @@ func HasTokenAlphabet(text string) bool {
 // VerifyPath is the endpoint at which proxies and services have a request verified.
 const VerifyPath = "/v1/verify"
 
+// What a service may require of a token in place of a scope's name.
+const (
+	UserScope = "UserScope" // the default: the scope of a login
+	AnyScope  = "any"       // only a valid token, of whatever scope
+)
+
 // Challenge is the WWW-Authenticate header of a 401 (RFC 7617, RFC 9110 section 11.6.1). The realm
 // stands first and never changes, because clients look up credentials by it.
 const Challenge = `Basic realm="latchkey", charset="UTF-8"`
