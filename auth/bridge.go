@@ -151,7 +151,7 @@ func bridgedIdentity(u models.User, until time.Time) Identity {
 
 // Require returns Echo middleware like Authority.Require that also accepts account and password.
 func (b *Bridge) Require(scope models.Scope) echo.MiddlewareFunc {
-	return b.authority.require(scope, models.AnyKind, b.identify)
+	return requirement{b.authority, scope, models.AnyKind, b.identify}.guard
 }
 
 // identify returns the identity of a request's token, or of its account and password. A session

@@ -13,8 +13,8 @@ import (
 // Overlap is how long the old token stays valid after a renewal, for clients that share it.
 const Overlap = 30 * time.Second
 
-// ErrLoginTokenRequired rejects a service token for what only a login token may do: change accounts,
-// roles, passwords and tokens.
+// ErrLoginTokenRequired rejects a service token for what only a login token may do: change
+// accounts, roles, passwords and tokens.
 var ErrLoginTokenRequired = errors.New("this requires a login token")
 
 // issue stores and signs a token in one transaction.
@@ -94,7 +94,8 @@ func (a *Authority) issueFrom(
 
 // CheckKind returns an error if a verified token is not of the kind, models.LoginToken or
 // models.AnyKind. A token does not carry its kind, so models.LoginToken costs a query. An identity
-// without a token is no login. Errors: wire.ErrTokenInvalid, ErrLoginTokenRequired, and the store's.
+// without a token is no login. Errors: wire.ErrTokenInvalid, ErrLoginTokenRequired, and the
+// store's.
 func (a *Authority) CheckKind(ctx context.Context, i Identity, kind models.Kind) error {
 	if kind == models.AnyKind {
 		return nil

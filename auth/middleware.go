@@ -16,27 +16,32 @@ const identityKey = "latchkey.identity"
 // wire.ErrTokenExpired, wire.ErrScope, ErrLoginTokenRequired, ErrStale or an error of the store to
 // Echo's error handler.
 func (a *Authority) Require(scope models.Scope, kind models.Kind) echo.MiddlewareFunc {
-	return a.require(scope, kind, a.identify)
+	return requirement{a, scope, kind, a.identify}.guard
 }
 
-func (a *Authority) require(
-	scope models.Scope, kind models.Kind, identify func(echo.Context) (Identity, error),
-) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			identity, err := identify(c)
-			if err != nil {
-				return err
-			}
-			SetIdentity(c, identity)
-			if !identity.Scope.Includes(scope) {
-				return wire.ErrScope
-			}
-			if err := a.CheckKind(c.Request().Context(), identity, kind); err != nil {
-				return err
-			}
-			return next(c)
+// requirement is what Require and Bridge.Require require of a request.
+type requirement struct {
+	authority *Authority
+	scope     models.Scope
+	kind      models.Kind
+	identify  func(echo.Context) (Identity, error)
+}
+
+// guard is Echo middleware.
+func (r requirement) guard(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		identity, err := r.identify(c)
+		if err != nil {
+			return err
 		}
+		SetIdentity(c, identity)
+		if !identity.Scope.Includes(r.scope) {
+			return wire.ErrScope
+		}
+		if err := r.authority.CheckKind(c.Request().Context(), identity, r.kind); err != nil {
+			return err
+		}
+		return next(c)
 	}
 }
 

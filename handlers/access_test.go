@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 	"latchkey/models"
 )
 
-// access says whom a route lets through: the names of credentials, see credentials.
+// access says whom a route lets through: the names of credentials, a kind and a scope.
 type access []string
 
 var (
@@ -124,7 +125,8 @@ func (h *harness) passes(t *testing.T, test accessCase, credential string) bool 
 	if test.target != "" {
 		target = test.target
 	}
-	target = strings.NewReplacer("UID", fmt.Sprint(victim), "SELF", fmt.Sprint(owner),
+	number := func(uid uint32) string { return strconv.FormatUint(uint64(uid), 10) }
+	target = strings.NewReplacer("UID", number(victim), "SELF", number(owner),
 		"OWN", h.idOf(own), "ID", h.idOf(other)).Replace(target)
 	r := httptest.NewRequest(test.method(), target, strings.NewReader(test.body))
 	r.Header.Set("Content-Type", "application/json")

@@ -35,25 +35,30 @@ func ownAccount(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// signedIn is Authority.Require for pages: it requires a session with UserScope whose token has the
-// kind. It redirects everyone without one to the login page, also if the session's token is revoked
-// while the handler runs.
-func (s *Server) signedIn(kind models.Kind) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			identity, _, err := s.session(c)
-			if err == nil {
-				err = s.authority.CheckKind(c.Request().Context(), identity, kind)
-			}
-			if err == nil {
-				err = next(c)
-			}
-			if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) ||
-				errors.Is(err, wire.ErrScope) {
-				return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
-			}
+// signedIn requires a session. It redirects everyone else to the login page, also if the session's
+// token is revoked while the handler runs.
+func (s *Server) signedIn(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		_, _, err := s.session(c)
+		if err == nil {
+			err = next(c)
+		}
+		if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) ||
+			errors.Is(err, wire.ErrScope) {
+			return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
+		}
+		return err
+	}
+}
+
+// byLogin requires that the token of the session is a login token. It stands after signedIn; routes
+// of the API use Authority.Require.
+func (s *Server) byLogin(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := s.requireLogin(c); err != nil {
 			return err
 		}
+		return next(c)
 	}
 }
 

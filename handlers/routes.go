@@ -71,7 +71,6 @@ func (s *Server) routes() []route {
 // pages returns the rows of the browser pages.
 func (s *Server) pages() []route {
 	const get, post = http.MethodGet, http.MethodPost
-	session, login := s.signedIn(models.AnyKind), s.signedIn(models.LoginToken)
 	return []route{
 		{get, "/", s.home, nil},
 		{get, "/login", s.loginPage, nil},
@@ -82,13 +81,13 @@ func (s *Server) pages() []route {
 		{post, "/setup", s.setupForm, only(form)},
 		{get, "/reset", s.resetPage, nil},
 		{post, "/reset", s.resetForm, only(form)},
-		{get, "/account", s.accountPage, only(session, ownAccount)},
-		{post, "/account/token", s.newSessionToken, only(login, form)},
-		{post, "/account/tokens", s.createServiceToken, only(login, form, ownAccount)},
-		{post, "/account/tokens/end", s.revokeOne, only(login, form)},
-		{post, "/account/tokens/end-others", s.revokeOthers, only(login, form)},
-		{post, "/account/nickname", s.rename, only(login, form, ownAccount)},
-		{post, "/account/secret", s.changePassword, only(login, form, ownAccount)},
+		{get, "/account", s.accountPage, only(s.signedIn, ownAccount)},
+		{post, "/account/token", s.newSessionToken, only(s.signedIn, s.byLogin, form)},
+		{post, "/account/tokens", s.createServiceToken, only(s.signedIn, s.byLogin, form, ownAccount)},
+		{post, "/account/tokens/end", s.revokeOne, only(s.signedIn, s.byLogin, form)},
+		{post, "/account/tokens/end-others", s.revokeOthers, only(s.signedIn, s.byLogin, form)},
+		{post, "/account/nickname", s.rename, only(s.signedIn, s.byLogin, form, ownAccount)},
+		{post, "/account/secret", s.changePassword, only(s.signedIn, s.byLogin, form, ownAccount)},
 		{post, "/logout", s.logout, nil},
 		{get, "/static/:name", s.asset, nil},
 	}

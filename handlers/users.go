@@ -126,8 +126,8 @@ func (s *Server) users(c echo.Context) error {
 	return c.JSON(http.StatusOK, page)
 }
 
-// changeUser is PUT /v1/user/:uid, for administrators. It changes role, state or nickname; a service
-// token only the state.
+// changeUser is PUT /v1/user/:uid, for administrators. It changes role, state or nickname; a
+// service token only the state.
 func (s *Server) changeUser(c echo.Context) error {
 	body, err := readObject(c.Request())
 	if err != nil {

@@ -47,14 +47,14 @@ import (
 )
 
 // Verifier verifies the token of a request. Verify returns the token's owner if the token is valid
-// and its scope includes scope; "" means UserScope, and AnyScope requires only a valid token. Errors:
-// wire.ErrTokenInvalid, wire.ErrTokenExpired and wire.ErrScope reject the token; all others mean that
-// it could not be verified. Verify must be safe for concurrent use.
+// and its scope includes scope; "" means UserScope, and AnyScope requires only a valid token.
+// Errors: wire.ErrTokenInvalid, wire.ErrTokenExpired and wire.ErrScope reject the token; all others
+// mean that it could not be verified. Verify must be safe for concurrent use.
 type Verifier interface {
 	Verify(r *http.Request, scope string) (wire.Identity, error)
 }
 
-// AnyScope, in place of a scope, requires only a valid token.
+// AnyScope stands in place of a scope and requires only a valid token.
 const AnyScope = wire.AnyScope
 
 type contextKey struct{}
@@ -67,8 +67,8 @@ func IdentityFrom(ctx context.Context) (identity wire.Identity, ok bool) {
 }
 
 // Require returns middleware that lets a request through only with a valid token whose scope
-// includes scope, such as "read" or "AdminScope". "" means "UserScope", so that a token narrower than
-// a login is accepted only where its scope is named; AnyScope accepts every valid token.
+// includes scope, such as "read" or "AdminScope". "" means "UserScope", so that a token narrower
+// than a login is accepted only where its scope is named; AnyScope accepts every valid token.
 func Require(v Verifier, scope string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
