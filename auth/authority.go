@@ -178,8 +178,11 @@ func (a *Authority) Run(ctx context.Context) {
 // RequiredScope returns the scope that a service requires by a name, or by wire.AnyScope. ok is
 // false for any other name.
 func (a *Authority) RequiredScope(name string) (scope models.Scope, ok bool) {
-	if name == wire.AnyScope {
+	switch name {
+	case wire.AnyScope:
 		return models.AnyScope, true
+	case wire.UserScope: // the default, so without a search
+		return models.UserScope, true
 	}
 	return a.scopes.ByName(name)
 }

@@ -59,7 +59,8 @@ type proxyTest struct {
 // newProxyTest starts a Latchkey and a service. The caller starts the proxy.
 func newProxyTest(t *testing.T) *proxyTest {
 	t.Helper()
-	args := append(slices.Clone(cheapHashes), "--log-level", "info", "--trusted-proxy", "127.0.0.1/32")
+	args := append(slices.Clone(cheapHashes), "--log-level", "info", "--trusted-proxy", "127.0.0.1/32",
+		"--scope", "read")
 	p := &proxyTest{latchkey: start(t, t.TempDir(), args...), behind: newService(t)}
 	p.token = account(t, p.latchkey, "ann@example.com")
 	p.expired = mustRun(t, p.latchkey.Dir, "", "token", "issue", "ann@example.com", "--ttl", "1s")

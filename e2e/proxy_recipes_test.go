@@ -45,6 +45,7 @@ func TestProxies(t *testing.T) {
 			t.Run("forged", p.testForged)
 			t.Run("rejected", p.testRejected)
 			t.Run("two headers", p.testTwoHeaders)
+			t.Run("narrow", p.testNarrow)
 			if kind.admin {
 				t.Run("scope", p.testScope)
 			}
@@ -182,6 +183,22 @@ func (p *proxyTest) testTwoHeaders(t *testing.T) {
 		if requests, _ := p.behind.asked(); got.Status != 400 && got.Status != 401 || len(requests) > 0 {
 			t.Errorf("%.30q: status %d, want 400 or 401; the service got %q", pair, got.Status, requests)
 		}
+	}
+}
+
+// testNarrow sends a token with a narrow scope, which no recipe asks for. The client's query does
+// not ask for it either.
+func (p *proxyTest) testNarrow(t *testing.T) {
+	narrow := mustRun(t, p.latchkey.Dir, "", "token", "issue", "ann@example.com", "--scope", "read",
+		"--label", "reader")
+	for _, path := range []string{"/", "/?scope=read", "/?scope=any", "/x?a=b&scope=any",
+		"/x?login=redirect&scope=read"} {
+		if got := p.proxy.send(t, "GET", path, "", bearer(narrow)); got.Status != 403 {
+			t.Errorf("%s: status %d, want 403: %s", path, got.Status, got.Body)
+		}
+	}
+	if requests, _ := p.behind.asked(); len(requests) > 0 {
+		t.Errorf("the service got %q, want nothing", requests)
 	}
 }
 
