@@ -258,7 +258,7 @@ func (a *Authority) Change(ctx context.Context, uid uint32, c Change) error {
 func (a *Authority) update(ctx context.Context, uid uint32, up models.UserUpdate) error {
 	revocation, err := a.store.UpdateUser(ctx, uid, up)
 	if err == nil {
-		a.revoked.add(revocation)
+		a.addRevocations(ctx, up.Reason, revocation)
 	}
 	return err
 }
@@ -268,7 +268,7 @@ func (a *Authority) update(ctx context.Context, uid uint32, up models.UserUpdate
 func (a *Authority) Delete(ctx context.Context, uid uint32) error {
 	revocation, err := a.store.DeleteUser(ctx, uid)
 	if err == nil {
-		a.revoked.add(revocation)
+		a.addRevocations(ctx, "account deleted", revocation)
 	}
 	return err
 }

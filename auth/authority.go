@@ -17,6 +17,7 @@ type Options struct {
 	TokenTTL    time.Duration // lifetime of a login token; default 2 hours
 	MaxTokenTTL time.Duration // maximum lifetime of a service token; default 180 days
 	MaxSession  time.Duration // how long after a login its token can be renewed; default 30 days
+	MaxTokens   int           // limit of a user's live tokens; default 100
 	Params      Params        // cost of hashing a password; default DefaultParams
 	MinPassword int           // minimum length of a new password in characters; default 6
 	Lag         time.Duration // maximum age of the revoked tokens in memory; default 1 minute
@@ -33,10 +34,14 @@ type Options struct {
 	Logger       *slog.Logger // default: no log
 }
 
+// minTokens is the minimum of Options.MaxTokens: a login and a service token.
+const minTokens = 2
+
 func (o Options) withDefaults() Options {
 	setDefault(&o.TokenTTL, 2*time.Hour)
 	setDefault(&o.MaxTokenTTL, 180*24*time.Hour)
 	setDefault(&o.MaxSession, 30*24*time.Hour)
+	setDefault(&o.MaxTokens, 100)
 	setDefault(&o.Lag, time.Minute)
 	setDefault(&o.Params, DefaultParams())
 	setDefault(&o.MinPassword, 6)
@@ -69,6 +74,7 @@ func (o Options) Validate() error {
 		name            string
 		value, min, max int
 	}{
+		{"limit of tokens of an account", o.MaxTokens, minTokens, models.MaxLiveTokens},
 		{"minimum length of a password", o.MinPassword, 1, MaxPassword},
 		{"minimum strength of a password", o.PasswordStrength, 0, MaxStrength},
 		{"number of failed logins to an account", o.AccountAttempts, 1, maxAttempts},
@@ -218,10 +224,10 @@ func (a *Authority) Verify(token string) (Identity, error) {
 	}
 	now := time.Now()
 	if err := i.check(now.Unix()); err != nil {
-		return Identity{}, err
+		return Identity{}, rejectToken(i.TokenID, err)
 	}
 	if a.revoked.has(i.TokenID, now.Unix()) {
-		return Identity{}, errRevoked
+		return Identity{}, rejectToken(i.TokenID, errRevoked)
 	}
 	if err := a.readyAt(now); err != nil {
 		return Identity{}, err

@@ -71,7 +71,12 @@ func (b *Bridge) Verify(
 	i, err = b.attempt(ctx, key, l)
 	var loginErr *LoginError
 	if errors.As(err, &loginErr) { // the state of the limit is for logins only
-		return Identity{}, fmt.Errorf("%w: %s", errPair, loginErr.Error())
+		attr, known := RejectionAttr(err)
+		err = fmt.Errorf("%w: %s", errPair, loginErr.Error())
+		if known {
+			err = rejection{err, attr}
+		}
+		return Identity{}, err
 	}
 	return i, err
 }
@@ -137,7 +142,7 @@ func (b *Bridge) hash(
 		return Identity{}, err
 	}
 	if err := attempt.decide(ctx, found, right); err != nil {
-		return Identity{}, err
+		return Identity{}, rejectLogin(found.User, err)
 	}
 	until := time.Now().Add(bridgeTTL)
 	b.cache.Add(key, bridged{found.User.ID, found.Epoch, until})

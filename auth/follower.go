@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"latchkey/models"
@@ -54,7 +55,7 @@ func (f *follower) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		checksum, err := f.readRevocations(ctx, 0, head.Revocations)
+		checksum, err := f.readAll(ctx, head.Revocations)
 		if err != nil {
 			return err
 		}
@@ -74,6 +75,35 @@ func (f *follower) load(ctx context.Context) error {
 	}
 }
 
+// loadBatch is after how many revocations those of crowded users are compacted.
+const loadBatch = 1_000_000
+
+// readAll reads all revocations, numbered up to through, and returns their checksum. What it holds
+// in memory is bounded, however many there are of one user.
+func (f *follower) readAll(ctx context.Context, through int64) (checksum int64, err error) {
+	var added atomic.Int64
+	add := func(r models.Revocation) {
+		added.Add(1)
+		f.revoked.add(r)
+	}
+	for after := int64(0); after < through; after += loadBatch {
+		to := min(after+loadBatch, through)
+		sum, err := f.readRevocations(ctx, after, to, add)
+		if err != nil {
+			return 0, err
+		}
+		checksum ^= sum
+		if added.Load() < loadBatch && to < through {
+			continue
+		}
+		added.Store(0)
+		if err := f.revoked.compact(ctx, f.store); err != nil {
+			return 0, err
+		}
+	}
+	return checksum, nil
+}
+
 // refresh reads what is new in the store: revocations and keys.
 func (f *follower) refresh(ctx context.Context) error {
 	asked := time.Now()
@@ -82,7 +112,7 @@ func (f *follower) refresh(ctx context.Context) error {
 		return err
 	}
 	if head.Revocations != f.seq {
-		if _, err := f.readRevocations(ctx, f.seq, head.Revocations); err != nil {
+		if _, err := f.readRevocations(ctx, f.seq, head.Revocations, f.revoked.add); err != nil {
 			return err
 		}
 		f.seq = head.Revocations
@@ -96,9 +126,11 @@ func (f *follower) refresh(ctx context.Context) error {
 	return nil
 }
 
-// readRevocations reads the revocations numbered above after, up to and including through. It
-// returns their checksum.
-func (f *follower) readRevocations(ctx context.Context, after, through int64) (int64, error) {
+// readRevocations calls add for the revocations numbered above after, up to and including through.
+// It returns their checksum.
+func (f *follower) readRevocations(
+	ctx context.Context, after, through int64, add func(models.Revocation),
+) (int64, error) {
 	parts := int64(1)
 	if through-after > manyRows {
 		parts = int64(min(maxReaders, runtime.GOMAXPROCS(0)))
@@ -107,7 +139,7 @@ func (f *follower) readRevocations(ctx context.Context, after, through int64) (i
 	var wait sync.WaitGroup
 	for part := range parts {
 		from, to := after+(through-after)*part/parts, after+(through-after)*(part+1)/parts
-		wait.Go(func() { sums[part], errs[part] = f.store.Revocations(ctx, from, to, f.revoked.add) })
+		wait.Go(func() { sums[part], errs[part] = f.store.Revocations(ctx, from, to, add) })
 	}
 	wait.Wait()
 	checksum := int64(0)

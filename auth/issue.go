@@ -17,11 +17,12 @@ const Overlap = 30 * time.Second
 // accounts, roles, passwords and tokens.
 var ErrLoginTokenRequired = errors.New("this requires a login token")
 
-// issue stores and signs a token in one transaction.
+// issue stores and signs a token in one transaction. Errors: TokenLimitError for a service token.
 func (a *Authority) issue(ctx context.Context, n models.NewToken) (Issued, error) {
+	n.MaxLive = a.options.MaxTokens
 	for {
 		var issued Issued
-		_, revocation, err := a.store.CreateToken(ctx, n, func(t models.Token) (id int64, err error) {
+		_, revocations, err := a.store.CreateToken(ctx, n, func(t models.Token) (id int64, err error) {
 			issued.Identity = Identity{UID: t.ID.UID, ClientType: t.ClientType, Scope: t.Scope,
 				TokenID: t.ID, ExpiresAt: t.ExpiresAt}
 			issued.Token, id, err = a.ring.encode(purposeToken, issued.Identity)
@@ -33,13 +34,34 @@ func (a *Authority) issue(ctx context.Context, n models.NewToken) (Issued, error
 			if err := a.ring.reload(ctx); err != nil {
 				return Issued{}, err
 			}
+		case errors.Is(err, models.ErrTokenLimit):
+			return Issued{}, TokenLimitError{a.options.MaxTokens}
 		case err != nil:
 			return Issued{}, err
 		default:
-			a.revoked.add(revocation)
+			for _, r := range revocations {
+				a.addRevocations(ctx, issueReason(r), r)
+			}
 			return issued, nil
 		}
 	}
+}
+
+// issueReason returns why a new token has revoked another one.
+func issueReason(r models.Revocation) string {
+	if r.EndsAt > 0 {
+		return "renewed"
+	}
+	return models.ReasonLimit
+}
+
+// TokenLimitError says that a user has too many valid tokens to get another service token.
+type TokenLimitError struct{ Limit int }
+
+// Error says what to do, too.
+func (e TokenLimitError) Error() string {
+	return fmt.Sprintf("no place for another service token: of at most %d valid tokens of an account, "+
+		"one is kept for a login. Revoke a token that is no longer needed, then try again", e.Limit)
 }
 
 // newToken returns a login token for an account that was just read.
@@ -139,7 +161,7 @@ type ServiceRequest struct {
 
 // IssueService issues a service token on behalf of a valid login token. Its scope is at most that
 // of the login token, its lifetime at most Options.MaxTokenTTL. Errors: models.ValidationError,
-// ErrLoginTokenRequired, wire.ErrTokenInvalid.
+// TokenLimitError, ErrLoginTokenRequired, wire.ErrTokenInvalid.
 func (a *Authority) IssueService(
 	ctx context.Context, from Identity, r ServiceRequest,
 ) (Issued, error) {
@@ -150,7 +172,8 @@ func (a *Authority) IssueService(
 	return a.issueBy(ctx, n)
 }
 
-// CheckService returns the error that IssueService would, without issuing a token.
+// CheckService returns the error that IssueService would, without issuing a token. It does not
+// check Options.MaxTokens.
 func (a *Authority) CheckService(ctx context.Context, from Identity, r ServiceRequest) error {
 	_, err := a.newServiceToken(ctx, from, r)
 	return err
@@ -220,7 +243,8 @@ func (r IssueRequest) owner(ctx context.Context, s *models.Store) (models.Creden
 }
 
 // IssueFor issues a token without the user's password, for the commands of the operator. Errors:
-// models.ErrNotFound, models.ErrChanged for a disabled account, models.ValidationError.
+// models.ErrNotFound, models.ErrChanged for a disabled account, models.ValidationError,
+// TokenLimitError.
 func (a *Authority) IssueFor(ctx context.Context, r IssueRequest) (Issued, error) {
 	found, err := r.owner(ctx, a.store)
 	if err != nil {

@@ -92,14 +92,14 @@ func (a *Authority) checkPassword(ctx context.Context, l Login, found models.Cre
 	defer cancel()
 	attempt, err := a.limiter.reserve(limited, a.limitKeys(l, found.User.ID))
 	if err != nil {
-		return err
+		return rejectLogin(found.User, err)
 	}
 	defer attempt.release()
 	right, err := a.hasher.verify(limited, l.origin(), l.Password, found.PasswordHash)
 	if err != nil {
 		return err
 	}
-	return attempt.decide(ctx, found, right)
+	return rejectLogin(found.User, attempt.decide(ctx, found, right))
 }
 
 // limitKeys returns the keys under which a login is limited. A device that has logged in to the

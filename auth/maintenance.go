@@ -47,6 +47,7 @@ func (m *maintenance) run(ctx context.Context) {
 			m.flush(ctx)
 		case <-sweep.C:
 			m.sweep()
+			logError(m.log, "cannot compact the revoked tokens", m.compact(ctx))
 			logError(m.log, "cannot rotate the keys", m.rotateWhenDue(ctx))
 		case <-purge.C:
 			m.purge(ctx)
@@ -71,6 +72,14 @@ func (m *maintenance) advanceClock(ctx context.Context) {
 
 // sweep removes expired tokens from the revoked set.
 func (m *maintenance) sweep() { m.revoked.sweep(m.clock.cutoff(retention)) }
+
+// compact bounds the revoked tokens of each user in memory.
+func (m *maintenance) compact(ctx context.Context) error {
+	if err := m.revoked.closeOrders(ctx, m.store); err != nil {
+		return err
+	}
+	return m.revoked.compact(ctx, m.store)
+}
 
 // purge deletes from the store what is needed no longer.
 func (m *maintenance) purge(ctx context.Context) {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,10 +36,29 @@ type revokedToken struct {
 // revoked at once.
 type revokedSpan struct{ from, expires uint32 }
 
-// revokedThrough means that every token of a user up to an order is revoked.
+// revokedThrough means that every token of a user up to an order is revoked, except some.
 type revokedThrough struct {
 	order   int64
-	expires int64 // Unix seconds: expiry of the last of them
+	except  []int64 // orders, ascending
+	expires int64   // Unix seconds: expiry of the last of them
+}
+
+// covers reports whether the token with an order is among the revoked ones.
+func (r revokedThrough) covers(order int64) bool {
+	if order > r.order {
+		return false
+	}
+	_, except := slices.BinarySearch(r.except, order)
+	return !except
+}
+
+// union returns what covers every token that r or other covers.
+func (r revokedThrough) union(other revokedThrough) revokedThrough {
+	except := slices.DeleteFunc(slices.Concat(r.except, other.except),
+		func(order int64) bool { return r.covers(order) || other.covers(order) })
+	slices.Sort(except)
+	return revokedThrough{max(r.order, other.order), slices.Clip(slices.Compact(except)),
+		max(r.expires, other.expires)}
 }
 
 func newRevokedSet() *revokedSet {
@@ -85,7 +105,8 @@ func (s *revokedSet) add(r models.Revocation) {
 		return
 	}
 	if r.EarlierToo {
-		s.userShard(r.Through.UID).addThrough(r)
+		s.userShard(r.Through.UID).addThrough(r.Through.UID,
+			revokedThrough{order: r.Through.Order(), expires: r.ExpiresAt})
 		return
 	}
 	shard := s.shard(r.Through)
@@ -98,12 +119,10 @@ func (s *revokedSet) add(r models.Revocation) {
 	shard.single[pack(r.Through)] = span
 }
 
-func (s *revokedShard) addThrough(r models.Revocation) {
+func (s *revokedShard) addThrough(uid uint32, r revokedThrough) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := s.through[r.Through.UID]
-	s.through[r.Through.UID] = revokedThrough{
-		max(old.order, r.Through.Order()), max(old.expires, r.ExpiresAt)}
+	s.through[uid] = s.through[uid].union(r)
 }
 
 // has reports whether a token is revoked at a Unix time.
@@ -115,7 +134,7 @@ func (s *revokedShard) hasThrough(id models.TokenID) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	through, ok := s.through[id.UID]
-	return ok && id.Order() <= through.order
+	return ok && through.covers(id.Order())
 }
 
 func (s *revokedShard) hasSingle(id models.TokenID, now int64) bool {

@@ -40,7 +40,7 @@ func (a *Authority) Revoke(ctx context.Context, id models.TokenID, reason string
 	if err != nil {
 		return err
 	}
-	a.revoked.add(revocation)
+	a.addRevocations(ctx, reason, revocation)
 	if revocation.IsZero() {
 		_, err = a.store.TokenByID(ctx, id)
 	}
@@ -50,9 +50,7 @@ func (a *Authority) Revoke(ctx context.Context, id models.TokenID, reason string
 // RevokeOthers revokes every token of a user except one.
 func (a *Authority) RevokeOthers(ctx context.Context, except models.TokenID, reason string) error {
 	revocations, err := a.store.RevokeOthers(ctx, except, reason)
-	for _, revocation := range revocations {
-		a.revoked.add(revocation)
-	}
+	a.addRevocations(ctx, reason, revocations...)
 	return err
 }
 
@@ -62,7 +60,7 @@ func (a *Authority) RevokeAll(ctx context.Context, uid uint32, reason string) er
 	if err != nil {
 		return err
 	}
-	a.revoked.add(revocation)
+	a.addRevocations(ctx, reason, revocation)
 	if revocation.IsZero() {
 		_, err = a.store.UserByID(ctx, uid)
 	}

@@ -54,6 +54,7 @@ type configFlags struct {
 	TokenTTL    time.Duration `default:"2h" help:"Lifetime of a token from a login."`
 	MaxTokenTTL time.Duration `default:"180d" help:"Maximum lifetime of a service token."`
 	MaxSession  time.Duration `default:"30d" help:"How long after a login its token can be renewed."`
+	MaxTokens   int           `default:"100" placeholder:"N" help:"Maximum of valid tokens of an account; at it, a login revokes the oldest."`
 
 	MinSecret      int `default:"6" placeholder:"N" help:"Minimum length of a new password, in characters."`
 	SecretStrength int `default:"0" placeholder:"0-4" help:"Minimum strength of a new password; 3 is good."`
@@ -96,6 +97,9 @@ func (f *configFlags) validate(own auth.Options) error {
 	if f.TokenTTL < time.Second || f.MaxTokenTTL < time.Second || f.MaxSession < time.Second {
 		return errors.New("--token-ttl, --max-token-ttl and --max-session are at least 1s")
 	}
+	if f.MaxTokens < 2 || f.MaxTokens > models.MaxLiveTokens {
+		return fmt.Errorf("--max-tokens is 2 to %d", models.MaxLiveTokens)
+	}
 	if f.MinSecret < 1 || f.MinSecret > auth.MaxPassword {
 		return fmt.Errorf("--min-secret is 1 to %d", auth.MaxPassword)
 	}
@@ -124,6 +128,7 @@ func (f *configFlags) validate(own auth.Options) error {
 // options completes the options that only one command sets with the flags.
 func (f *configFlags) options(own auth.Options, logger *slog.Logger) auth.Options {
 	own.TokenTTL, own.MaxTokenTTL, own.MaxSession = f.TokenTTL, f.MaxTokenTTL, f.MaxSession
+	own.MaxTokens = f.MaxTokens
 	own.Lag, own.KeyRotation = f.RevocationLag, f.KeyRotation
 	own.AccountAttempts, own.NetworkAttempts = f.AccountTries, f.NetworkTries
 	own.MinPassword, own.PasswordStrength = f.MinSecret, f.SecretStrength

@@ -79,7 +79,7 @@ func (s *Server) changeMyPassword(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.authority.ChangePassword(ctx, p); err != nil {
+	if err := s.authority.ChangePassword(acting(c), p); err != nil {
 		return err
 	}
 	return send(c, newResponse(http.StatusOK, wire.CodeOK, "ok"))
@@ -87,7 +87,7 @@ func (s *Server) changeMyPassword(c echo.Context) error {
 
 // deleteMe is DELETE /v1/user.
 func (s *Server) deleteMe(c echo.Context) error {
-	return deleted(c, s.authority.Delete(c.Request().Context(), caller(c).UID))
+	return deleted(c, s.authority.Delete(acting(c), caller(c).UID))
 }
 
 // deleted returns err, or sends the success of a deletion or a revocation.

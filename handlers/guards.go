@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -45,7 +46,8 @@ func (s *Server) signedIn(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		if errors.Is(err, wire.ErrTokenInvalid) || errors.Is(err, wire.ErrTokenExpired) ||
 			errors.Is(err, wire.ErrScope) {
-			return c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
+			redirected := c.Redirect(http.StatusSeeOther, "/login?next=%2Faccount")
+			return errors.Join(redirected, err) // for the access log
 		}
 		return err
 	}
@@ -112,4 +114,13 @@ func uidParam(c echo.Context) (uid uint32, ok bool) {
 func caller(c echo.Context) auth.Identity {
 	identity, _ := auth.IdentityFrom(c)
 	return identity
+}
+
+// acting returns the context of a request in which its token acts, for the log of what it revokes.
+func acting(c echo.Context) context.Context {
+	ctx := c.Request().Context()
+	if identity, ok := auth.IdentityFrom(c); ok {
+		ctx = auth.WithActor(ctx, identity.String())
+	}
+	return ctx
 }

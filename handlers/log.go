@@ -56,6 +56,9 @@ func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		if err != nil {
 			attrs = append(attrs, slog.String("reason", reason(err)))
+			if rejected, ok := auth.RejectionAttr(err); ok {
+				attrs = append(attrs, rejected)
+			}
 		}
 		s.config.Logger.LogAttrs(ctx, level, "request", attrs...)
 		return nil

@@ -142,7 +142,7 @@ func (s *Server) accountError(
 // newSessionToken is POST /account/token. It gives the session a new token. The old one stays
 // valid, because it may be in use elsewhere.
 func (s *Server) newSessionToken(c echo.Context) error {
-	issued, err := s.authority.IssueLike(c.Request().Context(), caller(c), s.client(c))
+	issued, err := s.authority.IssueLike(acting(c), caller(c), s.client(c))
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (s *Server) revokeOne(c echo.Context) error {
 
 // revokeOthers is POST /account/tokens/end-others.
 func (s *Server) revokeOthers(c echo.Context) error {
-	err := s.authority.RevokeOthers(c.Request().Context(), caller(c).TokenID, "revoked by its owner")
+	err := s.authority.RevokeOthers(acting(c), caller(c).TokenID, "revoked by its owner")
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (s *Server) rename(c echo.Context) error {
 // in again.
 func (s *Server) changePassword(c echo.Context) error {
 	form := c.Request().PostForm
-	err := s.authority.ChangePassword(c.Request().Context(), auth.PasswordChange{
+	err := s.authority.ChangePassword(acting(c), auth.PasswordChange{
 		From: caller(c), Old: form.Get("old"), New: form.Get("new"), Site: s.hostName(c)})
 	if err != nil {
 		return s.accountError(c, err, func(p *templates.Account, errs templates.FieldErrors) {

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -58,7 +59,7 @@ func (s *Server) revokeToken(c echo.Context) error {
 
 // revoke revokes a token that was verified a moment ago. It may be gone since.
 func (s *Server) revoke(c echo.Context, id models.TokenID, reason string) error {
-	err := s.authority.Revoke(c.Request().Context(), id, reason)
+	err := s.authority.Revoke(acting(c), id, reason)
 	if errors.Is(err, models.ErrNotFound) {
 		return nil
 	}
@@ -67,7 +68,7 @@ func (s *Server) revoke(c echo.Context, id models.TokenID, reason string) error 
 
 // renew is POST /v1/token/renew.
 func (s *Server) renew(c echo.Context) error {
-	issued, err := s.authority.Renew(c.Request().Context(), caller(c), s.client(c))
+	issued, err := s.authority.Renew(acting(c), caller(c), s.client(c))
 	if err != nil {
 		return err
 	}
@@ -108,8 +109,16 @@ func (s *Server) issueService(
 	if err != nil {
 		return auth.Issued{}, err
 	}
-	return s.authority.IssueService(ctx, from, r)
+	issued, err := s.authority.IssueService(acting(c), from, r)
+	var full auth.TokenLimitError
+	if errors.As(err, &full) {
+		err = models.ValidationError{"label": {fmt.Sprintf(msgTokenLimit, full.Limit)}}
+	}
+	return issued, err
 }
+
+const msgTokenLimit = "You have too many valid tokens: at most %d, and one place is kept for a " +
+	"login. Revoke one that you no longer need, then try again."
 
 // myTokens is GET /v1/tokens.
 func (s *Server) myTokens(c echo.Context) error { return s.listTokens(c, caller(c).UID) }
@@ -171,21 +180,21 @@ func (s *Server) revokeTokenOf(c echo.Context, uid uint32, reason string) error 
 	if !ok || id.UID != uid {
 		return models.ErrNotFound
 	}
-	return deleted(c, s.authority.Revoke(c.Request().Context(), id, reason))
+	return deleted(c, s.authority.Revoke(acting(c), id, reason))
 }
 
 // revokeMyTokens is DELETE /v1/tokens, which revokes all tokens of the caller except the one of
 // the request; with ?all=1 that one too.
 func (s *Server) revokeMyTokens(c echo.Context) error {
-	ctx, i := c.Request().Context(), caller(c)
+	i := caller(c)
 	all, err := queryAll(c)
 	if err != nil {
 		return err
 	}
 	if all {
-		return deleted(c, s.authority.RevokeAll(ctx, i.UID, "revoked by its owner"))
+		return deleted(c, s.authority.RevokeAll(acting(c), i.UID, "revoked by its owner"))
 	}
-	return deleted(c, s.authority.RevokeOthers(ctx, i.TokenID, "revoked by its owner"))
+	return deleted(c, s.authority.RevokeOthers(acting(c), i.TokenID, "revoked by its owner"))
 }
 
 // queryAll reads ?all=. Any value but 1 is an error, because it would be ambiguous.
@@ -207,7 +216,7 @@ func (s *Server) revokeUserTokens(c echo.Context) error {
 	if user.ID == caller(c).UID {
 		return s.revokeMyTokens(c)
 	}
-	return deleted(c, s.authority.RevokeAll(c.Request().Context(), user.ID,
+	return deleted(c, s.authority.RevokeAll(acting(c), user.ID,
 		"revoked by an administrator"))
 }
 

@@ -146,7 +146,7 @@ func (s *Server) changeUser(c echo.Context) error {
 	if err := withProblems(body.problems, change.Check); err != nil {
 		return err
 	}
-	if err := s.authority.Change(c.Request().Context(), user.ID, change); err != nil {
+	if err := s.authority.Change(acting(c), user.ID, change); err != nil {
 		return err
 	}
 	if user, err = s.userOf(c); err != nil {
@@ -196,7 +196,7 @@ func (s *Server) deleteUser(c echo.Context) error {
 	if !ok {
 		return models.ErrNotFound
 	}
-	return deleted(c, s.authority.Delete(c.Request().Context(), uid))
+	return deleted(c, s.authority.Delete(acting(c), uid))
 }
 
 // resetLink is POST /v1/user/:uid/secret, for administrators. It creates a link with which the

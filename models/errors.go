@@ -15,6 +15,8 @@ var (
 	ErrSetupDone = errors.New("an administrator already exists")
 	// ErrSerialsExhausted says that one account was issued 4,096 tokens within one second.
 	ErrSerialsExhausted = errors.New("too many tokens for one account in one second: try again")
+	// ErrTokenLimit says that a user has too many live tokens to get another service token.
+	ErrTokenLimit = errors.New("the account has too many tokens")
 	// ErrClock says that the clock is behind the account's newest revoked token. A new token would
 	// count as revoked.
 	ErrClock = errors.New("the clock is behind the account's newest revoked token: " +

@@ -56,17 +56,20 @@ type NewToken struct {
 	Label           string
 	Lifetime        int64 // seconds
 	LoginAt         int64 // Unix seconds: the login from which it is renewed; 0: now
+	MaxLive         int   // limit of the user's live tokens, at most MaxLiveTokens; 0: none
 	UserAgent       string
 	Address         string
 }
 
 // CreateToken stores a token if the account is active and still has the epoch, or From is live. It
 // chooses the token's second and serial, then calls sign with the token, which returns the id of
-// the signing key; if sign fails, nothing is stored. The revocation is that of From, zero if From
-// is not revoked. Errors: ErrChanged, ErrSerialsExhausted, ErrClock, ErrRetired, and those of sign.
+// the signing key; if sign fails, nothing is stored. At the limit a login token takes the place of
+// other tokens: From if it is renewed, then the oldest login tokens, then the oldest service tokens.
+// The revocations are those of From and of these. Errors: ErrChanged, ErrTokenLimit for a service
+// token, ErrSerialsExhausted, ErrClock, ErrRetired, and those of sign.
 func (s *Store) CreateToken(
 	ctx context.Context, n NewToken, sign func(Token) (keyID int64, err error),
-) (token Token, revoked Revocation, err error) {
+) (token Token, revoked []Revocation, err error) {
 	err = s.inTransaction(ctx, func(t *transaction) error {
 		at := now()
 		revokedThrough, err := t.admit(n, at)
@@ -74,6 +77,9 @@ func (s *Store) CreateToken(
 			return ErrChanged
 		}
 		if err != nil {
+			return err
+		}
+		if revoked, err = t.makeRoom(n, at); err != nil {
 			return err
 		}
 		token = n.issuedAt(at)
@@ -87,9 +93,11 @@ func (s *Store) CreateToken(
 			return err
 		}
 		if n.RevokeFromAfter > 0 {
-			revoked, err = t.revokeToken(n.From, at+n.RevokeFromAfter, "renewed")
+			from, err := t.revokeToken(n.From, at+n.RevokeFromAfter, "renewed")
+			revoked = append(revoked, from)
+			return err
 		}
-		return err
+		return nil
 	})
 	return token, revoked, err
 }
@@ -106,8 +114,8 @@ func (n NewToken) issuedAt(at int64) Token {
 }
 
 // admit checks that the user may be issued the token, and locks the user, so that until the commit
-// the account does not change and gets no other token. It returns the order up to which the user's
-// tokens are revoked. Errors: ErrNotFound, ErrChanged.
+// the account does not change and gets no other token. It returns the order up to which no token is
+// issued any more. Errors: ErrNotFound, ErrChanged.
 func (t *transaction) admit(n NewToken, at int64) (revokedThrough int64, err error) {
 	login := at
 	if n.LoginAt != 0 {
@@ -144,7 +152,7 @@ func (t *transaction) lockLive(id TokenID, uid uint32, at int64) error {
 	return err
 }
 
-// newTokenID returns the user's next id in this second, above every revoked one.
+// newTokenID returns the user's next id in this second, above those of RevokeAll and CloseOrders.
 func (t *transaction) newTokenID(uid uint32, at, revokedThrough int64) (TokenID, error) {
 	var serial int64
 	err := t.scan(

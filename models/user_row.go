@@ -8,7 +8,7 @@ type userRow struct {
 	accountKey     string
 	passwordHash   string // PHC string
 	epoch          int64  // see Credentials
-	revokedThrough int64  // order of the newest token that RevokeAll has revoked
+	revokedThrough int64  // no token up to this order is issued any more
 	checksum       int64
 }
 
