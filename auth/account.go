@@ -256,6 +256,7 @@ func (a *Authority) Change(ctx context.Context, uid uint32, c Change) error {
 }
 
 func (a *Authority) update(ctx context.Context, uid uint32, up models.UserUpdate) error {
+	up.Reason = a.reason(up.Reason)
 	revocation, err := a.store.UpdateUser(ctx, uid, up)
 	if err == nil {
 		a.addRevocations(ctx, up.Reason, revocation)
@@ -266,9 +267,10 @@ func (a *Authority) update(ctx context.Context, uid uint32, up models.UserUpdate
 // Delete deletes an account and revokes its tokens. Errors: models.ErrNotFound,
 // models.ErrLastAdministrator.
 func (a *Authority) Delete(ctx context.Context, uid uint32) error {
-	revocation, err := a.store.DeleteUser(ctx, uid)
+	reason := a.reason("account deleted")
+	revocation, err := a.store.DeleteUser(ctx, uid, reason)
 	if err == nil {
-		a.addRevocations(ctx, "account deleted", revocation)
+		a.addRevocations(ctx, reason, revocation)
 	}
 	return err
 }

@@ -31,7 +31,9 @@ type Options struct {
 	PasswordStrength int
 	// CookieDomain is the domain whose hosts share the session cookie; default "": only one host.
 	CookieDomain string
-	Logger       *slog.Logger // default: no log
+	// CommandLine says that an operator's command uses the Authority: reasons of revocations say so.
+	CommandLine bool
+	Logger      *slog.Logger // default: no log
 }
 
 // minTokens is the minimum of Options.MaxTokens: a login and a service token.

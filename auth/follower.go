@@ -115,6 +115,8 @@ func (f *follower) refresh(ctx context.Context) error {
 		if _, err := f.readRevocations(ctx, f.seq, head.Revocations, f.revoked.add); err != nil {
 			return err
 		}
+		logError(f.log, "cannot log revocations by commands",
+			f.logCommands(ctx, f.seq, head.Revocations))
 		f.seq = head.Revocations
 	}
 	if head.Ring != f.ring.now.Load().number {

@@ -19,7 +19,7 @@ var ErrLoginTokenRequired = errors.New("this requires a login token")
 
 // issue stores and signs a token in one transaction. Errors: TokenLimitError for a service token.
 func (a *Authority) issue(ctx context.Context, n models.NewToken) (Issued, error) {
-	n.MaxLive = a.options.MaxTokens
+	n.MaxLive, n.LimitReason = a.options.MaxTokens, a.reason("limit of tokens reached")
 	for {
 		var issued Issued
 		_, revocations, err := a.store.CreateToken(ctx, n, func(t models.Token) (id int64, err error) {
@@ -39,20 +39,23 @@ func (a *Authority) issue(ctx context.Context, n models.NewToken) (Issued, error
 		case err != nil:
 			return Issued{}, err
 		default:
-			for _, r := range revocations {
-				a.addRevocations(ctx, issueReason(r), r)
-			}
+			a.addIssueRevocations(ctx, n, revocations)
 			return issued, nil
 		}
 	}
 }
 
-// issueReason returns why a new token has revoked another one.
-func issueReason(r models.Revocation) string {
-	if r.EndsAt > 0 {
-		return "renewed"
+// addIssueRevocations adds what a new token has revoked: its parent after a while, others at once.
+func (a *Authority) addIssueRevocations(
+	ctx context.Context, n models.NewToken, revocations []models.Revocation,
+) {
+	for _, r := range revocations {
+		reason := n.LimitReason
+		if r.EndsAt > 0 {
+			reason = "renewed"
+		}
+		a.addRevocations(ctx, reason, r)
 	}
-	return models.ReasonLimit
 }
 
 // TokenLimitError says that a user has too many valid tokens to get another service token.

@@ -20,6 +20,33 @@ func WithActor(ctx context.Context, actor string) context.Context {
 	return context.WithValue(ctx, actorKey{}, actor)
 }
 
+// byCommand ends the reasons of revocations by a command. The server, another process, finds them
+// by it.
+const byCommand = " on the command line"
+
+// reason completes the reason of a revocation.
+func (a *Authority) reason(reason string) string {
+	if a.options.CommandLine {
+		reason += byCommand
+	}
+	return reason
+}
+
+// logCommands logs the revocations by commands, which have no log, numbered above after, up to and
+// including through, at most maxLines.
+func (f *follower) logCommands(ctx context.Context, after, through int64) error {
+	if !f.log.Enabled(ctx, slog.LevelInfo) {
+		return nil
+	}
+	logged := 0
+	return f.store.RevocationsWhy(ctx, after, through, byCommand,
+		func(r models.Revocation, reason string) {
+			if logged++; logged <= maxLines {
+				logRevocation(f.log.With("by", "command line", "reason", reason), r)
+			}
+		})
+}
+
 // actorOf returns who acts in a context. Without WithActor that is someone with a password or a
 // link, who has no token.
 func actorOf(ctx context.Context) string {
@@ -31,23 +58,27 @@ func actorOf(ctx context.Context) string {
 func (a *Authority) addRevocations(
 	ctx context.Context, reason string, revocations ...models.Revocation,
 ) {
-	log := a.options.Logger.With("by", actorOf(ctx), "reason", reason)
-	count := 0
+	log, logged := a.options.Logger.With("by", actorOf(ctx), "reason", reason), 0
 	for _, r := range revocations {
-		a.revoked.add(r)
-		switch {
-		case r.IsZero():
+		if r.IsZero() {
 			continue
-		case r.EarlierToo:
-			log.Info("all tokens of a user revoked", "uid", r.Through.UID, "through", r.Through.String())
-		case count < maxLines:
-			log.Info("token revoked", "token", r.Through.String())
 		}
-		count++
+		a.revoked.add(r)
+		if logged++; logged <= maxLines {
+			logRevocation(log, r)
+		}
 	}
-	if count > maxLines {
-		log.Info("more tokens revoked", "uid", revocations[0].Through.UID, "more", count-maxLines)
+	if logged > maxLines {
+		log.Info("more tokens revoked", "uid", revocations[0].Through.UID, "more", logged-maxLines)
 	}
+}
+
+func logRevocation(log *slog.Logger, r models.Revocation) {
+	if r.EarlierToo {
+		log.Info("all tokens of a user revoked", "uid", r.Through.UID, "through", r.Through.String())
+		return
+	}
+	log.Info("token revoked", "token", r.Through.String())
 }
 
 // rejection is an error with what the log may name of a rejected request: the account, which

@@ -36,6 +36,7 @@ func (a *Authority) MaxTokenTTL() time.Duration { return a.options.MaxTokenTTL }
 // Revoke revokes one token. When it returns, the token is rejected. Revoking a token again is not
 // an error. Errors: models.ErrNotFound for a token that was never issued.
 func (a *Authority) Revoke(ctx context.Context, id models.TokenID, reason string) error {
+	reason = a.reason(reason)
 	revocation, err := a.store.RevokeToken(ctx, id, reason)
 	if err != nil {
 		return err
@@ -49,6 +50,7 @@ func (a *Authority) Revoke(ctx context.Context, id models.TokenID, reason string
 
 // RevokeOthers revokes every token of a user except one.
 func (a *Authority) RevokeOthers(ctx context.Context, except models.TokenID, reason string) error {
+	reason = a.reason(reason)
 	revocations, err := a.store.RevokeOthers(ctx, except, reason)
 	a.addRevocations(ctx, reason, revocations...)
 	return err
@@ -56,6 +58,7 @@ func (a *Authority) RevokeOthers(ctx context.Context, except models.TokenID, rea
 
 // RevokeAll revokes every token of a user. Errors: models.ErrNotFound for an unknown user.
 func (a *Authority) RevokeAll(ctx context.Context, uid uint32, reason string) error {
+	reason = a.reason(reason)
 	revocation, err := a.store.RevokeAll(ctx, uid, reason)
 	if err != nil {
 		return err

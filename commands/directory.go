@@ -36,7 +36,7 @@ type opening struct {
 
 // open opens the data directory for a command that works on accounts, tokens or keys.
 func (f *configFlags) open(ctx context.Context) (directory, error) {
-	return f.openWith(ctx, opening{options: f.options(auth.Options{}, nil)})
+	return f.openWith(ctx, opening{options: f.options(auth.Options{CommandLine: true}, nil)})
 }
 
 // openWith opens the data directory. It never creates a master key or a database where accounts

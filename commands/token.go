@@ -232,5 +232,5 @@ func tokenID(
 	return in.Identity.TokenID, err
 }
 
-// revokedHere is the reason of tokens that are revoked by a command.
-const revokedHere = "revoked on the command line"
+// revokedHere is the reason of tokens that are revoked by a command, before "on the command line".
+const revokedHere = "revoked"

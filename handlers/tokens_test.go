@@ -94,3 +94,28 @@ func testShortTokenStaysShort(t *testing.T) {
 		t.Errorf("in the browser: %d", w.Code)
 	}
 }
+
+// TestTokenLimit: at the limit the API and the account page refuse a service token and say what to
+// do, and a login still works.
+func TestTokenLimit(t *testing.T) {
+	h := newHarness(t, auth.Options{MaxTokens: 2})
+	_, account, token := h.newUser()
+	const body = `{"label":"CI","lifetime":60}`
+	h.with(token, "POST", "/v1/tokens", body, 201)
+	const sentence = "You have too many valid tokens: at most 2, and one place is kept for a login. " +
+		"Revoke one that you no longer need, then try again."
+	refused := h.with(token, "POST", "/v1/tokens", body, 400)
+	if got := fmt.Sprint(refused["error_code"], refused["msg"]); got != "1000map[label:["+sentence+"]]" {
+		t.Errorf("the API: %s", got)
+	}
+	w := h.ask("POST", "/account/tokens", "label=CI&lifetime=60", "Cookie: "+
+		wire.CookieName(false, false)+"="+token, "Content-Type: application/x-www-form-urlencoded")
+	if w.Code != 422 || !strings.Contains(w.Body.String(), sentence) {
+		t.Errorf("the page: %d %s", w.Code, w.Body)
+	}
+	next := h.login(account, "secret1")
+	h.with(token, "GET", "/v1/user", "", 401)
+	if n := len(h.with(next, "GET", "/v1/tokens", "", 200)["tokens"].([]any)); n != 2 {
+		t.Errorf("%d tokens, want 2", n)
+	}
+}

@@ -112,7 +112,7 @@ func TestCountedChanges(t *testing.T) {
 		{"a new password", 1, func() error { return update(UserUpdate{PasswordHash: &hash}) }},
 		{"a new state", 1, func() error { return update(UserUpdate{State: &disabled}) }},
 		{"a retired key", 1, func() error { return s.RetireKey(ctx, 1, 1, sealed) }},
-		{"a deleted account", 1, func() error { return second(s.DeleteUser(ctx, u.ID+1)) }},
+		{"a deleted account", 1, func() error { return second(s.DeleteUser(ctx, u.ID+1, "test")) }},
 	} {
 		before, err := s.changes.value()
 		if err != nil {

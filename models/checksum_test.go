@@ -39,7 +39,7 @@ func TestRevocationsChecksum(t *testing.T) {
 		{"one", func() error { return second(s.RevokeToken(ctx, tokens[0].ID, "x")) }},
 		{"all others", func() error { return second(s.RevokeOthers(ctx, tokens[1].ID, "x")) }},
 		{"all", func() error { return second(s.RevokeAll(ctx, bob.ID, "x")) }},
-		{"a deletion", func() error { return second(s.DeleteUser(ctx, ann.ID)) }},
+		{"a deletion", func() error { return second(s.DeleteUser(ctx, ann.ID, "test")) }},
 		{"a purge", func() error { return second(s.Purge(ctx, now()+1<<30, 3)) }},
 		{"another purge", func() error { return second(s.Purge(ctx, now()+1<<30, 2)) }},
 	} {
@@ -97,7 +97,7 @@ func TestDamagedUser(t *testing.T) {
 			"UserByID":        second(s.UserByID(ctx, u.ID)),
 			"Users":           second(s.Users(ctx, UserFilter{})),
 			"UpdateUser":      second(s.UpdateUser(ctx, u.ID, UserUpdate{Role: &role})),
-			"DeleteUser":      second(s.DeleteUser(ctx, u.ID)),
+			"DeleteUser":      second(s.DeleteUser(ctx, u.ID, "test")),
 			"RevokeAll":       second(s.RevokeAll(ctx, u.ID, "x")),
 			"ReplaceHash":     s.ReplaceHash(ctx, u.ID, "hash", "other"),
 		}

@@ -199,6 +199,23 @@ func (s *Store) Revocations(
 	return checksum, nil
 }
 
+// RevocationsWhy calls next for each revocation numbered above after, up to through, whose reason
+// ends with a text without % and _.
+func (s *Store) RevocationsWhy(
+	ctx context.Context, after, through int64, ending string, next func(Revocation, string),
+) error {
+	return s.all(ctx, "SELECT "+revocationColumns+`, reason FROM endings
+		WHERE seq > $1 AND seq <= $2 AND reason LIKE $3 ORDER BY seq`,
+		[]any{after, through, "%" + ending}, func(scan scanFunc) error {
+			var reason string
+			r, _, err := scanRevocation(func(dest ...any) error { return scan(append(dest, &reason)...) })
+			if err == nil {
+				next(r, reason)
+			}
+			return err
+		})
+}
+
 // RevocationReason returns when a token was revoked, in Unix seconds, and why. Errors: ErrNotFound
 // if it was not.
 func (s *Store) RevocationReason(

@@ -54,9 +54,10 @@ type NewToken struct {
 	ClientType      ClientType
 	Scope           Scope
 	Label           string
-	Lifetime        int64 // seconds
-	LoginAt         int64 // Unix seconds: the login from which it is renewed; 0: now
-	MaxLive         int   // limit of the user's live tokens, at most MaxLiveTokens; 0: none
+	Lifetime        int64  // seconds
+	LoginAt         int64  // Unix seconds: the login from which it is renewed; 0: now
+	MaxLive         int    // limit of the user's live tokens, at most MaxLiveTokens; 0: none
+	LimitReason     string // of the revocations that MaxLive requires
 	UserAgent       string
 	Address         string
 }

@@ -8,9 +8,6 @@ const MaxLiveTokens = 10_000
 // maxRoom is how many tokens beyond one a new token revokes at most, where the limit was lowered.
 const maxRoom = 100
 
-// ReasonLimit is the reason of a revocation that makes room for a new token.
-const ReasonLimit = "limit of tokens reached"
-
 // makeRoom revokes the tokens that must go so that the user, who is locked, can get one more.
 // Errors: ErrTokenLimit for a service token.
 func (t *transaction) makeRoom(n NewToken, at int64) (revoked []Revocation, err error) {
@@ -35,7 +32,7 @@ func (t *transaction) makeRoom(n NewToken, at int64) (revoked []Revocation, err 
 	}
 	victims := slices.Concat(n.parentFirst(logins), services)
 	for _, id := range victims[:min(excess, maxRoom+1)] {
-		r, err := t.revokeToken(id, 0, ReasonLimit)
+		r, err := t.revokeToken(id, 0, n.LimitReason)
 		if err != nil {
 			return nil, err
 		}

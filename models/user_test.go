@@ -21,7 +21,7 @@ func TestUsers(t *testing.T) {
 	if !errors.Is(err, ErrAccountTaken) {
 		t.Errorf("another spelling: %v", err)
 	}
-	if _, err := s.DeleteUser(t.Context(), u.ID); err != nil {
+	if _, err := s.DeleteUser(t.Context(), u.ID, "test"); err != nil {
 		t.Fatal(err)
 	}
 	if again := newUser(t, s, "ann@example.com"); again.ID <= u.ID {
@@ -30,7 +30,7 @@ func TestUsers(t *testing.T) {
 	for name, err := range map[string]error{
 		"UserByID":      second(s.UserByID(t.Context(), u.ID)),
 		"UserByAccount": second(s.UserByAccount(t.Context(), "nobody@example.com")),
-		"DeleteUser":    second(s.DeleteUser(t.Context(), u.ID)),
+		"DeleteUser":    second(s.DeleteUser(t.Context(), u.ID, "test")),
 		"UpdateUser":    second(s.UpdateUser(t.Context(), u.ID, UserUpdate{})),
 	} {
 		if !errors.Is(err, ErrNotFound) {

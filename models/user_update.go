@@ -116,9 +116,12 @@ func (s *Store) ReplaceHash(ctx context.Context, id uint32, old, hash string) er
 	})
 }
 
-// DeleteUser deletes an account and revokes its tokens; the account can be registered again. It
-// returns the revocation, zero if there was no token. Errors: ErrNotFound, ErrLastAdministrator.
-func (s *Store) DeleteUser(ctx context.Context, id uint32) (revoked Revocation, err error) {
+// DeleteUser deletes an account and revokes its tokens for a reason; the account can be registered
+// again. It returns the revocation, zero if there was no token. Errors: ErrNotFound,
+// ErrLastAdministrator.
+func (s *Store) DeleteUser(
+	ctx context.Context, id uint32, reason string,
+) (revoked Revocation, err error) {
 	err = s.inTransaction(ctx, func(t *transaction) error {
 		t.destructive = true
 		if err := t.lock(setupTime); err != nil {
@@ -128,7 +131,7 @@ func (s *Store) DeleteUser(ctx context.Context, id uint32) (revoked Revocation, 
 		if err != nil {
 			return err
 		}
-		if revoked, err = t.revokeAll(&row, "account deleted"); err != nil {
+		if revoked, err = t.revokeAll(&row, reason); err != nil {
 			return err
 		}
 		if _, err := t.exec("DELETE FROM users WHERE id = $1", id); err != nil {
