@@ -105,7 +105,7 @@ func TestTokenLimit(t *testing.T) {
 	const sentence = "You have too many valid tokens: at most 2, and one place is kept for a login. " +
 		"Revoke one that you no longer need, then try again."
 	refused := h.with(token, "POST", "/v1/tokens", body, 400)
-	if got := fmt.Sprint(refused["error_code"], refused["msg"]); got != "1000map[label:["+sentence+"]]" {
+	if got := fmt.Sprint(refused["error_code"], refused["msg"]); got != "1000 map[label:["+sentence+"]]" {
 		t.Errorf("the API: %s", got)
 	}
 	w := h.ask("POST", "/account/tokens", "label=CI&lifetime=60", "Cookie: "+
