@@ -63,7 +63,7 @@ type TokenLimitError struct{ Limit int }
 
 // Error says what to do, too.
 func (e TokenLimitError) Error() string {
-	return fmt.Sprintf("no place for another service token: of at most %d valid tokens of an account, "+
+	return fmt.Sprintf("no place for another service token: of an account's at most %d valid tokens "+
 		"one is kept for a login. Revoke a token that is no longer needed, then try again", e.Limit)
 }
 

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ func TestCommandRevokesTokens(t *testing.T) {
 }
 
 // TestCommandsWhileServing changes accounts on the command line. The running server rejects their
-// tokens.
+// tokens and logs why.
 func TestCommandsWhileServing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -44,6 +45,8 @@ func TestCommandsWhileServing(t *testing.T) {
 		"passwd": {"user", "passwd", "ACCOUNT", "--secret-stdin"}, "delete": {"user", "delete", "ACCOUNT",
 			"--yes"},
 	}
+	reasons := map[string]string{"disable": "account disabled", "role": "role changed",
+		"passwd": "password changed", "delete": "account deleted"}
 	for name, args := range changes {
 		t.Run(name, func(t *testing.T) {
 			account := name + "@example.com"
@@ -61,6 +64,9 @@ func TestCommandsWhileServing(t *testing.T) {
 				return request(t, "GET", s.URL+"/v1/user", "", basic(token, "")).Status == 401
 			})
 			t.Logf("rejected after %v", time.Since(began).Round(time.Millisecond))
+			line := regexp.MustCompile(`msg="all tokens of a user revoked" by="command line" ` +
+				`reason="` + reasons[name] + ` on the command line" uid=[0-9]+ through=[0-9-]+\n`)
+			await(t, "the server to log it", func() bool { return line.MatchString(s.out.String()) })
 			_, stderr, code := latchkey(t, dir, "", "token", "inspect", "--", token)
 			if code != 1 || stderr != "" {
 				t.Errorf("token inspect: exit %d, %q, want exit 1", code, stderr)

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -9,7 +10,7 @@ import (
 // kills the server. After the restart all of them are invalid, and the other tokens are valid.
 func TestRevokedTokensSurviveKill(t *testing.T) {
 	t.Parallel()
-	s := start(t, t.TempDir(), cheapHashes...)
+	s := start(t, t.TempDir(), slices.Concat(cheapHashes, []string{"--max-tokens", "1000"})...)
 	ann, bob := account(t, s, "ann@example.com"), account(t, s, "bob@example.com")
 	var revoked []string
 	for n := range 500 {

@@ -21,7 +21,7 @@ func TestKeyRotationUnderLoad(t *testing.T) {
 // rotateUnderLoad rotates the keys several times, then retires all but the newest.
 func rotateUnderLoad(t *testing.T, times int) {
 	c := newClock(t)
-	s := c.start(t, t.TempDir())
+	s := c.start(t, t.TempDir(), "--max-tokens", "10000")
 	load := &loginLoad{}
 	load.add(account(t, s, "ann@example.com"))
 	first := load.token(0)

@@ -32,7 +32,8 @@ func TestTortureSoak(t *testing.T) {
 		length, err = time.ParseDuration(text)
 		must(t, err)
 	}
-	s := start(t, t.TempDir(), "--log-level", "error", "--token-ttl", "5m", "--revocation-lag", "5s",
+	s := start(t, t.TempDir(), "--log-level", "error", "--max-tokens", "10000",
+		"--token-ttl", "5m", "--revocation-lag", "5s",
 		"--trusted-proxy", "127.0.0.1/32")
 	k := &soak{server: s}
 	account(t, s, "ann@example.com")

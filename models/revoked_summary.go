@@ -37,8 +37,8 @@ func (s *Store) CloseOrders(ctx context.Context, uid uint32) error {
 	})
 }
 
-// RevokedSummary returns the summary of a user. It is zero for a deleted user, and for one with more
-// live tokens than a summary can hold.
+// RevokedSummary returns the summary of a user. It is zero for a deleted user, and for one with
+// more live tokens than a summary can hold.
 func (s *Store) RevokedSummary(ctx context.Context, uid uint32) (RevokedSummary, error) {
 	var row userRow
 	err := s.scan(ctx, "SELECT "+userColumns+" FROM users WHERE id = $1", []any{uid},
