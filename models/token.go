@@ -66,8 +66,8 @@ type NewToken struct {
 // chooses the token's second and serial, then calls sign with the token, which returns the id of
 // the signing key; if sign fails, nothing is stored. At the limit a login token takes the place of
 // other tokens: of From if it is renewed, then of the oldest login tokens, then of the oldest
-// service tokens. The revocations are those of From and of these. Errors: ErrChanged, ErrTokenLimit for a service
-// token, ErrSerialsExhausted, ErrClock, ErrRetired, and those of sign.
+// service tokens. The revocations are those of From and of these. Errors: ErrChanged,
+// ErrTokenLimit for a service token, ErrSerialsExhausted, ErrClock, ErrRetired, and those of sign.
 func (s *Store) CreateToken(
 	ctx context.Context, n NewToken, sign func(Token) (keyID int64, err error),
 ) (token Token, revoked []Revocation, err error) {
