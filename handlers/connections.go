@@ -5,62 +5,83 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 )
 
 // Limits of a connection.
 const (
-	readTimeout  = 5 * time.Second // for a whole request
-	writeTimeout = 30 * time.Second
-	idleTimeout  = 2 * time.Minute
-	maxHeader    = 16 << 10    // bytes
-	quietTimeout = time.Second // how long a stop waits for idle connections to close
-	drainTimeout = 10 * time.Second
+	readTimeout   = 5 * time.Second  // for a whole request
+	writeTimeout  = 30 * time.Second // for a whole response, from the end of the request's header
+	stallTimeout  = 5 * time.Second  // for the next byte of a response
+	promptTimeout = 10 * time.Millisecond
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 16 << 10    // bytes
+	quietTimeout  = time.Second // how long a stop waits for idle connections to close
+	drainTimeout  = 10 * time.Second
 )
 
 // connections tracks a server's open connections and limits their number. It is safe for
 // concurrent use.
 type connections struct {
 	maximum int
+	trusted []netip.Prefix // proxies, which stand for many clients
 	mu      sync.Mutex
-	open    map[net.Conn]*connection
-	closed  chan struct{} // signals that a connection closed
+	open    map[*connection]struct{}
+	held    map[netip.Prefix]int // network → its open connections
+	freed   chan struct{}        // signals that makeRoom may find room now
 }
 
-// connection is the state of an open connection.
-type connection struct {
-	since  time.Time // when the state began
-	silent bool      // the client has not sent anything yet
-	busy   bool      // a complete request has arrived and the response is not finished
-}
-
-func newConnections(maximum int) *connections {
-	return &connections{maximum: maximum, open: map[net.Conn]*connection{},
-		closed: make(chan struct{}, 1)}
+func newConnections(maximum int, trusted []netip.Prefix) *connections {
+	return &connections{maximum: maximum, trusted: trusted, open: map[*connection]struct{}{},
+		held: map[netip.Prefix]int{}, freed: make(chan struct{}, 1)}
 }
 
 // stateChanged is an http.Server's ConnState.
-func (n *connections) stateChanged(c net.Conn, state http.ConnState) {
+func (n *connections) stateChanged(conn net.Conn, state http.ConnState) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	c, ok := conn.(*connection)
+	if !ok {
+		return
+	}
 	switch state {
 	case http.StateNew:
-		n.open[c] = &connection{since: time.Now(), silent: true}
+		c.since, c.silent = time.Now(), true
+		n.open[c] = struct{}{}
+		n.held[c.network]++
 	case http.StateActive, http.StateIdle:
-		if known := n.open[c]; known != nil {
-			*known = connection{since: time.Now()}
-		}
+		c.since, c.silent, c.busy = time.Now(), false, false
+		n.signal()
 	case http.StateClosed, http.StateHijacked:
 		n.remove(c)
 	}
 }
 
-func (n *connections) remove(c net.Conn) {
+func (n *connections) remove(c *connection) {
+	if _, ok := n.open[c]; !ok {
+		return
+	}
 	delete(n.open, c)
+	if n.held[c.network]--; n.held[c.network] == 0 {
+		delete(n.held, c.network)
+	}
+	n.signal()
+}
+
+func (n *connections) signal() {
 	select {
-	case n.closed <- struct{}{}:
+	case n.freed <- struct{}{}:
 	default:
+	}
+}
+
+func (n *connections) setBusy(c *connection, busy bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c.busy = busy; !busy {
+		n.signal()
 	}
 }
 
@@ -70,18 +91,41 @@ func (n *connections) count() int {
 	return len(n.open)
 }
 
-// makeRoom reports whether there is room for another connection. At the limit it closes the
-// connection that has waited longest for a complete request, so that idle and slow clients cannot
-// keep others out.
-func (n *connections) makeRoom() bool {
+// admission says what becomes of a new connection.
+type admission int
+
+const (
+	admitted admission = iota
+	refused            // its network holds its share, and is served on all of them
+	waiting            // until another connection gives way
+)
+
+// makeRoom decides about a new connection. At the limit it closes the connection that has waited
+// longest for a complete request, or for its client to take the response, so that idle and slow
+// clients cannot keep others out. A network that holds its share gives way itself.
+func (n *connections) makeRoom(c *connection) admission {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.open) < n.maximum {
-		return true
+	sameNetwork := func(other *connection) bool { return other.network == c.network }
+	anyNetwork := func(*connection) bool { return true }
+	switch {
+	case c.network.IsValid() && n.held[c.network] >= n.share() && !n.closeOldest(sameNetwork):
+		return refused
+	case len(n.open) >= n.maximum && !n.closeOldest(anyNetwork):
+		return waiting
 	}
-	var oldest net.Conn
-	for c, known := range n.open {
-		if !known.busy && (oldest == nil || known.since.Before(n.open[oldest].since)) {
+	return admitted
+}
+
+// share is how many connections one network may hold.
+func (n *connections) share() int { return max(1, n.maximum/2) }
+
+// closeOldest closes the one of the candidates that has waited longest. It reports whether there
+// was one.
+func (n *connections) closeOldest(candidate func(*connection) bool) bool {
+	var oldest *connection
+	for c := range n.open {
+		if !c.busy && candidate(c) && (oldest == nil || c.since.Before(oldest.since)) {
 			oldest = c
 		}
 	}
@@ -107,15 +151,35 @@ func (n *connections) limit(l net.Listener) *limitedListener {
 
 // Accept waits for the next connection, then until there is room for it.
 func (l *limitedListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	for err == nil && !l.connections.makeRoom() {
-		select {
-		case <-l.connections.closed:
-		case <-l.closed: // the server stops, but still serves accepted connections
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := l.connections.newConnection(conn)
+		if l.admit(c) {
 			return c, nil
 		}
+		_ = c.Close() // nothing to do about an error
 	}
-	return c, err
+}
+
+// admit waits until there is room for a connection. It reports false if the connection is refused.
+func (l *limitedListener) admit(c *connection) bool {
+	for {
+		switch l.connections.makeRoom(c) {
+		case admitted:
+			return true
+		case refused:
+			return false
+		case waiting:
+		}
+		select {
+		case <-l.connections.freed:
+		case <-l.closed: // the server stops, but still serves accepted connections
+			return true
+		}
+	}
 }
 
 // Close closes the listener.
@@ -136,13 +200,9 @@ func withConnection(ctx context.Context, c net.Conn) context.Context {
 // makeRoom does not close it, and the read deadline no longer applies.
 func (n *connections) receiving(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, _ := r.Context().Value(connectionKey{}).(net.Conn)
+		c, _ := r.Context().Value(connectionKey{}).(*connection)
 		received := func() {
-			n.mu.Lock()
-			defer n.mu.Unlock()
-			if known := n.open[c]; known != nil {
-				known.busy = true
-			}
+			n.setBusy(c, true)
 			_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // fails if c is closed
 		}
 		if r.ContentLength == 0 {
@@ -179,8 +239,8 @@ func (n *connections) wait(limit time.Duration) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for c, known := range n.open {
-		if known.silent {
+	for c := range n.open {
+		if c.silent {
 			_ = c.Close() // nothing to do about an error
 		}
 	}

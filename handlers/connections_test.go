@@ -2,11 +2,13 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync"
@@ -27,34 +29,49 @@ func TestMain(m *testing.M) {
 // closable is a connection that records its Close.
 type closable struct {
 	net.Conn
-	closed bool
+	address netip.AddrPort
+	closed  bool
 }
 
-func (c *closable) Close() error { c.closed = true; return nil }
+func (c *closable) Close() error         { c.closed = true; return nil }
+func (c *closable) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.address) }
+
+// connectFrom opens a connection from an address, if there is room, a second after the one before.
+func (n *connections) connectFrom(address string) (*connection, admission) {
+	c := n.newConnection(&closable{address: netip.AddrPortFrom(netip.MustParseAddr(address), 1)})
+	room := n.makeRoom(c)
+	if room == admitted {
+		time.Sleep(time.Second)
+		n.stateChanged(c, http.StateNew)
+	}
+	return c, room
+}
+
+func (c *connection) isClosed() bool { return c.Conn.(*closable).closed }
 
 // TestOldestConnectionCloses: at the limit the server closes the connection that has waited
 // longest for a complete request. It never closes one whose request it is serving.
 func TestOldestConnectionCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newConnections(3)
-		all := map[string]*closable{}
+		n := newConnections(3, nil)
+		all := map[string]*connection{}
 		note := func(name string, state http.ConnState) {
 			if all[name] == nil {
-				all[name] = &closable{}
+				all[name] = n.newConnection(&closable{address: netip.MustParseAddrPort("127.0.0.1:1")})
 			}
 			time.Sleep(time.Second)
 			n.stateChanged(all[name], state)
 		}
 		requireClosed := func(want string) {
 			t.Helper()
-			room := n.makeRoom()
+			room := n.makeRoom(&connection{})
 			for name, c := range all {
-				if c.closed != (name == want) {
-					t.Errorf("closed, %s: %v, want %s", name, c.closed, want)
+				if c.isClosed() != (name == want) {
+					t.Errorf("closed, %s: %v, want %s", name, c.isClosed(), want)
 				}
 			}
-			if room != (want != "" || len(n.open) < 3) {
-				t.Errorf("room: %v, %d open", room, len(n.open))
+			if (room == admitted) != (want != "" || len(n.open) < 3) {
+				t.Errorf("admission %d, %d open", room, len(n.open))
 			}
 			if want != "" {
 				n.stateChanged(all[want], http.StateClosed)
@@ -70,14 +87,108 @@ func TestOldestConnectionCloses(t *testing.T) {
 		note("d", http.StateNew)
 		note("c", http.StateActive)
 		note("c", http.StateIdle)
-		n.open[all["a"]].busy = true
+		n.setBusy(all["a"], true)
 		requireClosed("d")
 		note("e", http.StateNew)
-		n.open[all["c"]].busy, n.open[all["e"]].busy = true, true
+		n.setBusy(all["c"], true)
+		n.setBusy(all["e"], true)
 		requireClosed("")
 		note("a", http.StateIdle)
 		requireClosed("a")
 	})
+}
+
+// TestNetworkShare: a network holds at most half of the connections. Loopback addresses and trusted
+// proxies, which stand for many clients, may hold all.
+func TestNetworkShare(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}
+	for _, test := range []struct {
+		name, first, second string // two addresses of one network
+		shares              bool
+	}{
+		{"IPv4", "192.0.2.1", "192.0.2.1", true},
+		{"IPv4 in IPv6", "192.0.2.1", "::ffff:192.0.2.1", true},
+		{"IPv6", "2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true},
+		{"two IPv4 addresses", "192.0.2.1", "192.0.2.2", false},
+		{"two /64", "2001:db8:0:1::1", "2001:db8:0:2::1", false},
+		{"loopback", "127.0.0.1", "127.0.0.1", false},
+		{"trusted proxy", "10.0.0.1", "10.0.0.1", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newConnections(4, trusted)
+				first, _ := n.connectFrom(test.first)
+				second, _ := n.connectFrom(test.second)
+				if _, room := n.connectFrom(test.second); room != admitted || first.isClosed() != test.shares {
+					t.Errorf("a third one: admission %d, the first is closed: %v, want %v", room,
+						first.isClosed(), test.shares)
+				}
+				for c := range n.open {
+					n.setBusy(c, true)
+				}
+				want := map[bool]admission{true: refused, false: admitted}[test.shares]
+				if _, room := n.connectFrom(test.first); room != want || second.isClosed() {
+					t.Errorf("beside busy ones: admission %d, want %d", room, want)
+				}
+				if _, room := n.connectFrom("198.51.100.1"); test.shares && room != admitted {
+					t.Errorf("another network: admission %d", room)
+				}
+				for c := range n.open {
+					n.stateChanged(c, http.StateClosed)
+				}
+				if len(n.held) != 0 {
+					t.Errorf("counted after all have closed: %v", n.held)
+				}
+			})
+		})
+	}
+}
+
+// TestStalledWrite: a response may take long, but fails when the client takes no byte for five
+// seconds, or when it has not taken all of it after the write limit. From the first delay on, its
+// connection is not busy.
+func TestStalledWrite(t *testing.T) {
+	for name, test := range map[string]struct {
+		reads, limit time.Duration // how long the client reads a byte every four seconds
+		err          error
+		written      int
+	}{
+		"slow":    {reads: time.Hour, limit: time.Hour, written: 10},
+		"stalled": {reads: 8 * time.Second, limit: time.Hour, err: os.ErrDeadlineExceeded, written: 2},
+		"endless": {reads: time.Hour, limit: 30 * time.Second, err: os.ErrDeadlineExceeded, written: 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := net.Pipe()
+				n := newConnections(1, nil)
+				c := n.newConnection(ours)
+				n.stateChanged(c, http.StateNew)
+				n.setBusy(c, true)
+				must(t, c.SetWriteDeadline(time.Now().Add(test.limit)))
+				var client sync.WaitGroup
+				client.Go(func() {
+					for began := time.Now(); time.Since(began) < test.reads; {
+						time.Sleep(4 * time.Second)
+						if _, err := theirs.Read(make([]byte, 1)); err != nil {
+							return
+						}
+					}
+				})
+				began := time.Now()
+				written, err := c.Write(make([]byte, 10))
+				took := time.Since(began)
+				if written != test.written || !errors.Is(err, test.err) || c.busy {
+					t.Errorf("%d bytes, %v, busy %v, want %d and %v", written, err, c.busy, test.written, test.err)
+				}
+				if most := test.reads + 2*stallTimeout; took > most || took > test.limit {
+					t.Errorf("took %v", took)
+				}
+				must(t, ours.Close())
+				must(t, theirs.Close())
+				client.Wait()
+			})
+		})
+	}
 }
 
 // serve starts the server on a free port. stop stops it.

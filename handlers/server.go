@@ -106,7 +106,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.Serv
 // accepted and returns. Requests that arrive meanwhile on open connections get a response with
 // "Connection: close".
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	open := newConnections(s.config.MaxConnections)
+	open := newConnections(s.config.MaxConnections, s.config.TrustedProxies)
 	server := &http.Server{
 		Handler:        open.receiving(s),
 		ReadTimeout:    readTimeout,
