@@ -160,6 +160,7 @@ func (s *serveCmd) validateCookieDomain(host string) error {
 // Run serves until ctx is done.
 func (s *serveCmd) Run(ctx context.Context, std Console) (err error) {
 	logger := s.logger(std.Err)
+	defer surviveHangUp(logger)()
 	connections, err := s.maxConnections()
 	if err != nil {
 		return err

@@ -134,6 +134,21 @@ func TestSlowClients(t *testing.T) {
 	await(t, "the release of the descriptors", func() bool { return openFiles(t, s) <= idle })
 }
 
+// TestClientsThatDoNotRead connects many more clients than the server has connections for. They send
+// requests and never read. The server answers another client.
+func TestClientsThatDoNotRead(t *testing.T) {
+	t.Parallel()
+	s := start(t, t.TempDir(), append(cheapHashes, "--connections", "64", "--log-level", "warn")...)
+	script := "GET /static/latchkey.js HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, conn := range holdConnections(t, s, 600, "") {
+		must(t, conn.(*net.TCPConn).SetReadBuffer(4096)) // bytes
+		_, _ = io.WriteString(conn, strings.Repeat(script, 1000))
+	}
+	got := request(t, "GET", s.URL+"/healthz", "", "Connection: close")
+	checkStatus(t, "GET /healthz", got, 200)
+	must(t, s.stop(t))
+}
+
 // TestHalfClosed sends requests and closes the sending half of the connection at once. The client
 // gets the right response, never an empty 200.
 func TestHalfClosed(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,4 +69,48 @@ func TestStopDespiteSlowUpload(t *testing.T) {
 		"POST /v1/token HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: 500\r\n\r\n{", asJSON)
 	must(t, err)
 	must(t, s.stop(t))
+}
+
+// TestHangUp sends SIGHUP, also to a server that nohup started, while it serves and while it stops.
+// It says that nothing is reloaded, and loses no request.
+func TestHangUp(t *testing.T) {
+	t.Parallel()
+	nohup := filepath.Join(t.TempDir(), "latchkey")
+	writeProgram(t, nohup, fmt.Appendf(nil, "#!/bin/sh\ntrap '' HUP\nexec %s \"$@\"\n", binary))
+	for name, program := range map[string]string{"plain": binary, "nohup": nohup} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startProgram(t, nil, program, t.TempDir(), append(cheapHashes, "--log-level", "warn")...)
+			must(t, s.cmd.Process.Signal(syscall.SIGHUP))
+			await(t, "a line about SIGHUP", func() bool {
+				return strings.Contains(s.out.String(), "SIGHUP reloads nothing")
+			})
+			slow, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+			must(t, err)
+			defer slow.Close()
+			_, err = io.WriteString(slow, "GET /healthz HTTP/1.1\r\nHost: x\r\n")
+			must(t, err)
+			if !answered(s.URL + "/healthz") { // so the server has accepted slow before
+				t.Error("the server does not answer after SIGHUP")
+			}
+			must(t, s.cmd.Process.Signal(syscall.SIGTERM))
+			await(t, "the listener to close", func() bool {
+				conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+				if err == nil {
+					_ = conn.Close()
+				}
+				return err != nil
+			})
+			must(t, s.cmd.Process.Signal(syscall.SIGHUP))
+			_, err = io.WriteString(slow, "\r\n")
+			must(t, err)
+			if text, err := io.ReadAll(slow); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 200 ") {
+				t.Errorf("the request in progress: %q, %v, want 200", text, err)
+			}
+			if err := <-s.done; err != nil {
+				t.Errorf("the server exits with %v, want 0", err)
+			}
+			s.done <- nil
+		})
+	}
 }
