@@ -229,27 +229,18 @@ func (a *Authority) checkLifetime(v models.ValidationError, seconds int64) int64
 
 // IssueRequest describes a token that is issued without the user's password.
 type IssueRequest struct {
-	Account string        // used if UID is 0
-	UID     uint32        // of the user
-	TTL     time.Duration // 0: a login token, if Label is "" too; otherwise a service token
-	Scope   string        // name; "" means the scope of a login
-	Label   string        // of a service token
-	Client  Client
-}
-
-// owner reads the account.
-func (r IssueRequest) owner(ctx context.Context, s *models.Store) (models.Credentials, error) {
-	if r.UID != 0 {
-		return s.CredentialsByID(ctx, r.UID)
-	}
-	return s.Credentials(ctx, r.Account)
+	UID    uint32        // of the user
+	TTL    time.Duration // 0: a login token, if Label is "" too; otherwise a service token
+	Scope  string        // name; "" means the scope of a login
+	Label  string        // of a service token
+	Client Client
 }
 
 // IssueFor issues a token without the user's password, for the commands of the operator. Errors:
 // models.ErrNotFound, models.ErrChanged for a disabled account, models.ValidationError,
 // TokenLimitError.
 func (a *Authority) IssueFor(ctx context.Context, r IssueRequest) (Issued, error) {
-	found, err := r.owner(ctx, a.store)
+	found, err := a.store.CredentialsByID(ctx, r.UID)
 	if err != nil {
 		return Issued{}, err
 	}

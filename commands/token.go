@@ -18,7 +18,7 @@ const commandLine = "command line"
 type tokenIssueCmd struct {
 	configFlags `group:"config"`
 
-	Account string         `arg:"" help:"E-mail address or mobile number."`
+	Account string         `arg:"" help:"E-mail address or mobile number, spelled as in user list; A to Z in either case."`
 	TTL     *time.Duration `name:"ttl" help:"Lifetime; makes it a service token (default: --token-ttl)."`
 	Scope   string         `placeholder:"NAME" help:"Scope (default: that of the account)."`
 	Label   string         `placeholder:"TEXT" help:"Label; makes it a service token (default: none)."`
@@ -43,7 +43,11 @@ func (t *tokenIssueCmd) Run(ctx context.Context, std Console) error {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // everything is committed
-	request := auth.IssueRequest{Account: t.Account, Scope: t.Scope, Label: t.Label,
+	user, err := d.user(ctx, t.Account)
+	if err != nil {
+		return accountError(t.Account, err)
+	}
+	request := auth.IssueRequest{UID: user.ID, Scope: t.Scope, Label: t.Label,
 		Client: auth.Client{Address: commandLine}}
 	if t.TTL != nil {
 		request.TTL = *t.TTL
@@ -110,7 +114,7 @@ func readToken(std Console, argument string) (string, error) {
 type tokenListCmd struct {
 	configFlags `group:"config"`
 
-	Account string `arg:"" help:"E-mail address or mobile number."`
+	Account string `arg:"" help:"E-mail address or mobile number, spelled as in user list; A to Z in either case."`
 	JSON    bool   `name:"json" help:"Print JSON, one object a line."`
 }
 
@@ -121,7 +125,7 @@ func (t *tokenListCmd) Run(ctx context.Context, std Console) error {
 		return err
 	}
 	defer d.Close() //nolint:errcheck // only read
-	user, err := d.store.UserByAccount(ctx, t.Account)
+	user, err := d.user(ctx, t.Account)
 	if err != nil {
 		return accountError(t.Account, err)
 	}
@@ -171,7 +175,7 @@ type tokenRevokeCmd struct {
 	yesFlag
 
 	Tokens []string `arg:"" optional:"" name:"token" help:"Tokens, or ids from token list; - reads a token from standard input."`
-	All    string   `placeholder:"ACCOUNT" help:"Revoke every token of this account."`
+	All    string   `placeholder:"ACCOUNT" help:"Revoke every token of this account, spelled as in user list; A to Z in either case."`
 }
 
 // Validate checks the command line before anything is opened.

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"latchkey/auth"
@@ -176,7 +177,7 @@ func (f *configFlags) change(ctx context.Context, std Console, account string,
 	}
 	defer d.Close() //nolint:errcheck // everything is committed
 	var done string
-	user, err := d.store.UserByAccount(ctx, account)
+	user, err := d.user(ctx, account)
 	if err == nil {
 		done, err = do(d.authority, user)
 	}
@@ -185,6 +186,37 @@ func (f *configFlags) change(ctx context.Context, std Console, account string,
 	}
 	_, err = fmt.Fprintf(std.Out, "%s: %s (in %s)\n", user.Account, done, d.name)
 	return err
+}
+
+// user returns the user of an account that was typed as it is stored; A to Z may be in either case.
+// Other spellings belong to the same account, but may be meant for another: whoever registers
+// straße@b.cn must not get what is meant for strasse@b.cn. Errors: spellingError,
+// models.ErrNotFound.
+func (d directory) user(ctx context.Context, account string) (models.User, error) {
+	user, err := d.store.UserByAccount(ctx, account)
+	if err == nil && lowerASCII(user.Account) != lowerASCII(account) {
+		return models.User{}, spellingError(user.Account)
+	}
+	return user, err
+}
+
+// spellingError means that an account is stored in this spelling, not in the one that was typed.
+type spellingError string
+
+// Error names the stored spelling, also in ASCII, because the two may look alike.
+func (e spellingError) Error() string {
+	return fmt.Sprintf("it is stored as %s (%s) and nothing was done; repeat the command with the "+
+		"stored spelling if you mean this account", string(e), strconv.QuoteToASCII(string(e)))
+}
+
+// lowerASCII maps A to Z to lower case, and no other letter.
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, s)
 }
 
 // accountError says which account an error is about, and what to do next.
@@ -202,7 +234,7 @@ func accountError(account string, err error) error {
 type userPasswdCmd struct {
 	configFlags `group:"config"`
 
-	Account     string `arg:"" help:"E-mail address or mobile number."`
+	Account     string `arg:"" help:"E-mail address or mobile number, spelled as in user list; A to Z in either case."`
 	SecretStdin bool   `help:"Read the password from one line of standard input."`
 }
 
@@ -220,7 +252,7 @@ func (u *userPasswdCmd) Run(ctx context.Context, std Console) error {
 type userRoleCmd struct {
 	configFlags `group:"config"`
 
-	Account string `arg:"" help:"E-mail address or mobile number."`
+	Account string `arg:"" help:"E-mail address or mobile number, spelled as in user list; A to Z in either case."`
 	Role    string `arg:"" enum:"user,admin" help:"user or admin."`
 }
 
@@ -242,7 +274,7 @@ func (u *userRoleCmd) Run(ctx context.Context, std Console) error {
 type userDisableCmd struct {
 	configFlags `group:"config"`
 
-	Account string `arg:"" help:"E-mail address or mobile number."`
+	Account string `arg:"" help:"E-mail address or mobile number, spelled as in user list; A to Z in either case."`
 }
 
 // Run disables the account.
@@ -253,7 +285,7 @@ func (u *userDisableCmd) Run(ctx context.Context, std Console) error {
 type userEnableCmd struct {
 	configFlags `group:"config"`
 
-	Account string `arg:"" help:"E-mail address or mobile number."`
+	Account string `arg:"" help:"E-mail address or mobile number, spelled as in user list; A to Z in either case."`
 }
 
 // Run enables the account.
@@ -277,7 +309,7 @@ type userDeleteCmd struct {
 	configFlags `group:"config"`
 	yesFlag
 
-	Account string `arg:"" help:"E-mail address or mobile number."`
+	Account string `arg:"" help:"E-mail address or mobile number, spelled as in user list; A to Z in either case."`
 }
 
 // Run deletes the account.
