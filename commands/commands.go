@@ -123,7 +123,7 @@ func Run(ctx context.Context, args []string, std Console) int {
 
 // fail prints an error on one line.
 func fail(std Console, code int, err error) int {
-	fmt.Fprintln(std.Err, "latchkey:", strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintln(std.Err, "latchkey:", printable(err))
 	return code
 }
 

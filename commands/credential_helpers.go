@@ -99,7 +99,7 @@ func (d *dockerCmd) Run(ctx context.Context, std Console) error {
 			io.LimitReader(std.In, maxHelperInput), std.Out)
 	}
 	if err != nil {
-		fmt.Fprintln(std.Out, err)
+		fmt.Fprintln(std.Out, printable(err)) // Docker shows it, so it must not be on standard error too
 		return errReported
 	}
 	return nil

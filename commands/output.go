@@ -6,12 +6,39 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/rivo/uniseg"
+
+	"latchkey/client/wire"
 )
 
-// printJSON prints one JSON document on a line of its own.
-func printJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
+// printJSON prints one JSON document on a line of its own. It escapes what a terminal would obey,
+// which can only stand in a string.
+func printJSON(w io.Writer, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var line strings.Builder
+	for _, r := range string(text) {
+		if unicode.IsGraphic(r) {
+			line.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&line, `\u%04x`, unit)
+		}
+	}
+	_, err = fmt.Fprintln(w, line.String())
+	return err
+}
+
+// printable returns an error on one line, without what a terminal would obey.
+func printable(err error) string {
+	return wire.Printable(strings.ReplaceAll(err.Error(), "\n", "; "))
+}
 
 // stamp formats Unix seconds as every command prints them.
 func stamp(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
@@ -23,7 +50,7 @@ type table struct{ rows [][]string }
 func (t *table) add(cells ...any) {
 	row := make([]string, len(cells))
 	for i, cell := range cells {
-		row[i] = fmt.Sprint(cell)
+		row[i] = wire.Printable(fmt.Sprint(cell))
 	}
 	t.rows = append(t.rows, row)
 }

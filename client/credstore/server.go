@@ -57,7 +57,7 @@ func message(msg json.RawMessage) string {
 		}
 		text = strings.Join(parts, "; ")
 	}
-	runes := []rune(outbound.Printable(text))
+	runes := []rune(wire.Printable(text))
 	return string(runes[:min(len(runes), maxMessage)])
 }
 

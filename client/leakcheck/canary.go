@@ -46,7 +46,7 @@ func (c canary) send(ctx context.Context, address string) (server string, err er
 	}
 	_, err = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)) // bytes
 	server = strings.TrimSpace(response.Header.Get("Server") + " " + response.Header.Get("Via"))
-	return outbound.Printable(server), errors.Join(err, response.Body.Close())
+	return wire.Printable(server), errors.Join(err, response.Body.Close())
 }
 
 func (c canary) request(ctx context.Context, address string) (*http.Request, error) {

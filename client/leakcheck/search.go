@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"latchkey/client/internal/outbound"
+	"latchkey/client/wire"
 )
 
 // maxLine bounds how much of a line is held in memory, in bytes.
@@ -129,5 +129,5 @@ func redact(line, token string) string {
 	if at := strings.Index(line, redacted); len(line) > 300 && at >= 0 { // bytes
 		line = "…" + line[max(0, at-100):min(len(line), at+150)] + "…"
 	}
-	return outbound.Printable(line) // last, because the cut may have split a character
+	return wire.Printable(line) // last, because the cut may have split a character
 }

@@ -1,6 +1,7 @@
 // Package wire defines what Latchkey's servers and clients must agree on: the form of a token, the
 // names of cookies and headers, the error codes and the challenge. docs/reference/api.md explains
-// them. The package imports nothing of Latchkey.
+// them. It also makes text from the other side safe to print. The package imports nothing of
+// Latchkey.
 package wire
 
 import (

@@ -1,5 +1,5 @@
 // Package outbound holds what the client packages share for requests to servers that they need not
-// trust: an HTTP client, failures in plain words, and text that is safe to print.
+// trust: an HTTP client, and failures in plain words.
 package outbound
 
 import (
@@ -12,7 +12,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
+
+	"latchkey/client/wire"
 )
 
 // NewClient returns a client that gives up after timeout and does not follow redirects: they would
@@ -38,7 +39,7 @@ func (e unreachableError) Unwrap() error { return e.cause }
 // Error says which server cannot be reached and why, and what to check.
 func (e unreachableError) Error() string {
 	return fmt.Sprintf("cannot reach %s (%s): check the address and that the server is running",
-		Printable(e.address), reason(e.cause))
+		wire.Printable(e.address), reason(e.cause))
 }
 
 // Unreachable describes an error of http.Client.Do to a person, with what to check. It wraps err.
@@ -61,7 +62,7 @@ func reason(err error) string {
 		return "its name cannot be resolved"
 	case errors.As(err, &certificate):
 		return "its certificate is not trusted: " +
-			Printable(strings.TrimPrefix(certificate.Err.Error(), "x509: "))
+			wire.Printable(strings.TrimPrefix(certificate.Err.Error(), "x509: "))
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "it speaks http, not https"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -70,17 +71,5 @@ func reason(err error) string {
 	for cause := errors.Unwrap(err); cause != nil; cause = errors.Unwrap(err) {
 		err = cause
 	}
-	return Printable(err.Error())
-}
-
-// Printable replaces all that is not a visible character or a space, such as control characters
-// (C0 and C1), bidirectional overrides and broken UTF-8. A terminal would obey them, and a server
-// could use them to change or hide what it shows.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) {
-			return ' '
-		}
-		return r
-	}, text)
+	return wire.Printable(err.Error())
 }
