@@ -36,7 +36,7 @@ type serveCmd struct {
 	PublicURL    *url.URL       `placeholder:"URL" group:"serve" help:"URL at which browsers reach this server (default: from each request)."`
 	CookieDomain string         `placeholder:"NAME" group:"serve" help:"Domain whose hosts share one login."`
 	ReturnHost   []string       `placeholder:"HOST[:PORT]" group:"serve" help:"Further host to which a login may redirect; repeatable."`
-	Connections  int            `default:"2048" placeholder:"N" group:"serve" help:"Maximum of open connections."`
+	Connections  int            `default:"2048" placeholder:"N" group:"serve" help:"Maximum of open connections; one network may hold half."`
 	Bridge       bool           `group:"serve" help:"Accept an account and its password at /v1/verify, too."`
 	LogFormat    string         `default:"text" enum:"text,json" placeholder:"text|json" group:"serve" help:"Format of the log."`
 	LogLevel     slog.Level     `default:"info" placeholder:"LEVEL" group:"serve" help:"Lowest level to log: debug, info, warn or error."`
