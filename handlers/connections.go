@@ -15,7 +15,7 @@ const (
 	readTimeout   = 5 * time.Second  // for a whole request
 	writeTimeout  = 30 * time.Second // for a whole response, from the end of the request's header
 	stallTimeout  = 5 * time.Second  // for the next byte of a response
-	promptTimeout = 10 * time.Millisecond
+	promptTimeout = 10 * time.Millisecond // for a client that reads to take a response
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 16 << 10    // bytes
 	quietTimeout  = time.Second // how long a stop waits for idle connections to close

@@ -92,3 +92,31 @@ func TestRoomAfterResponse(t *testing.T) {
 	requireOK(t, slow)
 	requireOK(t, next)
 }
+
+// TestHalfClose: net/http closes only the sending half first, so that a response is not lost while
+// its request still arrives.
+func TestHalfClose(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	limited := newConnections(1, nil).limit(listener)
+	defer limited.Close()
+	client, err := net.Dial("tcp", listener.Addr().String())
+	must(t, err)
+	defer client.Close()
+	ours, err := limited.Accept()
+	must(t, err)
+	defer ours.Close()
+	half, ok := ours.(interface{ CloseWrite() error })
+	if !ok {
+		t.Fatal("there is no CloseWrite, which net/http looks for")
+	}
+	must(t, half.CloseWrite())
+	if text, err := io.ReadAll(client); err != nil || len(text) != 0 {
+		t.Errorf("the client reads %q, %v, want the end", text, err)
+	}
+	_, err = io.WriteString(client, "x")
+	must(t, err)
+	if n, err := ours.Read(make([]byte, 1)); n != 1 || err != nil {
+		t.Errorf("the server reads %d bytes, %v, want 1", n, err)
+	}
+}
