@@ -12,9 +12,9 @@ import (
 
 // Limits of a connection.
 const (
-	readTimeout   = 5 * time.Second  // for a whole request
-	writeTimeout  = 30 * time.Second // for a whole response, from the end of the request's header
-	stallTimeout  = 5 * time.Second  // for the next byte of a response
+	readTimeout   = 5 * time.Second       // for a whole request
+	writeTimeout  = 30 * time.Second      // for a whole response, from the end of the request's header
+	stallTimeout  = 5 * time.Second       // for the next byte of a response
 	promptTimeout = 10 * time.Millisecond // for a client that reads to take a response
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 16 << 10    // bytes
