@@ -77,7 +77,7 @@ func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser
 	if err := a.CheckRegistration(ctx, r); err != nil {
 		return models.NewUser{}, err
 	}
-	from := origin{networkOf(r.Client.Address), models.AccountKey(r.Account)}
+	from := origin{networksOf(r.Client.Address), models.AccountKey(r.Account)}
 	hash, err := a.hasher.hash(ctx, from, r.Password)
 	return models.NewUser{Account: r.Account, ClientType: r.ClientType, Nickname: r.Nickname,
 		PasswordHash: hash, Pending: r.Pending}, err

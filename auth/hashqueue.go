@@ -13,30 +13,55 @@ const (
 	maxWait    = 2 * time.Second // of one caller
 )
 
-// origin is the network and the account that a hash is computed for. An empty part is unknown and
-// equals no other.
-type origin struct{ network, account string }
-
-func (o origin) shares(other origin) bool {
-	return o.network != "" && o.network == other.network ||
-		o.account != "" && o.account == other.account
+// origin is what a hash is computed for: the networks of the client, the narrowest first, and the
+// account. What is missing is unknown and equals no other.
+type origin struct {
+	networks []network
+	account  string
 }
 
-// hashQueue is a fair queue for a number of slots, with a bounded length and waiting time. It works
-// in rounds. In each round every network and every account has one turn, so that a thousand logins
-// from one network or for one account delay a login from elsewhere by at most one round. It is safe
+// keys returns what an origin shares with others, as keys of a map.
+func (o origin) keys() []any {
+	keys := make([]any, 0, 1+len(o.networks))
+	if o.account != "" {
+		keys = append(keys, o.account)
+	}
+	for _, n := range o.networks {
+		keys = append(keys, n)
+	}
+	return keys
+}
+
+// rank is the place of an origin by some numbers of its keys, to be compared from left to right.
+type rank [4]int64
+
+// rankIn returns the rank by the numbers in a map: that of the account or of the widest network,
+// whichever is greater, then those of the networks, the widest first.
+func (o origin) rankIn(numbers map[any]int64) (r rank) {
+	for i, n := range o.networks {
+		r[len(o.networks)-i] = numbers[n]
+	}
+	r[0] = max(numbers[o.account], r[1])
+	return r
+}
+
+func (r rank) less(other rank) bool { return slices.Compare(r[:], other[:]) < 0 }
+
+// hashQueue is a fair queue for a number of slots, with a bounded length and waiting time. A slot
+// goes to the account and the widest network that had theirs longest ago; of the clients in that
+// network to the narrower one that had its longest ago; and so on. So a thousand logins from one
+// network of any width, or for one account, delay a login from elsewhere by one turn. It is safe
 // for concurrent use.
 type hashQueue struct {
 	mu      sync.Mutex
 	free    int // slots
-	round   int64
-	served  []origin // in the current round
-	waiting []*waiter
+	turns   int64
+	served  map[any]int64 // the last turn of each account and each network
+	waiting []*waiter     // in order of arrival
 }
 
 type waiter struct {
 	origin origin
-	round  int64
 	turn   chan error // nil: it has a slot
 }
 
@@ -45,17 +70,15 @@ func (q *hashQueue) enter(ctx context.Context, o origin) error {
 	q.mu.Lock()
 	if q.free > 0 { // then the queue is empty
 		q.free--
-		q.round++
-		q.served = append(q.served[:0], o)
+		q.note(o)
 		q.mu.Unlock()
 		return nil
 	}
-	w := &waiter{origin: o, round: q.roundOf(o), turn: make(chan error, 1)}
-	if len(q.waiting) >= maxWaiting && !q.displace(w.round) {
-		q.mu.Unlock()
-		return ErrBusy
-	}
+	w := &waiter{origin: o, turn: make(chan error, 1)}
 	q.waiting = append(q.waiting, w)
+	if len(q.waiting) > maxWaiting {
+		q.displace()
+	}
 	q.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(ctx, maxWait)
@@ -68,35 +91,43 @@ func (q *hashQueue) enter(ctx context.Context, o origin) error {
 	}
 }
 
-// roundOf returns the first round in which neither the network nor the account has a turn yet.
-func (q *hashQueue) roundOf(o origin) int64 {
-	round := q.round
-	if slices.ContainsFunc(q.served, o.shares) {
-		round++
-	}
+// displace rejects the newest waiter of the most crowded account or network.
+func (q *hashQueue) displace() {
+	others := map[any]int64{} // waiters that share the key, without the first
 	for _, w := range q.waiting {
-		if w.origin.shares(o) {
-			round = max(round, w.round+1)
+		for _, key := range w.origin.keys() {
+			if n, found := others[key]; found {
+				others[key] = n + 1
+			} else {
+				others[key] = 0
+			}
 		}
 	}
-	return round
-}
-
-// displace rejects the last waiter of the latest round, if that is later than round, and reports
-// whether it did.
-func (q *hashQueue) displace(round int64) bool {
-	last := 0
+	last, lastRank := 0, rank{}
 	for i, w := range q.waiting {
-		if w.round >= q.waiting[last].round {
-			last = i
+		if r := w.origin.rankIn(others); !r.less(lastRank) {
+			last, lastRank = i, r
 		}
-	}
-	if q.waiting[last].round <= round {
-		return false
 	}
 	q.waiting[last].turn <- ErrBusy
 	q.waiting = slices.Delete(q.waiting, last, last+1)
-	return true
+}
+
+// note counts a turn of an origin. It forgets those long before the oldest waiter came.
+func (q *hashQueue) note(o origin) {
+	if q.served == nil || len(q.served) > 16*maxWaiting {
+		recent := map[any]int64{}
+		for key, turn := range q.served {
+			if turn > q.turns-2*maxWaiting {
+				recent[key] = turn
+			}
+		}
+		q.served = recent
+	}
+	q.turns++
+	for _, key := range o.keys() {
+		q.served[key] = q.turns
+	}
 }
 
 // abandon removes a waiter from the queue, unless its turn has come at the same moment.
@@ -111,7 +142,7 @@ func (q *hashQueue) abandon(w *waiter, cause error) error {
 	return fmt.Errorf("%w: %w", ErrBusy, cause)
 }
 
-// leave gives the slot to the first waiter of the earliest round, or back.
+// leave gives the slot to the waiter whose turn it is, or back.
 func (q *hashQueue) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -119,17 +150,14 @@ func (q *hashQueue) leave() {
 		q.free++
 		return
 	}
-	first := 0
+	first, firstRank := 0, q.waiting[0].origin.rankIn(q.served)
 	for i, w := range q.waiting {
-		if w.round < q.waiting[first].round {
-			first = i
+		if r := w.origin.rankIn(q.served); r.less(firstRank) {
+			first, firstRank = i, r
 		}
 	}
 	next := q.waiting[first]
 	q.waiting = slices.Delete(q.waiting, first, first+1)
-	if next.round > q.round {
-		q.round, q.served = next.round, q.served[:0]
-	}
-	q.served = append(q.served, next.origin)
+	q.note(next.origin)
 	next.turn <- nil
 }

@@ -19,14 +19,14 @@ import (
 // is "network/account".
 func serve(t *testing.T, q *hashQueue, callers ...string) []string {
 	t.Helper()
-	must(t, q.enter(t.Context(), origin{"first", "first"}))
+	must(t, q.enter(t.Context(), from("first", "first")))
 	var mu sync.Mutex
 	var order []string
 	var wait sync.WaitGroup
 	for _, caller := range callers {
 		network, account, _ := strings.Cut(caller, "/")
 		wait.Go(func() {
-			err := q.enter(t.Context(), origin{network, account})
+			err := q.enter(t.Context(), from(network, account))
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -43,13 +43,22 @@ func serve(t *testing.T, q *hashQueue, callers ...string) []string {
 	return order
 }
 
+// from returns the origin of an account in one network.
+func from(name, account string) origin {
+	o := origin{account: account}
+	if name != "" {
+		o.networks = []network{{prefix: name}}
+	}
+	return o
+}
+
 func TestQueueIsFair(t *testing.T) {
 	tests := map[string]struct{ callers, want string }{
 		"all different":    {"a/1 b/2 c/3", "a/1 b/2 c/3"},
 		"one network":      {"a/1 a/2 a/3 b/4", "a/1 b/4 a/2 a/3"},
 		"one account":      {"a/1 b/1 c/1 d/2", "a/1 d/2 b/1 c/1"},
 		"two networks":     {"a/1 a/2 a/3 b/4 b/5 b/6", "a/1 b/4 a/2 b/5 a/3 b/6"},
-		"the one served":   {"first/1 b/2 x/first c/3", "b/2 c/3 first/1 x/first"},
+		"the one served":   {"first/1 b/2 x/first c/3", "b/2 c/3 x/first first/1"},
 		"unknown networks": {"/1 /2 /1 /3", "/1 /2 /3 /1"},
 	}
 	for name, test := range tests {
@@ -107,7 +116,7 @@ func TestQueueLosesNoSlot(t *testing.T) {
 			for range 200 {
 				timeout := time.Duration(random.IntN(200)) * time.Microsecond
 				ctx, cancel := context.WithTimeout(t.Context(), timeout)
-				o := origin{strconv.Itoa(random.IntN(5)), strconv.Itoa(random.IntN(9))}
+				o := from(strconv.Itoa(random.IntN(5)), strconv.Itoa(random.IntN(9)))
 				if q.enter(ctx, o) == nil {
 					q.leave()
 				}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -81,6 +80,13 @@ func networkLimit(attempts int) *limit {
 		maxWait: time.Minute}
 }
 
+// times returns a limit that allows a multiple of the attempts.
+func (l *limit) times(factor int) *limit {
+	wide := *l
+	wide.attempts = factor * min(l.attempts, maxAttempts/factor)
+	return &wide
+}
+
 // interval is how long one failed attempt counts.
 func (l *limit) interval() time.Duration { return l.window / time.Duration(l.attempts) }
 
@@ -141,31 +147,29 @@ func (l *loginLimiter) limitKey(limit *limit, kind string, parts ...string) limi
 	return limitKey{bucketKey(hash.Sum(nil)), limit}
 }
 
-// keysFor returns the limit keys of a client without a known device: the account from its network,
-// and the network. A loopback address has no network limit, because it may be a proxy that is not
-// configured as trusted and stands for all its clients.
+// keysFor returns the limit keys of a client without a known device: the account from each of its
+// networks, and the networks. A loopback address has no network limit, because it may be a proxy
+// that is not configured as trusted and stands for all its clients. The order is the same for all
+// clients, so that two transactions of PostgreSQL never wait for each other's rows.
 func (l *loginLimiter) keysFor(address, account string) []limitKey {
-	network := networkOf(address)
-	pair := l.limitKey(l.accounts, "account", network, models.AccountKey(account))
-	if network == "" {
-		return []limitKey{pair}
+	account = models.AccountKey(account)
+	networks := networksOf(address)
+	if len(networks) == 0 {
+		return []limitKey{l.limitKey(l.accounts, "account", "", account)}
 	}
-	return []limitKey{pair, l.limitKey(l.networks, "network", network)}
+	return append(l.networkKeys(l.accounts, "account", networks, account),
+		l.networkKeys(l.networks, "network", networks)...)
 }
 
-// networkOf returns an IPv4 address itself, and of an IPv6 address the /64, which is the least that
-// one customer has. It is "" for loopback addresses and for what is not an address.
-func networkOf(address string) string {
-	ip, err := netip.ParseAddr(address)
-	if ip = ip.Unmap().WithZone(""); err != nil || ip.IsLoopback() {
-		return ""
+// networkKeys returns one limit key of a kind for each network, with the limit times its factor.
+func (l *loginLimiter) networkKeys(
+	limit *limit, kind string, networks []network, parts ...string,
+) []limitKey {
+	keys := make([]limitKey, len(networks))
+	for i, n := range networks {
+		keys[i] = l.limitKey(limit.times(n.factor), kind, append([]string{n.prefix}, parts...)...)
 	}
-	bits := ip.BitLen()
-	if ip.Is6() {
-		bits = 64
-	}
-	network, _ := ip.Prefix(bits) // fails only for too many bits
-	return network.String()
+	return keys
 }
 
 // reserve starts an attempt, which one of the reservation's methods must end. While pending

@@ -103,7 +103,7 @@ func TestRejectedAttemptsAddNoBuckets(t *testing.T) {
 		for n := range 100 {
 			_, _, _ = a.attempt(t, fmt.Sprintf("nobody%d@example.com", n), "wrong-1", "192.0.2.1")
 		}
-		const want = 3 // two accounts and their network
+		const want = 6 // two accounts and their network, each in two widths
 		if got := a.limiter.buckets.Len(); got != want {
 			t.Errorf("%d buckets, want %d", got, want)
 		}

@@ -282,8 +282,10 @@ func FuzzNetworkOf(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, address string) {
-		if network := networkOf(address); len(network) > 40 {
-			t.Errorf("the network of %q is %q", address, network)
+		for _, n := range networksOf(address) {
+			if len(n.prefix) > 40 {
+				t.Errorf("a network of %q is %q", address, n.prefix)
+			}
 		}
 	})
 }

@@ -17,7 +17,7 @@ type Login struct {
 }
 
 func (l Login) origin() origin {
-	return origin{networkOf(l.Client.Address), models.AccountKey(l.Account)}
+	return origin{networksOf(l.Client.Address), models.AccountKey(l.Account)}
 }
 
 // Check returns what is wrong with the input, without an attempt to log in. Errors:
