@@ -154,6 +154,9 @@ func (a *Authority) load(ctx context.Context) error {
 	if a.limiter, err = loadLimiter(ctx, a.store, *a.ring.masterKey.Load(), a.options); err != nil {
 		return err
 	}
+	if err := a.hasher.loadKinds(ctx, a.store); err != nil {
+		return err
+	}
 	clock, err := loadStoreClock(ctx, a.store)
 	if err != nil {
 		return err

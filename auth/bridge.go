@@ -137,7 +137,7 @@ func (b *Bridge) hash(
 	if err != nil {
 		return Identity{}, err
 	}
-	right, err := b.authority.hasher.check(l.Password, found.PasswordHash)
+	right, err := b.authority.hasher.check(l.Password, found)
 	if err != nil {
 		return Identity{}, err
 	}

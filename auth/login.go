@@ -52,7 +52,7 @@ func checkClientType(v models.ValidationError, t models.ClientType) error {
 	return nil
 }
 
-// Login checks a password and issues a token. It costs one hash whether or not the account exists.
+// Login checks a password and issues a token. Its cost does not reveal whether the account exists.
 // Errors: models.ValidationError, ErrClientType, ErrBusy, and a *LoginError of ErrUnknownAccount,
 // ErrWrongPassword (also for a disabled account) or ErrTooManyAttempts.
 func (a *Authority) Login(ctx context.Context, l Login) (Issued, error) {
@@ -95,7 +95,7 @@ func (a *Authority) checkPassword(ctx context.Context, l Login, found models.Cre
 		return rejectLogin(found.User, err)
 	}
 	defer attempt.release()
-	right, err := a.hasher.verify(limited, l.origin(), l.Password, found.PasswordHash)
+	right, err := a.hasher.verify(limited, l.origin(), l.Password, found)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -104,6 +106,46 @@ func TestNoOracle(t *testing.T) {
 	if got := a.hasher.made.Load() - before; err == nil || got != 1 {
 		t.Errorf("disabled account, right password: %v after %d hashes, want 1", err, got)
 	}
+}
+
+// TestNoOracleAfterChange: after the parameters of argon2 were raised or lowered, a rejected login
+// computes the same hashes whether its account exists, and whether its hash is older. Hashes that
+// another process made count from the first on that this one meets.
+func TestNoOracleAfterChange(t *testing.T) {
+	cheap, dear := cheap(), Params{minMemoryKiB, 2, 1}
+	for name, params := range map[string][2]Params{
+		"raised": {cheap, dear}, "lowered": {dear, cheap}, "the same": {dear, dear},
+	} {
+		dir, key := newDirectory(t)
+		before := openAuthority(t, dir, key, Options{Params: params[0]})
+		register(t, before, "old@example.com")
+		off := register(t, before, "off@example.com").ID
+		must(t, before.Change(t.Context(), off, Change{State: new(models.Disabled)}))
+		after := openAuthority(t, dir, key, Options{Params: params[1]})
+		register(t, after, "new@example.com")
+		if _, err := login(before, "new@example.com", "wrong-1"); err == nil {
+			t.Fatal("accepted")
+		}
+		for process, a := range map[string]*Authority{"before": before, "after": after} {
+			want := hashesOf(a, "nobody@example.com", "wrong-1")
+			for account, password := range map[string]string{"old@example.com": "wrong-1",
+				"new@example.com": "wrong-1", "off@example.com": "secret1", "x": "wrong-1"} {
+				if got := hashesOf(a, account, password); !slices.Equal(got, want) {
+					t.Errorf("%s, process %s the change, %s: hashes %v, of an unknown account %v", name,
+						process, account, got, want)
+				}
+			}
+		}
+	}
+}
+
+// hashesOf logs in and returns the parameters of the hashes that were computed, sorted.
+func hashesOf(a *Authority, account, password string) (hashes []Params) {
+	a.hasher.onHash = func(p Params) { hashes = append(hashes, p) }
+	defer func() { a.hasher.onHash = nil }()
+	_, _ = login(a, account, password)
+	slices.SortFunc(hashes, func(p, q Params) int { return cmp.Compare(p.Time, q.Time) })
+	return hashes
 }
 
 // TestRehash: a login replaces a hash that has other parameters. The user's tokens stay valid.

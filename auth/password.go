@@ -10,10 +10,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/argon2"
+
+	"latchkey/models"
 )
 
 // MaxPassword is the maximum length of a password in bytes. It is checked before any hashing.
@@ -37,6 +40,7 @@ const (
 	maxThreads   = 4
 	saltSize     = 16 // bytes
 	hashSize     = 32 // bytes
+	encodedSize  = 67 // characters of "$SALT$HASH" in a PHC string
 )
 
 // Check returns an error if a parameter is out of range.
@@ -56,10 +60,13 @@ var ErrHash = errors.New("a stored password hash cannot be read")
 // hasher hashes passwords with argon2id in a fixed number of slots, so that a storm of logins
 // neither exhausts memory nor takes every core from verification. It is safe for concurrent use.
 type hasher struct {
-	params Params
+	params Params // of new hashes
 	queue  hashQueue
 	made   atomic.Int64 // hashes so far
-	dummy  string       // a hash of no password, with the current parameters
+	onHash func(Params) // called before each hash, in tests; may be nil
+
+	mu    sync.Mutex
+	kinds []Params // of new and of stored hashes, each once
 }
 
 // Slots returns how many hashes are computed at the same time: one less than there are cores, but
@@ -71,7 +78,7 @@ func (p Params) Measure() time.Duration {
 	durations := make([]time.Duration, 3)
 	for i := range durations {
 		started := time.Now()
-		p.hash("password", make([]byte, saltSize), hashSize)
+		p.hash("password", make([]byte, saltSize))
 		durations[i] = time.Since(started)
 	}
 	slices.Sort(durations)
@@ -83,11 +90,37 @@ func newHasher(params Params) (*hasher, error) {
 	if err := params.Check(); err != nil {
 		return nil, err
 	}
-	h := &hasher{params: params, queue: hashQueue{free: Slots()}}
-	random := make([]byte, saltSize+hashSize)
-	rand.Read(random) // cannot fail since Go 1.24
-	h.dummy = phc(params, random[:saltSize], random[saltSize:])
-	return h, nil
+	return &hasher{params: params, queue: hashQueue{free: Slots()}, kinds: []Params{params}}, nil
+}
+
+// loadKinds reads which parameters the stored hashes have.
+func (h *hasher) loadKinds(ctx context.Context, store *models.Store) error {
+	sample := phc(h.params, make([]byte, saltSize), make([]byte, hashSize))
+	suffix := sample[len(sample)-encodedSize:]
+	beginnings, err := store.HashBeginnings(ctx, encodedSize)
+	for _, beginning := range beginnings {
+		// A login to an account with an unreadable hash is rejected with ErrHash.
+		if params, _, _, err := parsePHC(beginning + suffix); err == nil {
+			h.learn(params)
+		}
+	}
+	return err
+}
+
+// learn adds the parameters of a stored hash, which another process may have made.
+func (h *hasher) learn(params Params) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !slices.Contains(h.kinds, params) {
+		h.kinds = append(h.kinds, params)
+	}
+}
+
+// otherKinds returns the parameters of new and of stored hashes, except one.
+func (h *hasher) otherKinds(except Params) []Params {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(h.kinds), func(p Params) bool { return p == except })
 }
 
 // hash waits for a slot and returns the PHC string of a password. Errors: ErrBusy.
@@ -96,38 +129,52 @@ func (h *hasher) hash(ctx context.Context, o origin, password string) (string, e
 	err := h.inSlot(ctx, o, func() error {
 		salt := make([]byte, saltSize)
 		rand.Read(salt) // cannot fail since Go 1.24
-		h.made.Add(1)
-		encoded = phc(h.params, salt, h.params.hash(password, salt, hashSize))
+		encoded = phc(h.params, salt, h.compute(h.params, password, salt))
 		return nil
 	})
 	return encoded, err
 }
 
-// verify waits for a slot and reports whether a password has a hash. An empty hash stands for an
-// unknown account: it costs the same, and no password has it. Errors: ErrBusy, ErrHash.
+// verify waits for a slot and reports whether a password is that of an account. Without a hash the
+// account is unknown, and no password is right. Unless the login is accepted, it costs one hash of
+// each kind, whichever the account has, so that its time does not reveal whether the account
+// exists. Errors: ErrBusy, ErrHash.
 func (h *hasher) verify(
-	ctx context.Context, o origin, password, hash string,
+	ctx context.Context, o origin, password string, c models.Credentials,
 ) (right bool, err error) {
 	err = h.inSlot(ctx, o, func() error {
-		right, err = h.check(password, hash)
+		right, err = h.check(password, c)
 		return err
 	})
 	return right, err
 }
 
 // check is verify for a caller that has a slot.
-func (h *hasher) check(password, hash string) (bool, error) {
-	known := hash != ""
-	if !known {
-		hash = h.dummy
+func (h *hasher) check(password string, c models.Credentials) (right bool, err error) {
+	var params Params // of the account's hash
+	if c.PasswordHash != "" {
+		var salt, want []byte
+		if params, salt, want, err = parsePHC(c.PasswordHash); err != nil {
+			return false, err
+		}
+		h.learn(params)
+		right = subtle.ConstantTimeCompare(h.compute(params, password, salt), want) == 1
 	}
-	params, salt, want, err := parsePHC(hash)
-	if err != nil {
-		return false, err
+	if !right || c.User.State != models.Active {
+		for _, other := range h.otherKinds(params) {
+			h.compute(other, password, make([]byte, saltSize))
+		}
 	}
+	return right, nil
+}
+
+// compute computes a hash in the caller's slot.
+func (h *hasher) compute(params Params, password string, salt []byte) []byte {
 	h.made.Add(1)
-	got := params.hash(password, salt, uint32(len(want)))
-	return subtle.ConstantTimeCompare(got, want) == 1 && known, nil
+	if h.onHash != nil {
+		h.onHash(params)
+	}
+	return params.hash(password, salt)
 }
 
 // outdated reports whether a hash was made with other parameters than the current ones.
@@ -145,8 +192,8 @@ func (h *hasher) inSlot(ctx context.Context, o origin, work func() error) error 
 	return work()
 }
 
-func (p Params) hash(password string, salt []byte, size uint32) []byte {
-	return argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, size)
+func (p Params) hash(password string, salt []byte) []byte {
+	return argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, hashSize)
 }
 
 // phc returns the PHC string: $argon2id$v=19$m=19456,t=2,p=1$SALT$HASH.

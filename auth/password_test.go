@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"latchkey/models"
 )
 
 func TestHasher(t *testing.T) {
@@ -14,17 +16,18 @@ func TestHasher(t *testing.T) {
 		hash, err := h.hash(t.Context(), origin{}, password)
 		must(t, err)
 		for _, other := range []string{password, password + " ", password[:len(password)-1], ""} {
-			right, err := h.verify(t.Context(), origin{}, other, hash)
+			right, err := h.verify(t.Context(), origin{}, other, models.Credentials{PasswordHash: hash})
 			if err != nil || right != (other == password) {
 				t.Errorf("%q against the hash of %q: %v, %v", other, password, right, err)
 			}
 		}
 	}
-	if right, err := h.verify(t.Context(), origin{}, "", ""); right || err != nil {
+	if right, err := h.verify(t.Context(), origin{}, "", models.Credentials{}); right || err != nil {
 		t.Errorf("no account: %v, %v", right, err)
 	}
 	hostile := "$argon2id$v=19$m=99999999,t=2,p=1$AAAA$AAAA"
-	if _, err := h.verify(t.Context(), origin{}, "x", hostile); !errors.Is(err, ErrHash) {
+	if _, err := h.verify(t.Context(), origin{}, "x",
+		models.Credentials{PasswordHash: hostile}); !errors.Is(err, ErrHash) {
 		t.Errorf("a hash with 95 GiB: %v, want ErrHash", err)
 	}
 }

@@ -113,6 +113,21 @@ func (s *Store) CredentialsByID(ctx context.Context, id uint32) (Credentials, er
 	return row.credentials(err)
 }
 
+// HashBeginnings returns the different beginnings of the stored password hashes: each without its
+// last characters, in which salt and hash differ.
+func (s *Store) HashBeginnings(ctx context.Context, last int) (beginnings []string, err error) {
+	err = s.all(ctx, `SELECT DISTINCT substr(secret_hash, 1, length(secret_hash) - $1) FROM users
+		WHERE length(secret_hash) > $2`, []any{last, last}, func(scan scanFunc) error {
+		var beginning string
+		if err := scan(&beginning); err != nil {
+			return err
+		}
+		beginnings = append(beginnings, beginning)
+		return nil
+	})
+	return beginnings, err
+}
+
 // UserFilter selects a page of users.
 type UserFilter struct {
 	Query string // only users whose account or nickname contains this, in any case
