@@ -17,64 +17,76 @@ type Registration struct {
 	Pending                     bool   // the account waits for an administrator to approve it
 }
 
-// Register creates an account with a role. Errors: models.ValidationError with all problems at
-// once, ErrClientType, ErrBusy.
+// Register creates an account with a role. Only if nothing else is wrong, it says that the account
+// is taken. This and a success count as registrations of the client's network. Errors:
+// models.ValidationError with all problems at once, ErrClientType, ErrBusy, and a *LoginError of
+// ErrTooManyRegistrations.
 func (a *Authority) Register(
 	ctx context.Context, r Registration, role models.Role,
-) (models.User, error) {
-	n, err := a.newUser(ctx, r)
+) (user models.User, err error) {
+	if err := a.CheckRegistration(r); err != nil {
+		return models.User{}, err
+	}
+	attempt, err := a.reserveRegistration(ctx, r)
 	if err != nil {
 		return models.User{}, err
 	}
-	n.Role = role
-	user, err := a.store.CreateUser(ctx, n)
+	defer attempt.release()
+	n, err := a.newUser(ctx, r)
+	if err == nil {
+		n.Role = role
+		user, err = a.store.CreateUser(ctx, n)
+	}
+	if err != nil && !errors.Is(err, models.ErrAccountTaken) {
+		return models.User{}, err
+	}
+	if _, err := attempt.count(ctx); err != nil {
+		return models.User{}, err
+	}
 	return user, takenAsValidation(err)
 }
 
-// CheckRegistration returns what is wrong with the input, without creating an account. Errors:
-// models.ValidationError, ErrClientType, and the store's.
-func (a *Authority) CheckRegistration(ctx context.Context, r Registration) error {
-	v, err := r.checkFields(a.policy)
-	if err != nil {
-		return err
-	}
-	if !v.Has("account") {
-		_, err := a.store.Credentials(ctx, r.Account)
-		switch {
-		case err == nil:
-			models.AddTaken(v)
-		case !errors.Is(err, models.ErrNotFound):
-			return err
-		}
-	}
-	return v.Err()
-}
+// CheckRegistration returns what is wrong with the input, whether or not the account is taken.
+// Errors: models.ValidationError, ErrClientType.
+func (a *Authority) CheckRegistration(r Registration) error { return r.check(a.policy) }
 
-// CheckFields is CheckRegistration before a store exists: it does not check whether the account is
-// taken. Errors: models.ValidationError, ErrClientType.
+// CheckFields is CheckRegistration before a store exists. Errors: models.ValidationError,
+// ErrClientType.
 func (r Registration) CheckFields(o Options) error {
-	v, err := r.checkFields(newPasswordPolicy(o.withDefaults()))
-	if err != nil {
-		return err
-	}
-	return v.Err()
+	return r.check(newPasswordPolicy(o.withDefaults()))
 }
 
-// checkFields checks what does not depend on the store. Errors: ErrClientType.
-func (r Registration) checkFields(policy passwordPolicy) (models.ValidationError, error) {
+func (r Registration) check(policy passwordPolicy) error {
 	v := models.ValidationError{}
 	if err := checkClientType(v, r.ClientType); err != nil {
-		return nil, err
+		return err
 	}
 	models.CheckAccount(v, r.ClientType, r.Account)
 	models.CheckNickname(v, r.Nickname)
 	policy.check(v, "secret", r.Password, r.Account, r.Nickname, r.Site)
-	return v, nil
+	return v.Err()
 }
 
-// newUser checks a registration and hashes its password.
+// reserveRegistration reserves a registration from the client's networks. Errors: a *LoginError of
+// ErrTooManyRegistrations, ErrBusy, and the store's.
+func (a *Authority) reserveRegistration(ctx context.Context, r Registration) (*reservation, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	attempt, err := a.limiter.reserve(ctx, a.limiter.registrationKeys(r.Client.Address))
+	var limited *LoginError
+	if errors.As(err, &limited) {
+		limited.Reason = ErrTooManyRegistrations
+	}
+	return attempt, err
+}
+
+// newUser hashes the password of a registration. Errors: models.ErrAccountTaken, ErrBusy.
 func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser, error) {
-	if err := a.CheckRegistration(ctx, r); err != nil {
+	_, err := a.store.Credentials(ctx, r.Account)
+	switch {
+	case err == nil:
+		return models.NewUser{}, models.ErrAccountTaken
+	case !errors.Is(err, models.ErrNotFound):
 		return models.NewUser{}, err
 	}
 	from := origin{networksOf(r.Client.Address), models.AccountKey(r.Account)}
@@ -83,8 +95,7 @@ func (a *Authority) newUser(ctx context.Context, r Registration) (models.NewUser
 		PasswordHash: hash, Pending: r.Pending}, err
 }
 
-// takenAsValidation turns models.ErrAccountTaken, when another process was first, into a
-// models.ValidationError.
+// takenAsValidation turns models.ErrAccountTaken into a models.ValidationError.
 func takenAsValidation(err error) error {
 	if !errors.Is(err, models.ErrAccountTaken) {
 		return err

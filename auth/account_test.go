@@ -9,7 +9,8 @@ import (
 	"latchkey/models"
 )
 
-// TestRegistrationProblems: a registration is rejected with all problems at once.
+// TestRegistrationProblems: a registration is rejected with all problems at once. Only if
+// there is no other, the account is said to be taken.
 func TestRegistrationProblems(t *testing.T) {
 	a := newAuthority(t, Options{})
 	register(t, a, "ann@example.com")
@@ -23,8 +24,9 @@ func TestRegistrationProblems(t *testing.T) {
 			"account: " + required + "; nickname: " + required + "; secret: " + required},
 		{"taken, short, short", Registration{Account: "ANN@example.com", Password: "12345",
 			Nickname: "d", ClientType: models.EMail},
-			"account: This account is already registered.; nickname: Field must be between 2 and 22 " +
-				"characters long.; secret: At least 6 characters."},
+			"nickname: Field must be between 2 and 22 characters long.; secret: At least 6 characters."},
+		{"taken", Registration{Account: "ANN@example.com", Password: "secret1", Nickname: "dd",
+			ClientType: models.EMail}, "account: This account is already registered."},
 		{"unknown type", Registration{Account: "a@b.cn", Password: "secret1", Nickname: "dd",
 			ClientType: 999}, "type: 999 is not a valid ClientTypeEnum"},
 		{"long password", Registration{Account: "a@b.cn", Nickname: "dd", ClientType: models.EMail,

@@ -17,9 +17,13 @@ import (
 // ErrTooManyAttempts rejects a login because too many attempts have failed.
 var ErrTooManyAttempts = errors.New("too many failed attempts")
 
-// LoginError is a rejected login, with the state of its limit.
+// ErrTooManyRegistrations rejects a registration because its network has had too many.
+var ErrTooManyRegistrations = errors.New("too many registrations")
+
+// LoginError is a rejected login or registration, with the state of its limit. Reason is
+// ErrUnknownAccount, ErrWrongPassword, ErrTooManyAttempts or ErrTooManyRegistrations.
 type LoginError struct {
-	Reason error         // ErrUnknownAccount, ErrWrongPassword or ErrTooManyAttempts
+	Reason error
 	Limit  int           // attempts that may fail without a wait
 	Window time.Duration // in which so many are forgotten
 	Left   int           // attempts that are left without a wait
@@ -159,6 +163,12 @@ func (l *loginLimiter) keysFor(address, account string) []limitKey {
 	}
 	return append(l.networkKeys(l.accounts, "account", networks, account),
 		l.networkKeys(l.networks, "network", networks)...)
+}
+
+// registrationKeys returns the limit keys of a registration: the client's networks, with the limits
+// that they have for failed logins, but counted apart. A loopback address has none.
+func (l *loginLimiter) registrationKeys(address string) []limitKey {
+	return l.networkKeys(l.networks, "registration", networksOf(address))
 }
 
 // networkKeys returns one limit key of a kind for each network, with the limit times its factor.

@@ -68,9 +68,12 @@ func (a *Authority) Setup(ctx context.Context, token string, r Registration) (mo
 	if err := a.CheckSetup(ctx, token); err != nil {
 		return models.User{}, err
 	}
+	if err := a.CheckRegistration(r); err != nil {
+		return models.User{}, err
+	}
 	n, err := a.newUser(ctx, r)
 	if err != nil {
-		return models.User{}, err
+		return models.User{}, takenAsValidation(err)
 	}
 	user, err := a.store.CreateFirstAdministrator(ctx, n)
 	return user, takenAsValidation(err)

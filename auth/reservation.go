@@ -7,7 +7,8 @@ import (
 	"latchkey/models"
 )
 
-// reservation is one pending attempt. It counts under one or more limit keys, the account's first.
+// reservation is one pending attempt: a login, or a registration. A login counts under one or more
+// limit keys, the account's first; a registration under those of its networks, if any.
 type reservation struct {
 	limiter *loginLimiter
 	keys    []limitKey
@@ -78,13 +79,24 @@ func (r *reservation) succeed(ctx context.Context) error {
 	return r.limiter.store.DeleteFailures(ctx, account.bucket[:])
 }
 
-// fail counts a failed attempt, in the store first. It returns a *LoginError with the reason, or
-// the store's error; the attempt counts in either case.
+// fail counts a failed attempt. It returns a *LoginError with the reason, or the store's error; the
+// attempt counts in either case.
 func (r *reservation) fail(ctx context.Context, reason error) error {
+	refusal, err := r.count(ctx)
+	if err != nil {
+		return err
+	}
+	refusal.Reason = reason
+	return refusal
+}
+
+// count ends the attempt and counts it, in the store first. It returns the state of the first
+// limit. Errors: the store's; the attempt counts in either case.
+func (r *reservation) count(ctx context.Context) (*LoginError, error) {
 	clock := time.Now()
 	now := clock.Sub(r.limiter.started)
 	stored, err := r.record(ctx, clock, now)
-	refusal := &LoginError{Reason: reason}
+	state := &LoginError{}
 	r.settle(func(key limitKey, b *bucket) {
 		if counted, ok := stored[key.bucket]; ok {
 			b.failStored(counted, now)
@@ -92,13 +104,10 @@ func (r *reservation) fail(ctx context.Context, reason error) error {
 			b.fail(key.limit, now)
 		}
 		if key.bucket == r.keys[0].bucket {
-			refusal.describe(b, key.limit, now)
+			state.describe(b, key.limit, now)
 		}
 	})
-	if err != nil {
-		return err
-	}
-	return refusal
+	return state, err
 }
 
 // record stores a failed attempt and returns the counts of all nodes together.

@@ -25,12 +25,11 @@ func (s *Server) register(c echo.Context) error {
 		Site:       s.hostName(c),
 		Pending:    s.config.Registration == RegistrationApprove,
 	}
-	ctx := c.Request().Context()
-	err = withProblems(body.problems, func() error { return s.authority.CheckRegistration(ctx, r) })
+	err = withProblems(body.problems, func() error { return s.authority.CheckRegistration(r) })
 	if err != nil {
 		return err
 	}
-	if _, err := s.authority.Register(ctx, r, models.RoleUser); err != nil {
+	if _, err := s.authority.Register(c.Request().Context(), r, models.RoleUser); err != nil {
 		return err
 	}
 	msg := "ok"

@@ -100,6 +100,9 @@ func fieldErrors(err error) (errs templates.FieldErrors, status int) {
 	case errors.Is(err, auth.ErrTooManyAttempts):
 		return whole("Too many failed attempts. Wait " + humanDuration(retryAfter(err)) +
 			", then try again."), http.StatusTooManyRequests
+	case errors.Is(err, auth.ErrTooManyRegistrations):
+		return whole("Too many registrations from your network. Wait " +
+			humanDuration(retryAfter(err)) + ", then try again."), http.StatusTooManyRequests
 	case errors.Is(err, auth.ErrBusy), errors.Is(err, models.ErrUnavailable):
 		return whole("The server is busy. Try again in a moment."), http.StatusServiceUnavailable
 	}

@@ -10,8 +10,8 @@ import (
 	"latchkey/auth"
 )
 
-// setRateLimitHeaders sets Retry-After (RFC 9110 section 10.2.3) and, after a failed login, the
-// number of attempts that remain (draft-ietf-httpapi-ratelimit-headers).
+// setRateLimitHeaders sets Retry-After (RFC 9110 section 10.2.3) and, after a failed login or a
+// registration too many, the number of attempts that remain (draft-ietf-httpapi-ratelimit-headers).
 func setRateLimitHeaders(h http.Header, err error, status int) {
 	switch status {
 	case http.StatusServiceUnavailable:
@@ -21,9 +21,13 @@ func setRateLimitHeaders(h http.Header, err error, status int) {
 	}
 	var failed *auth.LoginError
 	if errors.As(err, &failed) {
-		h.Set("RateLimit-Policy", fmt.Sprintf(`"login";q=%d;w=%d`, failed.Limit,
+		policy := "login"
+		if errors.Is(err, auth.ErrTooManyRegistrations) {
+			policy = "registration"
+		}
+		h.Set("RateLimit-Policy", fmt.Sprintf(`%q;q=%d;w=%d`, policy, failed.Limit,
 			wholeSeconds(failed.Window)))
-		h.Set("RateLimit", fmt.Sprintf(`"login";r=%d;t=%d`, failed.Left,
+		h.Set("RateLimit", fmt.Sprintf(`%q;r=%d;t=%d`, policy, failed.Left,
 			wholeSeconds(failed.Reset)))
 	}
 }

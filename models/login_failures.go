@@ -26,6 +26,9 @@ func (s *Store) Failures(ctx context.Context, at int64, limit int, add func(Fail
 
 // FailuresByKey calls add for what counts under some limit keys.
 func (s *Store) FailuresByKey(ctx context.Context, keys [][]byte, add func(Failures)) error {
+	if len(keys) == 0 {
+		return nil
+	}
 	args := make([]any, len(keys))
 	for i, key := range keys {
 		args[i] = key
@@ -49,6 +52,9 @@ func scanFailures(add func(Failures)) func(scanFunc) error {
 // failed says when the attempt failed and when it would no longer count if it were the only one;
 // earlier ones make that later. It calls add with what counts now, on this node and others.
 func (s *Store) RecordFailures(ctx context.Context, failed []Failures, add func(Failures)) error {
+	if len(failed) == 0 {
+		return nil
+	}
 	rows, args := make([]string, len(failed)), make([]any, 0, 3*len(failed))
 	for i, f := range failed {
 		rows[i] = placeholders(len(args), 3)

@@ -55,7 +55,7 @@ const (
 	CodePassword   = 1005 // the password is wrong
 	CodeClientType = 1006 // the client type is not offered
 	CodeHTTP       = 1007 // a rule of HTTP is broken; the status says which
-	CodeTooMany    = 1101 // too many failed logins
+	CodeTooMany    = 1101 // too many failed logins, or registrations
 	CodeBusy       = 1102 // the server is busy or cannot reach its store
 	CodeLastAdmin  = 1103 // the change would leave no administrator
 )
