@@ -11,7 +11,7 @@ type network struct {
 }
 
 // networksOf returns the networks of an address, the narrowest first: of IPv4 the address itself
-// and the /24, of IPv6 the /64, the /56 and the /48. A customer gets at least the first of them, and
+// and the /24, of IPv6 the /64, the /56 and the /48. A customer has at least the first of them and
 // at most the last. There is none for a loopback address and for what is not an address.
 func networksOf(address string) []network {
 	ip, err := netip.ParseAddr(address)

@@ -60,7 +60,7 @@ type configFlags struct {
 	SecretStrength int `default:"0" placeholder:"0-4" help:"Minimum strength of a new password; 3 is good."`
 
 	AccountTries int `default:"10" placeholder:"N" help:"Failed logins a day to one account from one network that cost no wait."`
-	NetworkTries int `default:"100" placeholder:"N" help:"Failed logins an hour from one network that cost no wait."`
+	NetworkTries int `default:"100" placeholder:"N" help:"Failed logins an hour from one network that cost no wait, and registrations."`
 
 	RevocationLag time.Duration `default:"60s" help:"How long to accept tokens while the store cannot be read."`
 	KeyRotation   time.Duration `default:"90d" help:"How long a key signs before it is replaced; 0 turns rotation off."`
