@@ -52,7 +52,7 @@ func TestRegistrationApprove(t *testing.T) {
 	if _, err := bridge.Verify(t.Context(), pair, "192.0.2.1"); err == nil {
 		t.Error("the bridge accepts an account that waits for approval")
 	}
-	_, err = h.authority.IssueFor(t.Context(), auth.IssueRequest{Account: "ceo@example.com"})
+	_, err = h.authority.IssueFor(t.Context(), auth.IssueRequest{UID: 2})
 	if err == nil {
 		t.Error("a token was issued for an account that waits for approval")
 	}
