@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"time"
 
 	"latchkey/auth"
 	"latchkey/models"
@@ -28,7 +27,6 @@ func (d directory) Close() error { return d.store.Close() }
 // opening says how a command opens a data directory.
 type opening struct {
 	create  bool // create a missing or empty one
-	serve   bool // for requests, which wait less long for PostgreSQL than a person does
 	options auth.Options
 	// recover repairs what would keep the authority from starting; nil repairs nothing.
 	recover func(context.Context, *auth.KeyRing) error
@@ -51,11 +49,7 @@ func (f *configFlags) openWith(ctx context.Context, o opening) (d directory, err
 	if err != nil {
 		return directory{}, err
 	}
-	timeout := commandTimeout
-	if o.serve {
-		timeout = 0
-	}
-	store, err := f.openStore(ctx, o.create, timeout)
+	store, err := f.openStore(ctx, o.create)
 	if errors.Is(err, models.ErrNoDatabase) {
 		err = noDirectory(f.Data)
 	}
@@ -116,19 +110,13 @@ func (f *storeFlags) name(store *models.Store) string {
 	return absolute(f.Data)
 }
 
-// commandTimeout is how long a command waits for one transaction on PostgreSQL, as on SQLite.
-const commandTimeout = 10 * time.Second
-
-// openStore opens the database that the flags name. The timeout is for PostgreSQL's transactions; 0
-// is the one for requests.
-func (f *storeFlags) openStore(
-	ctx context.Context, create bool, timeout time.Duration,
-) (*models.Store, error) {
+// openStore opens the database that the flags name.
+func (f *storeFlags) openStore(ctx context.Context, create bool) (*models.Store, error) {
 	if f.Database == "" {
 		return models.Open(ctx, f.Data, create)
 	}
-	return models.OpenPostgres(ctx, f.Database, models.PostgresOptions{
-		Connections: f.DatabaseConnections, Application: "latchkey", Timeout: timeout})
+	return models.OpenPostgres(ctx, f.Database,
+		models.PostgresOptions{Connections: f.DatabaseConnections, Application: "latchkey"})
 }
 
 // flagsAgain returns the flags by which another command opens the same store, from any working

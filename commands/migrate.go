@@ -24,7 +24,7 @@ func (m *migrateCmd) Validate() error {
 // Run creates the tables of a PostgreSQL database, or updates them to this program's version. It
 // needs no master key. Its database role is the only one that must be allowed to change tables.
 func (m *migrateCmd) Run(ctx context.Context, std Console) error {
-	store, err := m.openStore(ctx, false, commandTimeout)
+	store, err := m.openStore(ctx, false)
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (m *moveCmd) open(ctx context.Context, where string, create bool) (*models.
 			return nil, err
 		}
 	}
-	store, err := side.openStore(ctx, create, commandTimeout)
+	store, err := side.openStore(ctx, create)
 	if err != nil {
 		return nil, err
 	}

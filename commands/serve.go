@@ -177,8 +177,7 @@ func (s *serveCmd) Run(ctx context.Context, std Console) (err error) {
 	if err := s.decideRegistration(listensOnLoopback(listener)); err != nil {
 		return err
 	}
-	d, err := s.openWith(ctx, opening{create: true, serve: true,
-		options: s.options(s.ownOptions(), logger)})
+	d, err := s.openWith(ctx, opening{create: true, options: s.options(s.ownOptions(), logger)})
 	if err != nil {
 		return err
 	}
@@ -217,6 +216,7 @@ func (s *serveCmd) serve(
 	if err := d.authority.Join(ctx); err != nil {
 		return err
 	}
+	d.store.ServeRequests()
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	serving, stop := context.WithCancel(ctx)
 	var wait sync.WaitGroup

@@ -4,13 +4,15 @@ package e2e_test
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"latchkey/models/postgrestest"
 )
 
 // TestNodesWithoutDatabase stops PostgreSQL. A node verifies tokens until its revocation lag has
@@ -128,30 +130,42 @@ func TestNodesNoConnections(t *testing.T) {
 	}
 }
 
-// TestNodesCommandWaits locks an account for longer than a request would wait. A command on the
-// account waits, and succeeds once the lock is gone.
-func TestNodesCommandWaits(t *testing.T) {
+// TestNodesWait locks tables for longer than a request would wait. A command and a server that starts
+// wait, and succeed once the lock is gone.
+func TestNodesWait(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	node := startNodes(t, c, 1, cheapHashes...)[0]
 	token := account(t, node, "ann@example.com")
 	database := databaseName(t, node.Dir)
-	release, err := c.Hold(context.Background(), database, "UPDATE users SET nickname = nickname")
-	must(t, err)
-	disabled := make(chan string, 1)
-	go func() {
-		_, stderr, code := latchkey(t, node.Dir, "", "user", "disable", "ann@example.com")
-		disabled <- fmt.Sprintf("exit %d: %s", code, stderr)
-	}()
-	await(t, "the command to wait for two seconds", func() bool {
-		out, err := c.SQL(context.Background(), database, `SELECT count(*) FROM pg_stat_activity
-			WHERE wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '2 seconds'`)
-		must(t, err)
-		return strings.TrimSpace(out) == "1" || len(disabled) > 0
-	})
-	must(t, release())
-	if got := <-disabled; !strings.HasPrefix(got, "exit 0") {
-		t.Errorf("user disable: %s, want exit 0", got)
-	}
+	released := holdUntilWaited(t, c, database, "UPDATE users SET nickname = nickname")
+	mustRun(t, node.Dir, "", "user", "disable", "ann@example.com")
+	must(t, <-released)
 	await(t, "the node to reject the token", func() bool { return !verifies(t, node, token) })
+	released = holdUntilWaited(t, c, database, "LOCK TABLE keys IN ACCESS EXCLUSIVE MODE")
+	start(t, nodeDir(t, node.Dir), cheapHashes...)
+	must(t, <-released)
+}
+
+// holdUntilWaited holds the locks of a statement until a process has waited for them for two seconds.
+// Then it sends the error of the release.
+func holdUntilWaited(
+	t *testing.T, c *postgrestest.Cluster, database, statement string,
+) (released <-chan error) {
+	t.Helper()
+	release, err := c.Hold(context.Background(), database, statement)
+	must(t, err)
+	end := make(chan error, 1)
+	go func() {
+		for {
+			out, err := c.SQL(context.Background(), database, `SELECT count(*) FROM pg_stat_activity
+				WHERE wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '2 seconds'`)
+			if err != nil || out != "0" {
+				end <- errors.Join(err, release())
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	return end
 }

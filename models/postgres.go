@@ -25,18 +25,19 @@ type postgres struct {
 	config *pgx.ConnConfig
 }
 
-// The default time limits of PostgreSQL. A client waits at most two seconds for a response.
+// The time limits of PostgreSQL. A client waits at most two seconds for a response; a person, or a
+// server that starts, waits longer.
 const (
-	postgresTimeout = 1500 * time.Millisecond // for a transaction or a read
-	connectTimeout  = time.Second
-	openTimeout     = 10 * time.Second // for a server that is not up yet, at the start
+	requestTimeout = 1500 * time.Millisecond // for a transaction or a read: see ServeRequests
+	patientTimeout = 10 * time.Second        // for the same, and for a server that is not up yet
+	connectTimeout = time.Second
 )
 
 // PostgresOptions say how a PostgreSQL database is used.
 type PostgresOptions struct {
 	Connections int           // open at once, at least 1
 	Application string        // name of the program in the server's statistics
-	Timeout     time.Duration // for a connection, transaction or read; 0: 1 to 1.5 s
+	Timeout     time.Duration // for a connection, transaction or read; 0: 1 to 10 s
 }
 
 // OpenPostgres opens and checks a PostgreSQL database by its URL; it does not migrate. A server on
@@ -56,12 +57,20 @@ func OpenPostgres(ctx context.Context, address string, o PostgresOptions) (*Stor
 	pool.SetMaxIdleConns(o.Connections) // each new connection costs the server a process
 	pool.SetConnMaxLifetime(time.Hour)
 	e := &postgres{config: config}
-	s := &Store{engine: e, traits: postgresTraits(cmp.Or(o.Timeout, postgresTimeout)), write: pool,
+	s := &Store{engine: e, traits: postgresTraits(cmp.Or(o.Timeout, patientTimeout)), write: pool,
 		read: pool}
 	if err := e.check(ctx, pool); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", e, e.classify(err)), s.Close())
 	}
 	return s, nil
+}
+
+// ServeRequests makes transactions and reads on PostgreSQL fail after 1.5 seconds from now on, because
+// clients wait. It must not be called while the store is in use. SQLite's limits stay.
+func (s *Store) ServeRequests() {
+	if s.traits.shared {
+		s.traits.transactionTimeout, s.traits.readTimeout = requestTimeout, requestTimeout
+	}
 }
 
 func postgresTraits(timeout time.Duration) traits {
@@ -86,7 +95,7 @@ func postgresTraits(timeout time.Duration) traits {
 
 // check refuses another program's database, and a server that can lose acknowledged writes.
 func (p *postgres) check(ctx context.Context, db *sql.DB) error {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	ctx, cancel := context.WithTimeout(ctx, patientTimeout)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
 		err := checkServer(ctx, db)
