@@ -65,8 +65,8 @@ func OpenPostgres(ctx context.Context, address string, o PostgresOptions) (*Stor
 	return s, nil
 }
 
-// ServeRequests makes transactions and reads on PostgreSQL fail after 1.5 seconds from now on, because
-// clients wait. It must not be called while the store is in use. SQLite's limits stay.
+// ServeRequests makes transactions and reads on PostgreSQL fail after 1.5 seconds from now on,
+// because clients wait. It must not be called while the store is in use. SQLite's limits stay.
 func (s *Store) ServeRequests() {
 	if s.traits.shared {
 		s.traits.transactionTimeout, s.traits.readTimeout = requestTimeout, requestTimeout
