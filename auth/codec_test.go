@@ -120,7 +120,9 @@ func TestTokenMutations(t *testing.T) {
 		for _, insert := range []string{"\r", "\n", "\r\n", "A", "=", " "} {
 			longer := token[:at] + insert + token[at:]
 			rejected("inserted", longer)
-			rejected("inserted, same length", longer[:wire.TokenLength])
+			if cut := longer[:wire.TokenLength]; cut != token { // an A among the last ones changes nothing
+				rejected("inserted, same length", cut)
+			}
 		}
 	}
 	for _, more := range []string{"A", "=", "==", "\n", "\r\n", strings.Repeat("A", 5000), token} {

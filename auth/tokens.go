@@ -52,8 +52,11 @@ func (a *Authority) Revoke(ctx context.Context, id models.TokenID, reason string
 func (a *Authority) RevokeOthers(ctx context.Context, except models.TokenID, reason string) error {
 	reason = a.reason(reason)
 	revocations, err := a.store.RevokeOthers(ctx, except, reason)
+	if err != nil {
+		return err
+	}
 	a.addRevocations(ctx, reason, revocations...)
-	return err
+	return nil
 }
 
 // RevokeAll revokes every token of a user. Errors: models.ErrNotFound for an unknown user.
