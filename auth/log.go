@@ -100,9 +100,15 @@ func RejectionAttr(err error) (attr slog.Attr, ok bool) {
 	return r.attr, ok
 }
 
+// rejectedToken is the id of a token. It becomes text only if it is logged.
+type rejectedToken models.TokenID
+
+// LogValue returns the text.
+func (t rejectedToken) LogValue() slog.Value { return slog.StringValue(models.TokenID(t).String()) }
+
 // rejectToken names the token in an error.
 func rejectToken(id models.TokenID, err error) error {
-	return rejection{err, slog.String("token", id.String())}
+	return rejection{err, slog.Any("token", rejectedToken(id))}
 }
 
 // rejectLogin names the account in the error of a failed login, as it is stored. What was typed

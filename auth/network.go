@@ -12,7 +12,7 @@ type network struct {
 
 // networksOf returns the networks of an address, the narrowest first: of IPv4 the address itself
 // and the /24, of IPv6 the /64, the /56 and the /48. A customer has at least the first of them and
-// at most the last. There is none for a loopback address and for what is not an address.
+// at most the last. A loopback address, and what is not an address, has none.
 func networksOf(address string) []network {
 	ip, err := netip.ParseAddr(address)
 	if ip = ip.Unmap().WithZone(""); err != nil || ip.IsLoopback() {

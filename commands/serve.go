@@ -80,8 +80,8 @@ func (s *serveCmd) Validate() error {
 	return s.validate(s.ownOptions())
 }
 
-// decideRegistration sets the default of --registration. There is none once others can reach the
-// server, because a stranger could then register an account that services behind it accept.
+// decideRegistration sets the default of --registration. If others can reach the server, the
+// operator must choose: a stranger could register an account that services behind it accept.
 func (s *serveCmd) decideRegistration(loopback bool) error {
 	switch {
 	case s.Registration != "":

@@ -36,13 +36,7 @@ func TestStopIsQuick(t *testing.T) {
 	must(t, err)
 	await(t, "the server to answer", func() bool { return answered(s.URL + "/healthz") })
 	must(t, s.cmd.Process.Signal(syscall.SIGTERM))
-	await(t, "the listener to close", func() bool {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err != nil
-	})
+	awaitStopped(t, s)
 	_, err = io.WriteString(slow, ":1}")
 	must(t, err)
 	text, err := io.ReadAll(slow)
@@ -56,6 +50,18 @@ func TestStopIsQuick(t *testing.T) {
 	}
 	requireWithin(t, "the stop", time.Since(started), 5*time.Second)
 	s.done <- nil
+}
+
+// awaitStopped waits until a server that stops accepts no more connections.
+func awaitStopped(t *testing.T, s *server) {
+	t.Helper()
+	await(t, "the listener to close", func() bool {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err != nil
+	})
 }
 
 // TestStopDespiteSlowUpload stops the server while a client never completes its request.
@@ -94,13 +100,7 @@ func TestHangUp(t *testing.T) {
 				t.Error("the server does not answer after SIGHUP")
 			}
 			must(t, s.cmd.Process.Signal(syscall.SIGTERM))
-			await(t, "the listener to close", func() bool {
-				conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
-				if err == nil {
-					_ = conn.Close()
-				}
-				return err != nil
-			})
+			awaitStopped(t, s)
 			must(t, s.cmd.Process.Signal(syscall.SIGHUP))
 			_, err = io.WriteString(slow, "\r\n")
 			must(t, err)

@@ -53,7 +53,7 @@ var scopeName = regexp.MustCompile(`^[a-z][a-z0-9._:-]{0,31}$`)
 var ErrScopeName = errors.New("the name of a scope is a lower-case letter and up to 31 more of " +
 	"a-z, 0-9, . _ : -, but not \"any\"")
 
-// CheckScopeName checks the name of a scope. "any" is none: services require it for AnyScope.
+// CheckScopeName checks the name of a scope. "any" is reserved: services require it for AnyScope.
 // Errors: ErrScopeName.
 func CheckScopeName(name string) error {
 	if name == "any" || !scopeName.MatchString(name) {
