@@ -41,11 +41,11 @@ func TestPasswordsExactlyAsTyped(t *testing.T) {
 	registrations := map[string]func(account, password string) reply{
 		"API": func(account, password string) reply {
 			body := map[string]any{"account": account, "secret": password, "type": 100, "nickname": "Ann"}
-			return request(t, "POST", s.URL+"/v1/client/register", quoted(t, body), asJSON)
+			return register(t, s.URL+"/v1/client/register", quoted(t, body), asJSON)
 		},
 		"form": func(account, password string) reply {
 			body := url.Values{"account": {account}, "secret": {password}, "nickname": {"Ann"}}
-			return request(t, "POST", s.URL+"/register", body.Encode(), asForm)
+			return register(t, s.URL+"/register", body.Encode(), asForm)
 		},
 	}
 	accepted := func(account, password string) map[string]bool {
@@ -59,9 +59,9 @@ func TestPasswordsExactlyAsTyped(t *testing.T) {
 			"Basic": login.Status == 201, "bridge": bridge.Status == 200}
 	}
 	for n, c := range typed {
-		for way, register := range registrations {
+		for way, send := range registrations {
 			account := fmt.Sprintf("ann%d.%s@example.com", n, way)
-			if got := register(account, c.password); got.Status != 201 && got.Status != 303 {
+			if got := send(account, c.password); got.Status != 201 && got.Status != 303 {
 				t.Errorf("%s: registration by %s: status %d: %s", c.name, way, got.Status, got.Body)
 				continue
 			}

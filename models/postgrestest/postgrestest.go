@@ -42,12 +42,26 @@ func Main() (exit func(code int)) {
 		os.Exit(1)
 	}
 	return func(code int) {
+		if code != 0 {
+			fmt.Fprintf(os.Stderr, "PostgreSQL's log:\n%s", slowLines(c.output.String()))
+		}
 		if err := c.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, "postgrestest:", err)
 			code = max(code, 1)
 		}
 		os.Exit(code)
 	}
+}
+
+// slowLines returns the lines of a server's log that say what was slow, and what waited for a lock.
+func slowLines(log string) string {
+	var slow strings.Builder
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, " LOG:  duration: ") || strings.Contains(line, " still waiting for ") {
+			slow.WriteString(line)
+		}
+	}
+	return slow.String()
 }
 
 // Running returns the server that Main has started.
@@ -163,7 +177,8 @@ func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exe
 
 // Start starts the server and waits until it accepts connections.
 func (c *Cluster) Start(ctx context.Context, settings ...string) error {
-	args, port := []string{"-D", c.data(), "-k", c.Dir, "-h", ""}, "5432"
+	args, port := []string{"-D", c.data(), "-k", c.Dir, "-h", "",
+		"-c", "log_lock_waits=on", "-c", "log_min_duration_statement=3s"}, "5432"
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 		if other, ok := strings.CutPrefix(setting, "port="); ok {
